@@ -1,0 +1,99 @@
+"""Lists in pages: what a client asks for, and the headers it gets. Spec: transport_and_format.md, Pagination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from chalicelib.ocpi.errors import InvalidParameters
+from chalicelib.ocpi.types import parse_date_time
+
+DEFAULT_LIMIT: Final = 50
+_LARGEST_OFFSET: Final = 10**9
+_LONGEST_CURSOR: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a list that was asked for: ``date_from`` is included, ``date_to`` is not (Q-07)."""
+
+    offset: int = 0
+    limit: int = DEFAULT_LIMIT
+    date_from: datetime | None = None
+    date_to: datetime | None = None
+    cursor: str | None = None
+    """Where the last page ended, as the store wrote it into our own ``Link``."""
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether the list is filtered."""
+        return self.date_from is not None or self.date_to is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: ready JSON objects, how many there are in all, and where the next page starts, if there is one."""
+
+    bodies: tuple[bytes, ...]
+    total: int
+    next_offset: int | None = None
+    next_cursor: str | None = None
+
+
+def window_of(query: Mapping[str, str], cap: int) -> Window:
+    """The window that a list request asks for, its limit bounded by ``cap`` (PAG-02, PAG-03, PAG-08).
+
+    Raises:
+        InvalidParameters: an offset, limit or date that is none (PAG-13, PAG-21).
+    """
+    cursor = query.get("cursor") or None
+    if cursor and len(cursor) > _LONGEST_CURSOR:
+        raise InvalidParameters("cursor is not one that we issued: start again at the first page")
+    return Window(
+        offset=_whole(query, "offset", 0, 0),
+        limit=min(_whole(query, "limit", min(DEFAULT_LIMIT, cap), 1), cap),
+        date_from=_date(query, "date_from"),
+        date_to=_date(query, "date_to"),
+        cursor=cursor,
+    )
+
+
+def _whole(query: Mapping[str, str], name: str, default: int, least: int) -> int:
+    text = query.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit()) or int(text[:20]) < least:
+        raise InvalidParameters(f"{name} must be a whole number of at least {least} (PAG-13)")
+    return min(int(text[:20]), _LARGEST_OFFSET)
+
+
+def _date(query: Mapping[str, str], name: str) -> datetime | None:
+    text = query.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        # A "+" that a caller forgot to encode arrives as a space before the offset (Q-25).
+        return parse_date_time(text if text.count(":") < 3 else text.replace(" ", "+"))
+    except ValueError as broken:
+        raise InvalidParameters(f"{name} {broken} (PAG-21)") from None
+
+
+def page_headers(page: Page, window: Window, url: str, query: Mapping[str, str]) -> dict[str, str]:
+    """``X-Total-Count``, ``X-Limit`` and, unless this is the last page, ``Link`` (PAG-06 to PAG-10).
+
+    Args:
+        page: what is answered.
+        window: what was asked for.
+        url: the list's absolute URL.
+        query: the request's query, whose filters the link carries on.
+    """
+    headers = {"x-total-count": str(page.total), "x-limit": str(window.limit)}
+    if page.next_offset is not None:
+        filters = {name: query[name] for name in ("date_from", "date_to") if query.get(name)}
+        place = {"offset": str(page.next_offset), "limit": str(window.limit)}
+        cursor = {"cursor": page.next_cursor} if page.next_cursor else {}
+        headers["link"] = f'<{url}?{urlencode(filters | place | cursor, quote_via=quote)}>; rel="next"'
+    return headers

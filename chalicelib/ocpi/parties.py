@@ -1,0 +1,43 @@
+"""Who roams: a party, and the role it plays on a connection. Spec: credentials.md 2.1."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+
+class Role(StrEnum):
+    """What a party plays on a connection; a 2.1.1 endpoint carries no role, so each role has its own tree of URLs."""
+
+    CPO = "cpo"
+    EMSP = "emsp"
+
+    @property
+    def other(self) -> Role:
+        """The role of whoever is at the other end."""
+        return Role.EMSP if self is Role.CPO else Role.CPO
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Party:
+    """A company by its ISO 3166 alpha-2 country and ISO 15118 id, upper case (Q-33)."""
+
+    country_code: str
+    party_id: str
+
+    @classmethod
+    def of(cls, country_code: str, party_id: str) -> Self:
+        """The party of these two ids in any letter case.
+
+        Raises:
+            ValueError: not two letters and three letters or digits (FMT-17).
+        """
+        country, party = country_code.upper(), party_id.upper()
+        if not re.fullmatch(r"[A-Z]{2}", country) or not re.fullmatch(r"[A-Z0-9]{3}", party):
+            raise ValueError(f"a party is two letters and three letters or digits, not {country_code!r} {party_id!r}")
+        return cls(country, party)
+
+    def __str__(self) -> str:
+        return f"{self.country_code}/{self.party_id}"

@@ -1,0 +1,128 @@
+"""Objects inside objects: find, replace and merge a part by the ids on the way to it, as JSON values.
+
+A path is the ids below the object: ``()`` is the Location, ``("E1",)`` an EVSE, ``("E1", "1")`` a Connector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.ocpi.module import Level
+
+Json = dict[str, Any]
+Path = tuple[str, ...]
+
+
+def find(whole: Json, levels: Sequence[Level], path: Path) -> Json | None:
+    """The part at ``path``, or None."""
+    found: Json | None = whole
+    for level, part_id in zip(levels[1:], path, strict=False):
+        parts = (found or {}).get(level.list_field) or ()
+        found = next((part for part in parts if part[level.id_field] == part_id), None)
+    return found
+
+
+def replaced(whole: Json, levels: Sequence[Level], path: Path, part: Json) -> Json:
+    """``whole`` with ``part`` at ``path``, added at the end if it is new; its parent must exist."""
+    if not path:
+        return part
+    level = levels[1]
+    siblings = list(whole.get(level.list_field) or ())
+    place = next((n for n, sibling in enumerate(siblings) if sibling[level.id_field] == path[0]), len(siblings))
+    inner = siblings[place] if place < len(siblings) else {}
+    siblings[place : place + 1] = [replaced(inner, levels[1:], path[1:], part)]
+    return whole | {level.list_field: siblings}
+
+
+def touched(whole: Json, levels: Sequence[Level], path: Path, last_updated: str) -> Json:
+    """``whole`` with every ancestor of ``path`` at least as new as ``last_updated`` (LOC-02, LOC-23)."""
+    for depth in range(len(path)):
+        ancestor = find(whole, levels, path[:depth])
+        if ancestor is not None and ancestor["last_updated"] < last_updated:
+            whole = replaced(whole, levels, path[:depth], ancestor | {"last_updated": last_updated})
+    return whole
+
+
+IsComplete = Callable[[Level, Json], bool]
+
+
+def merged(stored: Json, patch: Json, levels: Sequence[Level], complete: IsComplete) -> tuple[Json, tuple[str, ...]]:
+    """``stored`` with the patch's fields, and the paths of what was skipped.
+
+    Fragments of parts merge into the parts they name; an unknown part is added if it is complete, else skipped (Q-45).
+    A fragment without ``last_updated`` has its parent's.
+    """
+    inner = levels[1] if len(levels) > 1 else None
+    if inner is None or inner.list_field not in patch:
+        return stored | patch, ()
+    fragments = patch[inner.list_field]
+    if not isinstance(fragments, list | None):
+        return stored | patch, ()
+    parts, skipped = _merged_parts(stored, fragments or [], patch.get("last_updated"), levels[1:], complete)
+    return stored | patch | {inner.list_field: parts}, skipped
+
+
+def _merged_parts(
+    stored: Json, fragments: list[Any], stamp: Any, levels: Sequence[Level], complete: IsComplete
+) -> tuple[list[Json], tuple[str, ...]]:
+    level, skipped = levels[0], []
+    parts = _by_id(stored, level)
+    for fragment in fragments:
+        part_id = fragment.get(level.id_field) if isinstance(fragment, dict) else None
+        fresh = {"last_updated": stamp} | fragment if stamp and isinstance(fragment, dict) else fragment
+        if isinstance(part_id, str) and part_id in parts:
+            parts[part_id], below = merged(parts[part_id], fresh, levels, complete)
+            skipped += [f"{level.list_field}[].{path}" for path in below]
+        elif isinstance(part_id, str) and complete(level, fresh):
+            parts[part_id] = fresh
+        else:
+            skipped.append(f"{level.list_field}[]")
+    return list(parts.values()), tuple(skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What differs: some fields of the part at ``path``, or the whole part when ``fields`` is None."""
+
+    path: Path
+    fields: tuple[str, ...] | None = None
+
+
+def difference(old: Json | None, new: Json, levels: Sequence[Level]) -> tuple[Change, ...]:
+    """The smallest set of deepest changes that turns ``old`` into ``new``; nothing when only stamps differ.
+
+    A field that vanished makes its part a whole change, because PATCH cannot remove (Q-21).
+    """
+    if old is None:
+        return (Change(()),)
+    return _difference(old, new, levels, ())
+
+
+def _difference(old: Json, new: Json, levels: Sequence[Level], path: Path) -> tuple[Change, ...]:
+    inner = levels[1] if len(levels) > 1 else None
+    ignored = {"last_updated", inner.list_field if inner else ""}
+    changed = sorted(name for name in old.keys() | new.keys() if name not in ignored and old.get(name) != new.get(name))
+    if any(name not in new for name in changed):
+        return (Change(path),)
+    own = (Change(path, tuple(changed)),) if changed else ()
+    if inner is None:
+        return own
+    before, after = _by_id(old, inner), _by_id(new, inner)
+    if before.keys() - after.keys():
+        return (Change(path),)
+    below = [
+        change
+        for part_id, part in after.items()
+        for change in (
+            _difference(before[part_id], part, levels[1:], (*path, part_id))
+            if part_id in before
+            else (Change((*path, part_id)),)
+        )
+    ]
+    return (*own, *below)
+
+
+def _by_id(parent: Mapping[str, Any], level: Level) -> dict[str, Json]:
+    return {part[level.id_field]: part for part in parent.get(level.list_field) or ()}

@@ -1,0 +1,217 @@
+"""From the bytes a partner sent to a valid object, in one of two profiles, with every leniency written down.
+
+The models say what the spec says. Reading validates straight from the bytes; only if that fails, and only for a lenient
+partner, the breaches are mended or let pass one by one, so that each has a JSON path and a rule.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from chalicelib.ocpi.errors import InvalidJson, InvalidParameters
+from chalicelib.ocpi.types import OcpiObject, Tolerance, format_date_time
+
+M = TypeVar("M", bound=OcpiObject)
+
+_MOST_BREACHES_NAMED: Final = 5
+_MOST_ROUNDS: Final = 4
+"""Mending one breach can uncover another behind it, one nesting level deeper; the spec's objects nest four deep."""
+
+
+class Profile(StrEnum):
+    """How a partner's objects are read: conformance tests use strict, production starts lenient."""
+
+    STRICT = "strict"
+    LENIENT = "lenient"
+
+    @property
+    def level(self) -> Tolerance:
+        """How much this profile lets pass."""
+        return Tolerance.STRICT if self is Profile.STRICT else Tolerance.LENIENT
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Deviation:
+    """A breach that was let pass: where, which rule, and what it was. Never the value."""
+
+    path: str
+    rule: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[M]):
+    """A valid object and what had to be forgiven."""
+
+    value: M
+    deviations: tuple[Deviation, ...] = ()
+
+
+def parse(body: bytes) -> Any:
+    """The JSON value in ``body``.
+
+    Raises:
+        InvalidJson: not JSON in UTF-8, or nothing at all (TRA-15).
+        InvalidParameters: JSON that no honest client sends: a name twice in one object, nesting or numbers without end.
+    """
+    if not body.strip():
+        raise InvalidJson("the body is empty where JSON is required")
+    try:
+        return json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_not_json)
+    except RecursionError:
+        raise _too_deep(body) from None
+    except _DuplicateNameError as twice:
+        raise InvalidParameters(f"the body names {str(twice)[:40]!r} twice in one object") from None
+    except ValueError as broken:
+        if "integer string conversion" in str(broken):
+            raise InvalidParameters("the body contains a number that is too large (FMT-05)") from None
+        raise InvalidJson("the body is not JSON") from None
+
+
+class _DuplicateNameError(Exception):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        raise _DuplicateNameError(next(name for name, _ in pairs if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
+    return found
+
+
+def _not_json(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _too_deep(body: bytes) -> Exception:
+    """Which error deep nesting deserves: the parser gave up before it could tell JSON from garbage."""
+    brackets = re.sub(rb'"(?:[^"\\]|\\.)*"|[^\[\]{}"]', b"", body)
+    opening, closing = brackets.count(b"[") + brackets.count(b"{"), brackets.count(b"]") + brackets.count(b"}")
+    if opening != closing:
+        return InvalidJson("the body is not JSON")
+    return InvalidParameters("the body nests too deeply")
+
+
+Unknown = Literal["keep", "drop"]
+"""What becomes of fields that the spec does not know: kept beside the rest, or dropped and named (TRA-37, Q-22)."""
+
+
+def read(model: type[M], body: bytes, profile: Profile, now: datetime) -> Reading[M]:
+    """The object in ``body``; ``now`` stands in where a lenient partner leaves out ``last_updated`` (Q-31).
+
+    Unknown fields are kept.
+
+    Raises:
+        InvalidJson: not JSON (TRA-15).
+        InvalidParameters: JSON that breaks the spec's rules, each named by its path (TRA-16, TRA-20).
+    """
+    value = parse(body)
+    try:
+        return Reading(model.model_validate_json(body, context=Tolerance.PEDANTIC, extra="allow"))
+    except ValidationError:
+        return read_value(model, value, profile, now)
+
+
+def read_value(model: type[M], value: Any, profile: Profile, now: datetime, *, unknown: Unknown = "keep") -> Reading[M]:
+    """Like ``read``, for a JSON value that is already parsed.
+
+    Raises:
+        InvalidParameters: it breaks the spec's rules.
+    """
+    deviations: dict[tuple[Any, ...], Deviation] = {}
+    for _ in range(_MOST_ROUNDS):
+        try:
+            model.model_validate(value, context=Tolerance.PEDANTIC, extra="allow" if unknown == "keep" else "forbid")
+            break
+        except ValidationError as invalid:
+            breaches = invalid.errors(include_url=False)
+        deviations |= {(breach["loc"], breach["type"]): _deviation(breach) for breach in breaches}
+        mended = value if profile is Profile.STRICT else _mended(value, breaches, now)
+        if mended is value:
+            break
+        value = mended
+    try:
+        found = model.model_validate(value, context=profile.level, extra="allow" if unknown == "keep" else "ignore")
+    except ValidationError as invalid:
+        raise InvalidParameters(_explained(model, invalid.errors(include_url=False))) from None
+    return Reading(found, tuple(dict.fromkeys(deviations.values())))
+
+
+def _deviation(breach: Mapping[str, Any]) -> Deviation:
+    return Deviation(_path(breach["loc"], numbered=False), _rule(breach), _what(breach))
+
+
+def _path(loc: tuple[int | str, ...], *, numbered: bool) -> str:
+    text = "".join(f"[{step if numbered else ''}]" if isinstance(step, int) else f".{str(step)[:40]}" for step in loc)
+    return text.lstrip(".") or "(the whole)"
+
+
+_KNOWN_BREACHES: Final = {
+    "missing": ("TRA-20", "is missing"),
+    "string_type": ("FMT-07", "is not a string"),
+    "bool_type": ("TRA-16", "is not a boolean"),
+    "list_type": ("TRA-12", "is not a list"),
+    "model_type": ("TRA-12", "is not an object"),
+    "too_short": ("TRA-36", "is an empty list"),
+    "extra_forbidden": ("TRA-37", "is not a field of this version and was dropped"),
+}
+"""pydantic's own error types, in the words and rules of this protocol."""
+
+
+def _rule(breach: Mapping[str, Any]) -> str:
+    return (
+        str(breach["ctx"]["rule"]) if breach["type"] == "ocpi" else _KNOWN_BREACHES.get(breach["type"], ("TRA-16",))[0]
+    )
+
+
+def _what(breach: Mapping[str, Any]) -> str:
+    if breach["type"] == "ocpi":
+        return str(breach["ctx"]["text"])
+    known = _KNOWN_BREACHES.get(breach["type"])
+    return known[1] if known else "is not valid"
+
+
+def _explained(model: type[OcpiObject], breaches: list[Any]) -> str:
+    lines = dict.fromkeys(f"{_path(b['loc'], numbered=True)} {_what(b)} ({_rule(b)})" for b in breaches)
+    named = "; ".join(list(lines)[:_MOST_BREACHES_NAMED])
+    more = len(lines) - _MOST_BREACHES_NAMED
+    return f"{model.__name__}: {named}" + (f"; and {more} more" if more > 0 else "")
+
+
+def _mended(value: Any, breaches: list[Any], now: datetime) -> Any:
+    """A copy of ``value`` with every mendable breach mended, or ``value`` itself if there is none."""
+    mends = {breach["loc"]: mend for breach in breaches if (mend := _mend(breach, now)) is not None}
+    if not mends:
+        return value
+    copy = from_json(json.dumps(value))
+    for loc, mend in mends.items():
+        _put(copy, loc, mend)
+    return copy
+
+
+def _mend(breach: Mapping[str, Any], now: datetime) -> Any:
+    kind, given = breach["type"], breach["input"]
+    if kind == "ocpi":
+        return breach["ctx"]["mend"]
+    if kind == "missing":
+        return format_date_time(now) if breach["loc"][-1] == "last_updated" else None
+    if kind == "string_type":
+        return str(given) if isinstance(given, int | float) and not isinstance(given, bool) else None
+    return None
+
+
+def _put(value: Any, loc: tuple[int | str, ...], mend: Any) -> None:
+    *steps, last = loc
+    for step in steps:
+        value = value[step]
+    value[last] = mend

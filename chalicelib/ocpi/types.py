@@ -1,0 +1,359 @@
+"""The spec's basic types as pydantic annotations; each knows its rule and what a tolerant reader makes of a breach.
+
+A check has three outcomes, by the level it is read at:
+
+- ``PEDANTIC``: every breach is an error. This is how breaches are found.
+- ``STRICT``: breaches that the rulebook only warns about pass.
+- ``LENIENT``: breaches that real partners commit pass too, as they are or mended.
+
+Spec: types.md; rules FMT-01 to FMT-22.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+
+class Tolerance(IntEnum):
+    """How much a reader lets pass; the context of every validation."""
+
+    PEDANTIC = 0
+    STRICT = 1
+    LENIENT = 2
+
+
+def breach(rule: str, text: str, *, mend: Any = None) -> PydanticCustomError:
+    """The error for a broken rule; ``mend`` is what a lenient reader puts in the value's place, None for nothing."""
+    return PydanticCustomError("ocpi", "{text} ({rule})", {"text": text, "rule": rule, "mend": mend})
+
+
+def tolerated(info: ValidationInfo, since: Tolerance) -> bool:
+    """Whether the reader at work lets a breach of this kind pass."""
+    return (info.context or Tolerance.PEDANTIC) >= since
+
+
+class OcpiObject(BaseModel):
+    """An object of the spec: frozen, typed strictly, unknown fields left to the reader (TRA-37).
+
+    Empty optional fields are None, and so are empty ``*`` lists: null, ``[]`` and omitted are one (TRA-36).
+    """
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)
+
+
+# --- strings -----------------------------------------------------------------------------------------------------
+
+
+class _Annotation:
+    """A pydantic annotation that checks a value after its own type."""
+
+    def check(self, value: Any, info: ValidationInfo) -> Any:
+        """The value, if it keeps the rule."""
+        raise NotImplementedError
+
+    def schema(self) -> JsonSchemaValue:
+        """What this adds to the JSON Schema."""
+        return {}
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | self.schema()
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL_IN_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Text(_Annotation):
+    """A string of at most ``limit`` characters; a lenient reader takes up to ``lenient`` (FMT-10, Q-18).
+
+    Non-ASCII text is accepted (Q-19), control characters are not; only ``prose`` may have line breaks and tabs.
+    """
+
+    limit: int
+    lenient: int = 255
+    prose: bool = False
+
+    def check(self, value: str, info: ValidationInfo) -> str:
+        """The value, if it keeps the rule."""
+        if _CONTROL.search(value) and not (self.prose and tolerated(info, Tolerance.STRICT)):
+            raise breach("FMT-07", "contains a control character")
+        if self.prose and _CONTROL_IN_PROSE.search(value):
+            raise breach("FMT-07", "contains a control character")
+        if len(value) > self.limit and not (tolerated(info, Tolerance.LENIENT) and len(value) <= self.lenient):
+            raise breach("FMT-10", f"is longer than {self.limit} characters")
+        return value
+
+    def schema(self) -> JsonSchemaValue:
+        """What this adds to the JSON Schema."""
+        return {"maxLength": self.limit}
+
+
+def _still_bad(mended: str | None) -> bool:
+    return mended is None or bool(_CONTROL.search(mended))
+
+
+@dataclass(frozen=True)
+class OneOf(_Annotation):
+    """One of the enum's values in exact case (FMT-11); a lenient reader takes an unknown one for ``otherwise``.
+
+    Without ``otherwise`` the raw value is kept, to be ignored by whatever reads it (Q-20).
+    """
+
+    values: tuple[str, ...]
+    otherwise: str | None = None
+    refuse: bool = False
+
+    def check(self, value: str, info: ValidationInfo) -> str:
+        """The value, if it keeps the rule."""
+        if value in self.values:
+            return value
+        keep = self.otherwise is None and not self.refuse
+        if keep and tolerated(info, Tolerance.LENIENT) and 0 < len(value) <= 255 and not _CONTROL.search(value):
+            return value
+        raise breach("FMT-11", "is not a value of this enum", mend=self.otherwise)
+
+    def schema(self) -> JsonSchemaValue:
+        """What this adds to the JSON Schema."""
+        return {"enum": list(self.values)}
+
+
+@dataclass(frozen=True)
+class Matches(_Annotation):
+    """A string of one form; ``mend`` turns what a lenient reader understands into that form, or gives None."""
+
+    pattern: str
+    rule: str
+    form: str
+    mend: Callable[[str], str | None] | None = None
+
+    def check(self, value: str, _info: ValidationInfo) -> str:
+        """The value, if it keeps the rule."""
+        if re.fullmatch(self.pattern, value):
+            return value
+        raise breach(self.rule, f"is not {self.form}", mend=self.mend(value) if self.mend else None)
+
+    def schema(self) -> JsonSchemaValue:
+        """What this adds to the JSON Schema."""
+        return {"pattern": f"^{self.pattern}$"}
+
+
+_URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Url(_Annotation):
+    def check(self, value: str, info: ValidationInfo) -> str:
+        """The value, if it keeps the rule."""
+        if len(value) > 255 and not (tolerated(info, Tolerance.LENIENT) and len(value) <= 1024):
+            raise breach("FMT-08", "is a URL longer than 255 characters")
+        if _CONTROL.search(value):
+            raise breach("FMT-07", "contains a control character")
+        # Only a warning: networks publish "www.example.com", and nothing of ours follows these links.
+        if not _URL.fullmatch(value) and not tolerated(info, Tolerance.STRICT):
+            raise breach("FMT-08", "is not an absolute http(s) URL")
+        return value
+
+    def schema(self) -> JsonSchemaValue:
+        """What this adds to the JSON Schema."""
+        return {"maxLength": 255, "format": "uri"}
+
+
+Url = Annotated[str, _Url()]
+"""An absolute http(s) URL of at most 255 characters. Spec: types.md 1.6."""
+
+
+# --- dates and times ---------------------------------------------------------------------------------------------
+
+_DATE_TIME = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?\s*([Zz]|[+-]\d{2}:?\d{2})?",
+    re.ASCII,
+)
+
+
+def parse_date_time(text: str, *, offsets: bool = True) -> datetime:
+    """The instant in UTC, to the millisecond; without a designator the text is UTC (FMT-02, FMT-04).
+
+    Raises:
+        ValueError: not a DateTime, or it has an offset while ``offsets`` is False (FMT-03).
+    """
+    match = _DATE_TIME.fullmatch(text)
+    if not match:
+        raise ValueError("is not a DateTime such as 2015-06-29T20:39:09Z")
+    day, clock, fraction, zone = match.groups()
+    if zone not in (None, "Z", "z") and not offsets:
+        raise ValueError("has an offset instead of Z")
+    offset = "+00:00" if zone in (None, "Z", "z") else zone
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '')[:3].ljust(3, '0')}{offset}").astimezone(UTC)
+    except (ValueError, OverflowError) as broken:
+        raise ValueError("is not a date that exists") from broken
+    if moment.year < 1970:
+        raise ValueError("lies before 1970")
+    return moment
+
+
+def format_date_time(moment: datetime) -> str:
+    """``YYYY-MM-DDThh:mm:ssZ``, the only form we send (FMT-01); fractions are cut."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _date_time(value: Any) -> datetime:
+    if not isinstance(value, str):
+        raise breach("FMT-01", "is not a DateTime string")
+    try:
+        return parse_date_time(value, offsets=False)
+    except ValueError as broken:
+        raise breach(_date_time_rule(broken), str(broken), mend=_without_offset(value)) from None
+
+
+def _date_time_rule(broken: ValueError) -> str:
+    return "FMT-03" if "offset" in str(broken) else "FMT-01"
+
+
+def _without_offset(value: str) -> str | None:
+    try:
+        return format_date_time(parse_date_time(value))
+    except ValueError:
+        return None
+
+
+DateTime = Annotated[
+    datetime,
+    BeforeValidator(_date_time),
+    PlainSerializer(format_date_time, return_type=str),
+    Field(json_schema_extra={"maxLength": 25}),
+]
+"""An instant in UTC, kept to the millisecond and sent to the second. Spec: types.md 1.2."""
+
+
+def _clock_time(value: str) -> str | None:
+    match = re.fullmatch(r"(\d{1,2}):(\d{2})(?::\d{2})?", value, re.ASCII)
+    if not match or int(match[1]) > 24 or int(match[2]) > 59 or (match[1] == "24" and match[2] != "00"):
+        return None
+    return "00:00" if match[1] == "24" else f"{int(match[1]):02}:{match[2]}"
+
+
+ClockTime = Annotated[
+    str, Matches(r"([0-1][0-9]|2[0-3]):[0-5][0-9]", "FMT-13", "a time such as 08:30", mend=_clock_time)
+]
+"""``HH:MM`` in 24 hours. A lenient reader takes ``9:00`` and, as the end of the day, ``24:00`` (Q-44)."""
+
+Day = Annotated[str, Matches(r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", "FMT-22", "a YYYY-MM-DD date")]
+
+
+# --- numbers -----------------------------------------------------------------------------------------------------
+
+_LARGEST: Final = 10**12
+
+
+def any_number(value: Any) -> int | float | None:
+    """What a lenient reader takes for a number: ``"2.00"``; None for anything else (FMT-06)."""
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,12}(\.\d{1,12})?", value, re.ASCII):
+        return float(value) if "." in value else int(value)
+    return None
+
+
+def whole_number(value: Any) -> int | None:
+    """What a lenient reader takes for an integer: ``"230"`` and ``230.0``; None for anything else (FMT-19)."""
+    number = any_number(value) if isinstance(value, str) else value
+    if not isinstance(number, int | float) or not abs(number) < _LARGEST or number != int(number):
+        return None
+    return int(number)
+
+
+def _number(value: Any, info: ValidationInfo) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise breach("FMT-06", "is not a number", mend=any_number(value))
+    if not abs(value) < _LARGEST:
+        raise breach("FMT-05", "is too large a number")
+    if round(value, 4) != value and not tolerated(info, Tolerance.LENIENT):
+        raise breach("FMT-05", "has more than 4 decimals")
+    return value if isinstance(value, int) else round(value, 6)
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise breach("FMT-19", "is not an integer", mend=None if isinstance(value, bool) else whole_number(value))
+    if not abs(value) < 2**31:
+        raise breach("FMT-19", "is too large an integer")
+    return value
+
+
+Number = Annotated[int | float, PlainValidator(_number, json_schema_input_type=float)]
+"""A JSON number with at most 4 decimals; whole ones stay integers. Spec: types.md 1.4."""
+
+Int = Annotated[int, PlainValidator(_int, json_schema_input_type=int)]
+"""A JSON integer."""
+
+
+@dataclass(frozen=True)
+class Between(_Annotation):
+    """A number from ``low`` to ``high``, both included."""
+
+    low: int
+    high: int
+    rule: str = "FMT-19"
+
+    def check(self, value: float, _info: ValidationInfo) -> float:
+        """The value, if it keeps the rule."""
+        if not self.low <= value <= self.high:
+            raise breach(self.rule, f"is not between {self.low} and {self.high}")
+        return value
+
+    def schema(self) -> JsonSchemaValue:
+        """What this adds to the JSON Schema."""
+        return {"minimum": self.low, "maximum": self.high}
+
+
+# --- cardinality -------------------------------------------------------------------------------------------------
+
+T = TypeVar("T")
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if value == [] else value
+
+
+Many = Annotated[Annotated[list[T], Field(max_length=10_000)] | None, BeforeValidator(_empty_is_none)]
+"""Cardinality ``*``: null, ``[]`` and omitted are equal, and read as None."""
+
+Some = Annotated[list[T], Field(min_length=1, max_length=10_000)]
+"""Cardinality ``+``: at least one."""
+
+
+# --- text in a language ------------------------------------------------------------------------------------------
+
+
+def _language(value: str) -> str | None:
+    match = re.fullmatch(r"([A-Za-z]{2})[-_].*", value[:35])
+    return match[1] if match else None
+
+
+class DisplayText(OcpiObject):
+    """A text for people in one language. Spec: types.md 1.3."""
+
+    language: Annotated[str, Matches(r"[A-Za-z]{2}", "FMT-09", "a two-letter language", mend=_language)]
+    text: Annotated[str, Text(512, lenient=1024, prose=True)]

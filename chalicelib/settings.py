@@ -1,0 +1,120 @@
+"""Environment to one frozen Settings: the only reader of os.environ."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from chalicelib.ocpi.parties import Party, Role
+
+APP_NAME = "ocpi"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it and says what it must be."""
+
+
+def stage(environment: Mapping[str, str] | None = None) -> str:
+    """The stage this process runs in, ``dev`` unless ``OCPI_STAGE`` says otherwise."""
+    return (environment if environment is not None else os.environ).get("OCPI_STAGE", "dev")
+
+
+def resource_name(name: str, stage_name: str) -> str:
+    """What a table, queue or stack is called: names follow one convention, so nothing is copied by hand."""
+    return f"{APP_NAME}-{stage_name}-{name}"
+
+
+def queue_name(name: str) -> str:
+    """The queue's name in this stage. Chalice asks for it while it collects the handlers, before any event."""
+    return resource_name(name, stage())
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Who we are and how we run. Every field is documented in the README's configuration table."""
+
+    stage: str
+    party: Party
+    name: str
+    website: str | None
+    roles: frozenset[Role]
+    public_url: str | None
+    """Where partners reach us, without the trailing slash; None: as recorded by ``python -m cli deploy``."""
+    open_network: bool
+    """Outbound calls may reach loopback and plain http. Only for local runs and tests."""
+    page_limit: int
+    required_modules: frozenset[str]
+    log_level: str
+    console_logs: bool
+    """Log lines for eyes (a terminal) instead of JSON."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Settings as the environment gives them.
+
+        Raises:
+            SettingsError: a variable is missing or malformed.
+        """
+        env = os.environ if environment is None else environment
+        return cls(
+            stage=stage(env),
+            party=_party(env),
+            name=_required(env, "OCPI_NAME"),
+            website=env.get("OCPI_WEBSITE") or None,
+            roles=_roles(env.get("OCPI_ROLES") or "cpo,emsp"),
+            public_url=(env.get("OCPI_PUBLIC_URL") or "").rstrip("/") or None,
+            open_network=_flag(env, "OCPI_OPEN_NETWORK"),
+            page_limit=_between(env, "OCPI_PAGE_LIMIT", 100, 1, 1000),
+            required_modules=frozenset(_words(env.get("OCPI_REQUIRED_MODULES", ""))),
+            log_level=(env.get("OCPI_LOG_LEVEL") or "INFO").upper(),
+            console_logs=_flag(env, "OCPI_CONSOLE_LOGS"),
+        )
+
+    def table(self, name: str) -> str:
+        """The full name of one of our tables."""
+        return resource_name(name, self.stage)
+
+    def queue(self, name: str) -> str:
+        """The full name of one of our queues."""
+        return resource_name(name, self.stage)
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if not value:
+        raise SettingsError(f"{name} is not set: give it in .chalice/config.json under environment_variables")
+    return value
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip().lower() for word in text.split(",") if word.strip()]
+
+
+def _party(env: Mapping[str, str]) -> Party:
+    try:
+        return Party.of(_required(env, "OCPI_COUNTRY_CODE"), _required(env, "OCPI_PARTY_ID"))
+    except ValueError as broken:
+        raise SettingsError(f"OCPI_COUNTRY_CODE and OCPI_PARTY_ID: {broken}") from broken
+
+
+def _roles(text: str) -> frozenset[Role]:
+    try:
+        return frozenset(Role(word) for word in _words(text))
+    except ValueError as broken:
+        raise SettingsError(f"OCPI_ROLES is {text!r}: give cpo, emsp or cpo,emsp") from broken
+
+
+def _flag(env: Mapping[str, str], name: str) -> bool:
+    value = (env.get(name) or "no").lower()
+    if value not in ("yes", "no"):
+        raise SettingsError(f"{name} is {value!r}: give yes or no")
+    return value == "yes"
+
+
+def _between(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isdigit() or not low <= int(text) <= high:
+        raise SettingsError(f"{name} is {text!r}: give a whole number from {low} to {high}")
+    return int(text)
