@@ -1,0 +1,1 @@
+"""Registration: how two platforms exchange tokens and endpoints. Spec: credentials.md."""

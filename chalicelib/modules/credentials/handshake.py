@@ -1,0 +1,111 @@
+"""The conversation of a registration as generators of requests: no network, no store, no clock.
+
+Spec: credentials.md 3 and its diagram; rules CRD-02, CRD-03, CRD-11 to CRD-14, CRD-21 to CRD-24, VER-08, VER-09.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from chalicelib.modules.credentials.objects import Credentials, VersionDetails, VersionList
+from chalicelib.node.flows import Flow
+from chalicelib.ocpi.auth import AuthToken
+from chalicelib.ocpi.envelope import opened
+from chalicelib.ocpi.errors import InvalidParameters, MissingEndpoints, UnableToUseApi, UnsupportedVersion
+from chalicelib.ocpi.http import Request, Response
+from chalicelib.ocpi.module import VERSION, ModuleID
+from chalicelib.ocpi.reading import Profile, read_value
+from chalicelib.ocpi.types import OcpiObject
+
+M = TypeVar("M", bound=OcpiObject)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What came of a handshake that we started."""
+
+    endpoints: Mapping[str, str]
+    credentials: Credentials
+
+
+def their_endpoints(
+    versions_url: str, token: AuthToken, required: Collection[str], now: datetime
+) -> Flow[dict[str, str]]:
+    """Where a partner serves each module of our version, by identifier; unknown ones are left out (VER-09).
+
+    Raises:
+        UnableToUseApi: one of the two requests failed, or was not answered as the spec says.
+        UnsupportedVersion: they do not list 2.1.1.
+        MissingEndpoints: they lack ``credentials`` or a required module.
+    """
+    listed = yield from _get(VersionList, versions_url, token, "GET versions", now, wrap="versions")
+    details_url = next((version.url for version in listed.versions if version.version == VERSION), None)
+    if details_url is None:
+        offered = ", ".join(sorted(version.version for version in listed.versions)[:10])
+        raise UnsupportedVersion(f"GET versions offers {offered}, but not {VERSION}")
+    details = yield from _get(VersionDetails, details_url, token, "GET version details", now)
+    endpoints: dict[str, str] = {}
+    for endpoint in details.endpoints:
+        if endpoint.identifier in set(ModuleID):
+            endpoints.setdefault(endpoint.identifier, endpoint.url)
+    missing = sorted({ModuleID.CREDENTIALS.value, *required} - endpoints.keys())
+    if missing:
+        raise MissingEndpoints(f"GET version details lacks the endpoints {', '.join(missing)}")
+    return endpoints
+
+
+def register(
+    versions_url: str,
+    token: AuthToken,
+    required: Collection[str],
+    our_credentials: Callable[[], Mapping[str, Any]],
+    now: datetime,
+) -> Flow[Registration]:
+    """Exchange credentials with the partner behind ``versions_url``; the POST is the last of three requests.
+
+    Args:
+        versions_url: theirs.
+        token: the one they gave us for this.
+        required: modules without which we do not register (CRD-23).
+        our_credentials: called just before the POST; the token in it must work by then (CRD-22).
+        now: the time.
+
+    Raises:
+        UnableToUseApi: they failed or refused one of the requests.
+        UnsupportedVersion: they do not list 2.1.1.
+        MissingEndpoints: they lack a required module.
+    """
+    endpoints = yield from their_endpoints(versions_url, token, required, now)
+    credentials = yield from send_credentials("POST", endpoints, token, our_credentials(), now)
+    return Registration(endpoints, credentials)
+
+
+def send_credentials(
+    method: str, endpoints: Mapping[str, str], token: AuthToken, our_credentials: Mapping[str, Any], now: datetime
+) -> Flow[Credentials]:
+    """Their credentials, given in answer to ours.
+
+    Raises:
+        UnableToUseApi: they refused ours, or answered without theirs.
+    """
+    body = json.dumps(our_credentials).encode()
+    headers = token.header | {"content-type": "application/json"}
+    response = yield Request(method, endpoints[ModuleID.CREDENTIALS], headers, body=body)
+    return _read(Credentials, opened(response, f"{method} credentials"), f"{method} credentials", now)
+
+
+def _get(model: type[M], url: str, token: AuthToken, what: str, now: datetime, wrap: str = "") -> Flow[M]:
+    response: Response = yield Request("GET", url, token.header)
+    data = opened(response, what)
+    return _read(model, {wrap: data} if wrap else data, what, now)
+
+
+def _read(model: type[M], data: Any, what: str, now: datetime) -> M:
+    try:
+        return read_value(model, data, Profile.LENIENT, now).value
+    except InvalidParameters as broken:
+        raise UnableToUseApi(f"{what} was answered with {broken}") from None

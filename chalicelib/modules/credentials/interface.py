@@ -1,0 +1,93 @@
+"""The credentials endpoint of both trees. Spec: credentials.md 1; rules CRD-01 to CRD-10, CRD-17 to CRD-20."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from chalicelib.modules.credentials.objects import Credentials
+from chalicelib.modules.credentials.registration import Registrations, fingerprint
+from chalicelib.node.partners import GrantKind
+from chalicelib.node.router import Call, Endpoint, version_root
+from chalicelib.ocpi.auth import presented_tokens
+from chalicelib.ocpi.envelope import success
+from chalicelib.ocpi.errors import MethodNotAllowed, NotAuthenticated
+from chalicelib.ocpi.http import Response
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.parties import Role
+from chalicelib.ocpi.reading import Profile, read
+
+
+class CredentialsEndpoint:
+    """GET, POST, PUT and DELETE of credentials, by the state of the connection."""
+
+    def __init__(self, registrations: Registrations) -> None:
+        self._registrations = registrations
+
+    def endpoints(self, role: Role) -> Iterable[Endpoint]:
+        """The endpoint in one tree."""
+        methods = {"GET": self.get, "POST": self.post, "PUT": self.put, "DELETE": self.delete}
+        path = f"{version_root(role)}/{ModuleID.CREDENTIALS}"
+        yield Endpoint(role, ModuleID.CREDENTIALS, path, methods, before_registration=True)
+
+    def get(self, call: Call) -> Response:
+        """Our credentials, with the very token that was presented: we keep only its hash (CRD-01, Q-37)."""
+        if call.grant.kind is GrantKind.SPENT:
+            raise NotAuthenticated("this token was used up by a registration (CRD-05)")
+        token = next(token for token in presented_tokens(call.request.headers) if token.hash == call.grant.token_hash)
+        ours = self._registrations.our_credentials(call.partner.our_role, token)
+        return success(call.now, json.dumps(ours).encode())
+
+    def post(self, call: Call) -> Response:
+        """Register; both call-backs happen before the answer (CRD-02).
+
+        Raises:
+            MethodNotAllowed: the partner is registered already (CRD-08).
+            InvalidJson, InvalidParameters: no credentials object; the invitation stays good (CRD-19, CRD-20).
+            PartnerError: their API cannot be used (CRD-11 to CRD-13).
+        """
+        if call.grant.kind not in (GrantKind.INVITATION, GrantKind.SPENT):
+            raise MethodNotAllowed("you are registered: use PUT to change your credentials (CRD-08)", _REGISTERED)
+        theirs = self._theirs(call)
+        if call.grant.kind is GrantKind.SPENT and call.grant.repeat_of != fingerprint(theirs):
+            raise NotAuthenticated("this token was used up by another registration (CRD-05)")
+        ours = self._registrations.accept(call.partner, call.grant, theirs)
+        return success(call.now, json.dumps(ours).encode())
+
+    def put(self, call: Call) -> Response:
+        """Replace the credentials; their endpoints are fetched again (CRD-14, CRD-15).
+
+        Raises:
+            MethodNotAllowed: the partner is not registered yet (CRD-09).
+            InvalidJson, InvalidParameters: no credentials object.
+            PartnerError: their API cannot be used.
+        """
+        self._only_registered(call)
+        ours = self._registrations.replace(call.partner, call.grant, self._theirs(call))
+        return success(call.now, json.dumps(ours).encode())
+
+    def delete(self, call: Call) -> Response:
+        """End the registration (CRD-17).
+
+        Raises:
+            MethodNotAllowed: the partner is not registered (CRD-10).
+        """
+        self._only_registered(call)
+        self._registrations.ended(call.partner, call.grant)
+        return success(call.now)
+
+    @staticmethod
+    def _only_registered(call: Call) -> None:
+        if call.grant.kind is GrantKind.SPENT:
+            raise NotAuthenticated("this token was used up by a registration (CRD-05)")
+        if not call.partner.is_registered or call.grant.kind is GrantKind.INVITATION:
+            raise MethodNotAllowed("you are not registered: use POST first (CRD-09, CRD-10)", _UNREGISTERED)
+
+    @staticmethod
+    def _theirs(call: Call) -> Credentials:
+        # Strict for everybody: a token or URL that has to be guessed at cannot carry a connection.
+        return read(Credentials, call.request.body, Profile.STRICT, call.now).value
+
+
+_REGISTERED = ("GET", "PUT", "DELETE", "OPTIONS")
+_UNREGISTERED = ("GET", "POST", "OPTIONS")

@@ -1,0 +1,1 @@
+"""Places to charge, in three depths. Spec: mod_locations.md."""

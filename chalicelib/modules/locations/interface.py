@@ -1,0 +1,20 @@
+"""Locations: the CPO owns them, and EVSEs and connectors have URLs of their own. Spec: mod_locations.md 2."""
+
+from __future__ import annotations
+
+from chalicelib.modules.locations.objects import Connector, Evse, Location
+from chalicelib.ocpi.errors import UnknownLocationUrl
+from chalicelib.ocpi.module import Level, Module, ModuleID
+from chalicelib.ocpi.parties import Role
+
+LOCATIONS = Module(
+    identifier=ModuleID.LOCATIONS,
+    owner=Role.CPO,
+    levels=(
+        Level(Location, "id", "location_id"),
+        Level(Evse, "uid", "evse_uid", list_field="evses", removed={"status": "REMOVED"}),
+        Level(Connector, "id", "connector_id", list_field="connectors"),
+    ),
+    single_objects=True,
+    not_found=UnknownLocationUrl,
+)

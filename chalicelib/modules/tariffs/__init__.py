@@ -1,0 +1,1 @@
+"""What charging costs. Spec: mod_tariffs.md."""

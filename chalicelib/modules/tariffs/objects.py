@@ -1,0 +1,74 @@
+"""The objects of the Tariffs chapter: prices per unit, excluding VAT. Spec: mod_tariffs.md 3 and 4."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from chalicelib.modules.locations.objects import EnergyMix
+from chalicelib.ocpi.types import (
+    Between,
+    ClockTime,
+    DateTime,
+    Day,
+    DisplayText,
+    Int,
+    Many,
+    Matches,
+    Number,
+    OcpiObject,
+    OneOf,
+    Some,
+    Text,
+    Url,
+)
+
+DAY_OF_WEEK = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+
+Currency = Annotated[str, Matches(r"[A-Z]{3}", "FMT-16", "an ISO 4217 currency")]
+"""Three capital letters; new currencies are no reason to refuse a tariff, so no list is checked."""
+
+
+class PriceComponent(OcpiObject):
+    """A price in the tariff's currency per kWh (ENERGY), hour (TIME, PARKING_TIME) or session (FLAT), excluding VAT.
+
+    ``step_size`` is the smallest amount billed: Wh, seconds, or nothing for FLAT. Spec: mod_tariffs.md 4.2.
+    """
+
+    type: Annotated[str, OneOf(("ENERGY", "FLAT", "PARKING_TIME", "TIME"))]
+    price: Number
+    step_size: Annotated[Int, Between(0, 2**31 - 1, "TAR-10")]
+
+
+class TariffRestrictions(OcpiObject):
+    """When an element applies: local times and days, kWh, kW, and seconds since the start. Spec: mod_tariffs.md 4.5."""
+
+    start_time: ClockTime | None = None
+    end_time: ClockTime | None = None
+    start_date: Day | None = None
+    end_date: Day | None = None
+    min_kwh: Number | None = None
+    max_kwh: Number | None = None
+    min_power: Number | None = None
+    max_power: Number | None = None
+    min_duration: Int | None = None
+    max_duration: Int | None = None
+    day_of_week: Many[Annotated[str, OneOf(DAY_OF_WEEK)]] = None
+
+
+class TariffElement(OcpiObject):
+    """Prices and when they apply. Spec: mod_tariffs.md 4.3."""
+
+    price_components: Some[PriceComponent]
+    restrictions: TariffRestrictions | None = None
+
+
+class Tariff(OcpiObject):
+    """What charging costs, excluding VAT. Spec: mod_tariffs.md 3.1."""
+
+    id: Annotated[str, Text(36)]
+    currency: Currency
+    tariff_alt_text: Many[DisplayText] = None
+    tariff_alt_url: Url | None = None
+    elements: Some[TariffElement]
+    energy_mix: EnergyMix | None = None
+    last_updated: DateTime

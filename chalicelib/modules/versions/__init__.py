@@ -1,0 +1,1 @@
+"""Which versions we speak, and where their endpoints are. Spec: version_information_endpoint.md."""

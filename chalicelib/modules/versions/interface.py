@@ -1,0 +1,40 @@
+"""The two endpoints by which partners find all others; what they list is what is really served.
+
+Spec: version_information_endpoint.md; rules VER-01 to VER-07, VER-10.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from chalicelib.node.router import Call, Endpoint, tree, version_root
+from chalicelib.ocpi.envelope import success
+from chalicelib.ocpi.http import Response
+from chalicelib.ocpi.module import VERSION
+from chalicelib.ocpi.parties import Role
+
+
+def endpoints(role: Role, served: Mapping[str, str]) -> Iterable[Endpoint]:
+    """The versions and details endpoints of one tree.
+
+    Args:
+        role: whose tree.
+        served: the path of each module's endpoint below the base URL, by its identifier.
+    """
+
+    def versions(call: Call) -> Response:
+        data = [{"version": VERSION, "url": call.base_url + version_root(role)}]
+        return success(call.now, json.dumps(data).encode())
+
+    def details(call: Call) -> Response:
+        listed = [{"identifier": identifier, "url": call.base_url + path} for identifier, path in served.items()]
+        return success(call.now, json.dumps({"version": VERSION, "endpoints": listed}).encode())
+
+    yield Endpoint(role, "versions", f"{tree(role)}/versions", {"GET": versions}, before_registration=True)
+    yield Endpoint(role, "versions", version_root(role), {"GET": details}, before_registration=True)
+
+
+def versions_url(base_url: str, role: Role) -> str:
+    """What we give to partners so that they find us."""
+    return f"{base_url}{tree(role)}/versions"

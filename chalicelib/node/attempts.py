@@ -1,0 +1,32 @@
+"""Repeats a read-change-write until nobody interferes: what an optimistic lock asks of its users."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from chalicelib.node.ports import Conflict
+from chalicelib.ocpi.errors import ServerError
+
+T = TypeVar("T")
+
+Sleep = Callable[[float], None]
+
+_MOST_ATTEMPTS: Final = 80
+"""Fifty writers of one object get through: each round lets one of them win."""
+_LONGEST_PAUSE_S: Final = 0.25
+
+
+def repeated(attempt: Callable[[], T], sleep: Sleep) -> T:
+    """What ``attempt`` answers once it meets no conflict; it reads afresh each time.
+
+    Raises:
+        ServerError: others kept winning.
+    """
+    for number in range(_MOST_ATTEMPTS):
+        try:
+            return attempt()
+        except Conflict:
+            sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**number)))  # noqa: S311 - jitter, not a secret
+    raise ServerError("too many writers at once: please send it again")

@@ -1,0 +1,86 @@
+"""One request to a partner: with the right token, told to the observer, its answer judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+from chalicelib.node.partners import Partner
+from chalicelib.node.ports import Web
+from chalicelib.node.telemetry import Exchange, Observer
+from chalicelib.ocpi.auth import AuthToken
+from chalicelib.ocpi.envelope import code_of
+from chalicelib.ocpi.errors import UnableToUseApi
+from chalicelib.ocpi.http import Request, Response
+
+
+def object_url(endpoint: str, *steps: str) -> str:
+    """The URL of an object below a partner's endpoint, each step percent-encoded (TRA-28, Q-05, Q-27)."""
+    return "/".join([endpoint.rstrip("/"), *(quote(step, safe="*") for step in steps)])
+
+
+class Outbound:
+    """The way to partners' APIs."""
+
+    def __init__(self, web: Web, observer: Observer, clock: Callable[[], datetime]) -> None:
+        self._web = web
+        self._observer = observer
+        self._clock = clock
+
+    def send(
+        self, partner: Partner, module: str, method: str, url: str, body: bytes = b"", *, timeout_s: float | None = None
+    ) -> Response:
+        """What the partner answers; our former token is tried once where a fresh one is refused (Q-40).
+
+        Raises:
+            UnableToUseApi: no answer, or we have no token for them.
+        """
+        if partner.token_we_send is None:
+            raise UnableToUseApi("we have no token of theirs: register first")
+        response = self.ask(partner.id, module, method, url, partner.token_we_send, body, timeout_s=timeout_s)
+        former, until = partner.former_token_we_send, partner.overlap_until
+        if response.status == 401 and former is not None and until is not None and self._clock() < until:
+            return self.ask(partner.id, module, method, url, former, body, timeout_s=timeout_s)
+        return response
+
+    def ask(
+        self,
+        partner_id: str,
+        module: str,
+        method: str,
+        url: str,
+        token: AuthToken,
+        body: bytes = b"",
+        *,
+        timeout_s: float | None = None,
+    ) -> Response:
+        """What is answered to a request with this token.
+
+        Raises:
+            UnableToUseApi: no answer.
+        """
+        began, problem, response = time.perf_counter(), "", Response(0)
+        headers: Mapping[str, str] = token.header | ({"content-type": "application/json"} if body else {})
+        try:
+            response = self._web.send(Request(method, url, headers, body=body), timeout_s=timeout_s)
+        except UnableToUseApi as failed:
+            problem = str(failed)
+            raise
+        finally:
+            code, said = code_of(response)
+            self._observer.exchange(
+                Exchange(
+                    direction="out",
+                    partner_id=partner_id,
+                    module=module,
+                    method=method,
+                    path=urlsplit(url).path,
+                    http_status=response.status,
+                    status_code=code,
+                    latency_ms=(time.perf_counter() - began) * 1000,
+                    problem=problem or said,
+                )
+            )
+        return response

@@ -1,0 +1,91 @@
+"""A registered counterparty as a value: who they are, where they are reached, how far the registration has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.ocpi.auth import AuthToken
+from chalicelib.ocpi.parties import Party, Role
+from chalicelib.ocpi.reading import Profile
+
+
+class State(StrEnum):
+    """How far the registration has come."""
+
+    INVITED = "invited"
+    """We issued a token and wait for their POST."""
+    PENDING = "pending"
+    """We started a registration that has not succeeded yet."""
+    REGISTERED = "registered"
+    UNREGISTERED = "unregistered"
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """One connection: a counterparty in one role, with what both sides know of each other.
+
+    ``our_role`` is what we play towards them, and names the tree of URLs they call.
+    """
+
+    id: str
+    our_role: Role
+    state: State
+    name: str = ""
+    party: Party | None = None
+    versions_url: str | None = None
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    business_details: Mapping[str, Any] = field(default_factory=dict)
+    token_we_send: AuthToken | None = None
+    former_token_we_send: AuthToken | None = None
+    """Sent once more when a fresh token is refused, until ``overlap_until`` (Q-40)."""
+    overlap_until: datetime | None = None
+    issued: tuple[str, ...] = ()
+    """Hashes of the tokens that we issued to them and that may still be good."""
+    fading: tuple[str, ...] = ()
+    """Those of them that die as soon as their successor is used (Q-40)."""
+    profile: Profile = Profile.LENIENT
+    problem: str | None = None
+    """What went wrong last, for the operator."""
+    called_back: bool = True
+    """They fetched our versions while registering with us as asked (Q-41)."""
+    updated_at: datetime | None = None
+    version: int = 0
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether objects may flow."""
+        return self.state is State.REGISTERED
+
+    def with_(self, **changes: Any) -> Partner:
+        """This partner with some facts changed."""
+        return replace(self, **changes)
+
+
+class GrantKind(StrEnum):
+    """What a token that we issued is good for."""
+
+    INVITATION = "invitation"
+    """Versions, details and one registration (CRD-25)."""
+    CURRENT = "current"
+    """Everything, once the partner is registered; before, versions and details only."""
+    FADING = "fading"
+    """A replaced token during the overlap after a rotation (Q-40)."""
+    SPENT = "spent"
+    """An invitation that was used: good only to repeat that very POST whose answer got lost (Q-39)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A token that we issued, known by its hash alone."""
+
+    token_hash: str
+    partner_id: str
+    our_role: Role
+    kind: GrantKind
+    expires_at: datetime | None = None
+    repeat_of: str | None = None
+    """For SPENT: the fingerprint of the POST that may be repeated."""

@@ -1,0 +1,229 @@
+"""What the node needs from the outside, as protocols; adapters fulfil them, tests use a memory store.
+
+Calls that reach the outside may raise anything of their own: that is our infrastructure failing, answered 3000 at the
+edge and repeated by SQS in a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from chalicelib.node.partners import Grant, Partner
+from chalicelib.ocpi.http import Request, Response
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.paging import Page, Window
+from chalicelib.ocpi.parties import Party, Role
+
+OURS: Final = "ours"
+"""The owner key of our own objects."""
+
+MOST_AT_ONCE: Final = 99
+"""How many new objects one transaction takes: a hundred actions, one of which moves the list's counter."""
+
+
+def theirs(party: Party) -> str:
+    """The owner key of a party's objects."""
+    return f"theirs/{party}"
+
+
+class Conflict(Exception):
+    """Somebody else wrote first; read again and repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as it lies in the store.
+
+    ``version`` is 1 for a new object and grows by one with each write. ``last_updated`` has milliseconds and orders
+    delta pulls. ``aside`` is what we know about the object beside its body.
+    """
+
+    id: str
+    body: bytes
+    last_updated: datetime
+    version: int = 1
+    list: str | None = None
+    """The list an own object stands in: ``all``, or a partner's id; None for received objects."""
+    aside: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ObjectStore(Protocol):
+    """The objects of one module."""
+
+    def get(self, owner: str, object_id: str) -> Stored | None:
+        """The object, strongly consistent; one call."""
+
+    def get_many(self, owner: str, object_ids: Sequence[str]) -> dict[str, Stored]:
+        """Those of the objects that exist, by id; strongly consistent; one call per hundred."""
+
+    def put(self, owner: str, stored: Stored) -> None:
+        """Write a received object, or a new state of an own one; one call.
+
+        ``stored.version`` is the version it will have: 1 for a new received object, else the one it replaces plus 1.
+
+        Raises:
+            Conflict: the stored version is not the one before.
+        """
+
+    def create(self, stored: Sequence[Stored]) -> None:
+        """Add new own objects to their list, in this order, all or nothing; they get the next ranks.
+
+        All of one list, at most ``MOST_AT_ONCE``. Two calls: the counter, the transaction. Repeats itself while others
+        create in the same list.
+
+        Raises:
+            Conflict: one of them exists already.
+        """
+
+    def remove(self, owner: str, stored: Stored) -> None:
+        """Delete the object; in a list of ours the newest object takes over its rank, so that ranks stay dense.
+
+        Raises:
+            Conflict: the stored version is another one.
+        """
+
+    def page(self, list_name: str, window: Window) -> Page:
+        """A page of one of our lists: two calls, plus one per further hundred objects.
+
+        Without dates, or with dates that cover everything, by rank; else oldest change first.
+
+        Raises:
+            InvalidParameters: the window's cursor is not one of ours.
+        """
+
+    def received(self, owner: str, after: str | None, limit: int) -> list[Stored]:
+        """Up to ``limit`` objects of an owner by id, those behind ``after``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A grant and the partner it belongs to."""
+
+    grant: Grant
+    partner: Partner
+
+
+class PartnerStore(Protocol):
+    """Our partners, the tokens we issued to them, and what we counted about them."""
+
+    def get(self, partner_id: str) -> Partner | None:
+        """The partner, strongly consistent."""
+
+    def all(self) -> list[Partner]:
+        """Every partner, oldest first, registered or not."""
+
+    def save(
+        self, partner: Partner, *, issue: Iterable[Grant] = (), revoke: Iterable[str] = (), release: Party | None = None
+    ) -> Partner:
+        """Write the partner, tokens to issue and token hashes to revoke, in one transaction.
+
+        ``partner.version`` is the one that was read (0: new); the answer has the next. A registered partner claims its
+        party for its role; ``release`` gives a claim up.
+
+        Raises:
+            Conflict: the partner changed meanwhile.
+            PartyTaken: another connection of this role has claimed the party (Q-34).
+        """
+
+    def admission(self, our_role: Role, token_hash: str) -> Admission | None:
+        """Whom the token admits to this role's tree, strongly consistent; None if it is unknown or expired."""
+
+    def tally(self, partner_id: str, counts: Mapping[str, int]) -> None:
+        """Add to the partner's counters, such as one per deviation; one call."""
+
+    def tallies(self, partner_id: str) -> dict[str, int]:
+        """The partner's counters."""
+
+    def operator_key(self, key_hash: str) -> str | None:
+        """The name of the operator key with this hash, or None."""
+
+    def save_operator_key(self, key_hash: str, name: str) -> None:
+        """Let this key in."""
+
+    def operator_keys(self) -> dict[str, str]:
+        """The names of all operator keys by their hash."""
+
+    def remove_operator_key(self, key_hash: str) -> None:
+        """Let this key in no longer."""
+
+    def public_url(self) -> str | None:
+        """Where partners reach us, as recorded at the last deployment."""
+
+    def record_public_url(self, url: str) -> None:
+        """Remember where partners reach us."""
+
+
+class PartyTaken(Exception):
+    """Another connection of the same role has claimed this party."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One own object is about to change: the message that drives everything partners are told.
+
+    ``fields`` is None when the part at ``path`` is new or replaced as a whole; ``removed`` when the object goes away.
+    """
+
+    module: ModuleID
+    id: str
+    version: int
+    path: tuple[str, ...] = ()
+    fields: tuple[str, ...] | None = None
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One partner is to be told about one change; it carries no content, the worker reads the current state."""
+
+    partner_id: str
+    announcement: Announcement
+
+
+class Queues(Protocol):
+    """The queues that drive what must not happen inside a request."""
+
+    def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
+        """Send one message to ``changes``; ``attempt`` counts how often it was put back."""
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Send one message each to ``deliveries.fifo``, in this order; order holds per partner and object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A delivery that did not reach its partner: the object is dirty there until it does."""
+
+    partner_id: str
+    announcement: Announcement
+    reason: str
+    attempts: int
+    failed_at: datetime
+
+
+class Outbox(Protocol):
+    """What partners still have to be told, one entry per partner and object."""
+
+    def record(self, failure: Failure) -> None:
+        """Remember the failure, counting on from an earlier one of the same object."""
+
+    def settle(self, delivery: Delivery) -> None:
+        """Forget what was recorded for this partner and object."""
+
+    def of(self, partner_id: str) -> list[Failure]:
+        """What this partner still has to be told, oldest first."""
+
+
+class Web(Protocol):
+    """The way out to partners."""
+
+    def send(self, request: Request, *, timeout_s: float | None = None) -> Response:
+        """The partner's answer.
+
+        Raises:
+            Unreachable: no answer.
+            UnableToUseApi: the address is not one we may call, or the answer is not one we may read.
+        """
