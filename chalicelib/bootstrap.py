@@ -1,0 +1,209 @@
+"""Puts a node together: the only file that knows every class."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.modules import MODULES
+from chalicelib.modules.credentials.interface import CredentialsEndpoint
+from chalicelib.modules.credentials.registration import Identity, Registrations
+from chalicelib.modules.versions import interface as versions
+from chalicelib.node.admissions import CachedAdmissions
+from chalicelib.node.attempts import Sleep
+from chalicelib.node.delivery import Deliverer
+from chalicelib.node.node import Node
+from chalicelib.node.outbound import Outbound
+from chalicelib.node.own import OwnObjects
+from chalicelib.node.ports import ObjectStore, Outbox, PartnerStore, Queues, Web
+from chalicelib.node.push import Push
+from chalicelib.node.receiver import Receiver
+from chalicelib.node.router import Endpoint, Router, version_root
+from chalicelib.node.sender import Sender
+from chalicelib.node.telemetry import Observer, Silence
+from chalicelib.ocpi.auth import AuthToken
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.parties import Party, Role
+from chalicelib.settings import Settings, SettingsError
+
+
+class NoPublicUrlError(SettingsError):
+    """We do not know where partners reach us."""
+
+
+def utc_now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+def fresh_token() -> AuthToken:
+    """A token of 256 random bits, in 43 characters."""
+    return AuthToken(secrets.token_urlsafe(32))
+
+
+def fresh_id() -> str:
+    """An id for a partner: short enough to type, too long to guess twice."""
+    return secrets.token_hex(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The ports, fulfilled: what differs between AWS, a local run and a test."""
+
+    stores: Mapping[ModuleID, ObjectStore]
+    partners: PartnerStore
+    queues: Queues
+    outbox: Outbox
+    web: Web
+    observer: Observer = field(default_factory=Silence)
+    clock: Callable[[], datetime] = utc_now
+    sleep: Sleep = time.sleep
+    fresh_token: Callable[[], AuthToken] = fresh_token
+    fresh_id: Callable[[], str] = fresh_id
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """One party's node in all its parts: what partners call, what the host calls, what the queues drive."""
+
+    settings: Settings
+    node: Node
+    own: Mapping[ModuleID, OwnObjects]
+    registrations: Registrations
+    push: Push
+    deliverer: Deliverer
+    outside: Outside
+    public_url: Callable[[], str]
+
+    def versions_url(self, role: Role) -> str:
+        """What we give to partners so that they find this role's tree."""
+        return versions.versions_url(self.public_url(), role)
+
+
+def company(settings: Settings, outside: Outside) -> Company:
+    """The node of this party on these ports."""
+    admissions = CachedAdmissions(outside.partners, outside.clock)
+    partners = outside.partners
+    outbound = Outbound(outside.web, outside.observer, outside.clock)
+    public_url = _public_url(settings, partners)
+    registrations = Registrations(
+        identity=Identity(settings.party, _business_details(settings)),
+        partners=partners,
+        outbound=outbound,
+        clock=outside.clock,
+        fresh_token=outside.fresh_token,
+        fresh_id=outside.fresh_id,
+        our_versions_url=lambda role: versions.versions_url(public_url(), role),
+        required_modules=settings.required_modules,
+        changed=admissions.forget,
+    )
+    router = Router(endpoints(registrations, outside, settings.page_limit))
+    return Company(
+        settings=settings,
+        node=Node(router, settings.roles, admissions, outside.observer, outside.clock, registrations.successor_used),
+        own={
+            identifier: OwnObjects(module, outside.stores[identifier], outside.queues, outside.clock, outside.sleep)
+            for identifier, module in MODULES.items()
+            if module.owner in settings.roles
+        },
+        registrations=registrations,
+        push=Push(MODULES, outside.stores, partners, outside.queues, outside.sleep),
+        deliverer=Deliverer(
+            settings.party,
+            MODULES,
+            outside.stores,
+            partners,
+            outside.outbox,
+            outbound,
+            outside.observer,
+            outside.clock,
+            registrations.refreshed,
+        ),
+        outside=outside,
+        public_url=public_url,
+    )
+
+
+def endpoints(registrations: Registrations, outside: Outside, page_limit: int) -> Iterable[Endpoint]:
+    """Every OCPI endpoint of both trees: versions, credentials, and each module from the side that the role is on."""
+    for role in Role:
+        served = [*CredentialsEndpoint(registrations).endpoints(role)]
+        for identifier, module in MODULES.items():
+            store = outside.stores[identifier]
+            if module.owner is role:
+                served += Sender(module, store, page_limit).endpoints()
+            else:
+                served += Receiver(module, store, outside.partners.tally, outside.sleep).endpoints()
+        roots = {e.module: e.path for e in served if e.path == f"{version_root(role)}/{e.module}"}
+        yield from versions.endpoints(role, roots)
+        yield from served
+
+
+def _public_url(settings: Settings, partners: PartnerStore) -> Callable[[], str]:
+    found: list[str] = [settings.public_url] if settings.public_url else []
+
+    def public_url() -> str:
+        if not found:
+            recorded = partners.public_url()
+            if recorded is None:
+                raise NoPublicUrlError("OCPI_PUBLIC_URL is not set and no deployment has recorded one")
+            found.append(recorded)
+        return found[0]
+
+    return public_url
+
+
+def _business_details(settings: Settings) -> dict[str, str]:
+    return {"name": settings.name} | ({"website": settings.website} if settings.website else {})
+
+
+def on_aws(settings: Settings, observer: Observer) -> Outside:
+    """The ports on DynamoDB, SQS and the real web; nothing connects before it is used."""
+    from chalicelib.adapters.aws import Clients
+    from chalicelib.adapters.dynamodb import Table
+    from chalicelib.adapters.dynamodb_objects import DynamoObjects
+    from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
+    from chalicelib.adapters.dynamodb_partners import DynamoPartners
+    from chalicelib.adapters.http import Web as PublicWeb
+    from chalicelib.adapters.sqs import SqsQueues
+
+    clients = Clients()
+
+    def table(name: str) -> Table:
+        return Table(settings.table(name), clients.dynamodb)
+
+    return Outside(
+        stores={module: DynamoObjects(table(module)) for module in MODULES},
+        partners=DynamoPartners(table("partners"), utc_now),
+        queues=SqsQueues(settings.queue("changes"), settings.queue("deliveries.fifo"), clients.sqs),
+        outbox=DynamoOutbox(table("outbox")),
+        web=PublicWeb(open_network=settings.open_network),
+        observer=observer,
+    )
+
+
+def partner_store(settings: Settings) -> PartnerStore:
+    """Our partners and operator keys on DynamoDB; the command line uses it to create the first key."""
+    return on_aws(settings, Silence()).partners
+
+
+class _Nowhere:
+    """A port that leads nowhere: for the route table, which needs no node behind it."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(f"the route table has no {name}")
+
+
+def route_table() -> tuple[Endpoint, ...]:
+    """Every endpoint, as declared; their handlers must not be called."""
+    nowhere: Any = _Nowhere()
+    outside = Outside(dict.fromkeys(MODULES, nowhere), nowhere, nowhere, nowhere, nowhere)
+    identity = Identity(Party("XX", "XXX"), {})
+    registrations = Registrations(
+        identity, nowhere, nowhere, utc_now, fresh_token, fresh_id, lambda _role: "", frozenset(), lambda: None
+    )
+    return tuple(endpoints(registrations, outside, 1))

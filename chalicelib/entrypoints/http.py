@@ -1,0 +1,137 @@
+"""Mounts every URL on Chalice: each path with all methods, so that the node answers and never the framework."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+from chalice.app import Chalice
+from chalice.app import Request as ChaliceRequest
+from chalice.app import Response as ChaliceResponse
+
+from chalicelib import bootstrap
+from chalicelib.entrypoints import operator
+from chalicelib.entrypoints.running import company, telemetry
+from chalicelib.node.node import LARGEST_BODY
+from chalicelib.ocpi.envelope import failure
+from chalicelib.ocpi.errors import InvalidJson, OcpiError
+from chalicelib.ocpi.http import Request, Response
+
+METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+_CORRELATION: Final = ("x-correlation-id", "x-request-id")
+
+Answer = Callable[[Request, str], Response]
+"""The answer to a request at a base URL."""
+
+
+def mount(app: Chalice) -> None:
+    """Mounts the OCPI trees, the operator API, and a catch-all for every other path."""
+    paths = dict.fromkeys(endpoint.path for endpoint in bootstrap.route_table())
+    for path in paths:
+        _mount(app, path, _ocpi)
+    for path in operator.paths():
+        _mount(app, path, _operator)
+    _mount(app, "/", _nothing_here)
+    _mount(app, "/{proxy+}", _nothing_here)
+
+
+def _mount(app: Chalice, path: str, answer: Answer) -> None:
+    def view(**steps: str) -> ChaliceResponse:
+        given = app.current_request
+        assert given is not None  # noqa: S101 - Chalice calls views with a request only
+        return _answered(given, path, steps, answer)
+
+    app.route(path, methods=METHODS, content_types=["*/*"], name=path)(view)
+
+
+def _ocpi(request: Request, base_url: str) -> Response:
+    return company().node.handle(request, base_url, request.headers[_CORRELATION[0]])
+
+
+def _operator(request: Request, base_url: str) -> Response:
+    return operator.answer(company(), request, base_url)
+
+
+def _nothing_here(request: Request, base_url: str) -> Response:
+    if request.url.startswith("/operator"):
+        return _operator(request, base_url)
+    return _ocpi(request, base_url)
+
+
+def _answered(given: ChaliceRequest, path: str, steps: Mapping[str, str], answer: Answer) -> ChaliceResponse:
+    correlation_id = _correlation_id(given.headers)
+    with telemetry().event("http", correlation_id):
+        try:
+            request = _request(given, path, steps, correlation_id)
+        except OcpiError as broken:
+            response = failure(bootstrap.utc_now(), broken)
+        else:
+            response = answer(request, _base_url(given))
+    headers: dict[str, str | list[str]] = {_spelled(name): value for name, value in response.headers.items()}
+    headers["X-Correlation-ID"] = correlation_id
+    # A HEAD is answered without a body, whatever GET would say.
+    body = "" if given.method == "HEAD" else response.body.decode()
+    return ChaliceResponse(body=body, headers=headers, status_code=response.status)
+
+
+def _request(given: ChaliceRequest, path: str, steps: Mapping[str, str], correlation_id: str) -> Request:
+    url = re.sub(r"\{(\w+)\+?\}", lambda name: steps.get(name[1], steps.get(f"{name[1]}+", "")), path)
+    headers = {str(name): str(value) for name, value in given.headers.items()} | {_CORRELATION[0]: correlation_id}
+    query = {str(name): str(value) for name, value in (given.query_params or {}).items()}
+    return Request(given.method, url, headers, query, _body(given.raw_body, given.headers))
+
+
+def _body(raw: bytes | str, headers: Mapping[str, str]) -> bytes:
+    """The body, decompressed where the gateway has not done so; never more than a byte too much of it (Q-26)."""
+    body = raw.encode() if isinstance(raw, str) else raw
+    if headers.get("content-encoding", "").lower() != "gzip" or not body.startswith(b"\x1f\x8b"):
+        return body
+    try:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(body, LARGEST_BODY + 1)
+    except zlib.error:
+        raise InvalidJson("the body is not gzip, although Content-Encoding says so") from None
+
+
+def _correlation_id(headers: Mapping[str, str]) -> str:
+    """The caller's own id where it is harmless, else a fresh one."""
+    given = next((headers[name] for name in _CORRELATION if headers.get(name)), "")
+    return given if re.fullmatch(r"[\w.:/+=-]{1,64}", given, re.ASCII) else uuid4().hex
+
+
+def _base_url(given: ChaliceRequest) -> str:
+    """Our public address: as set or recorded, else as API Gateway was called."""
+    context: Mapping[str, Any] = given.context
+    try:
+        return company().public_url()
+    except bootstrap.NoPublicUrlError:
+        domain = context.get("domainName")
+        if domain:
+            return f"https://{domain}/{context.get('stage', '')}".rstrip("/")
+        return f"http://{given.headers.get('host', 'localhost')}"
+
+
+def _spelled(name: str) -> str:
+    # Chalice looks for "Content-Type" in exactly this spelling.
+    return "-".join(part.capitalize() for part in name.split("-"))
+
+
+def routes_markdown() -> str:
+    """Every OCPI endpoint as a table, for docs/routes.md."""
+    lines = [
+        "# Routes",
+        "",
+        "Generated by `make docs` from the endpoints that the node really serves. Other methods are answered 405,",
+        "other paths 404. The host's own API is described by `GET /operator/openapi.json`.",
+        "",
+        "| tree | module | interface | path | methods |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {endpoint.role} | {endpoint.module} | {endpoint.interface or '-'} | `{endpoint.path}` "
+        f"| {', '.join(endpoint.methods) or '(none: the published URL, answered 405)'} |"
+        for endpoint in bootstrap.route_table()
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,116 @@
+"""Seen from outside: a log line, metrics and trace annotations for each exchange; JSON on AWS, words on a terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.node.telemetry import Exchange
+from chalicelib.settings import APP_NAME, Settings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger, Tracer
+
+_CODE: Final = "chalicelib"
+
+
+class Telemetry:
+    """Logs and measures. Every line carries the correlation id, and the partner and module once they are known."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._console = settings.console_logs
+        self._stage = settings.stage
+        self._logger = _logger(settings)
+
+    @contextmanager
+    def event(self, name: str, correlation_id: str) -> Iterator[None]:
+        """Around the work for one event: its lines carry the id, its trace has a segment of this name."""
+        if self._logger is None:
+            yield
+            return
+        self._logger.thread_safe_clear_keys()
+        self._logger.thread_safe_append_keys(correlation_id=correlation_id)
+        with self._tracer().provider.in_subsegment(name=f"## {name}"):
+            yield
+
+    @staticmethod
+    def _tracer() -> Tracer:
+        """Powertools' tracer, which does nothing where Lambda does not trace."""
+        from aws_lambda_powertools import Tracer
+
+        return Tracer(service=APP_NAME, auto_patch=False)
+
+    def about(self, partner_id: str, module: str) -> None:
+        """Names partner and module on the lines that follow."""
+        if self._logger:
+            self._logger.thread_safe_append_keys(partner=partner_id, module=module)
+
+    def exchange(self, exchange: Exchange) -> None:
+        """Logs the exchange, counts it, and annotates the trace."""
+        failed = exchange.http_status == 0 or exchange.http_status >= 400 or (exchange.status_code or 1000) >= 2000
+        level = logging.WARNING if failed else logging.INFO
+        facts = {
+            "direction": exchange.direction,
+            "partner": exchange.partner_id,
+            "module": exchange.module,
+            "method": exchange.method,
+            "path": exchange.path,
+            "http_status": exchange.http_status,
+            "status_code": exchange.status_code,
+            "latency_ms": round(exchange.latency_ms, 1),
+            "problem": exchange.problem,
+        }
+        _LOG.log(level, _sentence(exchange), extra={} if self._console else facts)
+        if not self._console:
+            self._measure(exchange, failed=failed)
+            self._tracer().put_annotation("partner", exchange.partner_id or "none")
+            self._tracer().put_annotation("module", exchange.module or "none")
+
+    def _measure(self, exchange: Exchange, *, failed: bool) -> None:
+        from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+        metrics = EphemeralMetrics(namespace=APP_NAME, service=f"{APP_NAME}-{self._stage}")
+        for name, value in (
+            ("partner", exchange.partner_id),
+            ("module", exchange.module),
+            ("direction", exchange.direction),
+        ):
+            metrics.add_dimension(name=name, value=value or "none")
+        metrics.add_metric(name="Requests", unit=MetricUnit.Count, value=1)
+        metrics.add_metric(name="Failures", unit=MetricUnit.Count, value=int(failed))
+        metrics.add_metric(name="Latency", unit=MetricUnit.Milliseconds, value=exchange.latency_ms)
+        metrics.flush_metrics()
+
+
+_LOG = logging.getLogger(f"{_CODE}.exchanges")
+
+
+def _sentence(exchange: Exchange) -> str:
+    arrow = "<-" if exchange.direction == "in" else "->"
+    who = f" {exchange.partner_id}" if exchange.partner_id else ""
+    code = f"/{exchange.status_code}" if exchange.status_code else ""
+    problem = f"  {exchange.problem}" if exchange.problem else ""
+    return (
+        f"{arrow}{who} {exchange.method} {exchange.path} {exchange.http_status}{code}"
+        f" {exchange.latency_ms:.0f} ms{problem}"
+    )
+
+
+def _logger(settings: Settings) -> Logger | None:
+    """Powertools' JSON logger as the handler of all our loggers; None, and plain lines, on a terminal."""
+    ours = logging.getLogger(_CODE)
+    ours.setLevel(settings.log_level)
+    ours.propagate = False
+    if settings.console_logs:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(logging.Formatter(f"%(asctime)s {settings.party} %(message)s", "%H:%M:%S"))
+        ours.handlers = [handler]
+        return None
+    from aws_lambda_powertools import Logger
+
+    logger = Logger(service=f"{APP_NAME}-{settings.stage}", level=settings.log_level, log_uncaught_exceptions=False)
+    ours.handlers = [logger.registered_handler]
+    return logger

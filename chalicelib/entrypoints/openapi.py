@@ -1,0 +1,79 @@
+"""The operator API's description as OpenAPI 3.1, generated from the operations that are really served."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.modules import MODULES
+from chalicelib.ocpi.parties import Role
+from chalicelib.ocpi.reading import Profile
+
+if TYPE_CHECKING:
+    from chalicelib.entrypoints.operator import Operation
+
+_TEXT: Final = {"type": "string"}
+_ROLE: Final = {"type": "string", "enum": [role.value for role in Role], "description": "the role that they play"}
+
+
+def description(operations: Iterable[Operation]) -> dict[str, Any]:
+    """The whole document, objects of the modules included."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "OCPI node, operator API", "version": "0.1.0"},
+        "security": [{"operatorKey": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"operatorKey": {"type": "http", "scheme": "bearer"}},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "summary": operation.summary,
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": _TEXT}
+            for name in re.findall(r"\{(\w+)\}", operation.path)
+        ],
+        "responses": {
+            "2XX": {"description": "done", "content": {"application/json": {}}},
+            "default": {
+                "description": "not done, and why",
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+            },
+        },
+    }
+    if operation.body:
+        schema = {"$ref": f"#/components/schemas/{operation.body}"}
+        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return found
+
+
+def _schemas() -> dict[str, Any]:
+    models = {level.model for module in MODULES.values() for level in module.levels}
+    objects: dict[str, Any] = {}
+    for model in sorted(models, key=lambda model: model.__name__):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        objects |= schema.pop("$defs", {})
+        objects[model.__name__] = schema
+    whole = [{"$ref": f"#/components/schemas/{module.model.__name__}"} for module in MODULES.values()]
+    return objects | {
+        "Object": {"anyOf": [{"$ref": f"#/components/schemas/{model.__name__}"} for model in models]},
+        "List": {"type": "array", "items": {"anyOf": whole}},
+        "Error": _object({"error": _TEXT, "details": {"type": "array"}}, ["error"]),
+        "Invitation": _object({"role": _ROLE, "name": _TEXT}, ["role"]),
+        "Registration": _object(
+            {"versions_url": _TEXT, "token": _TEXT, "role": _ROLE, "name": _TEXT}, ["versions_url", "token", "role"]
+        ),
+        "PartnerChange": _object({"name": _TEXT, "profile": {"enum": [profile.value for profile in Profile]}}, []),
+    }
+
+
+def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": required}
