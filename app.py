@@ -1,5 +1,7 @@
 """Chalice entry point: mounts the routes and declares the workers, which Lambda can only find here."""
 
+import os
+
 from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent
 
 from chalicelib import settings
@@ -22,3 +24,10 @@ def delivery_worker(event: SQSEvent) -> None:
 @app.schedule(Rate(1, Rate.DAYS), name="refresh_endpoints", description="Fetch the partners' endpoints again")
 def refresh_endpoints(event: CloudWatchEvent) -> None:
     workers.refresh_endpoints(event)
+
+
+if os.environ.get("AWS_CHALICE_CLI_MODE"):
+    # Only `chalice local`, `package` and `deploy`: Lambda never sees it.
+    from chalicelib import clihooks
+
+    clihooks.install()

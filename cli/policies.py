@@ -1,0 +1,127 @@
+"""What each function may do in AWS: one table, and the policy files that Chalice reads, written from it.
+
+Chalice takes a policy as a finished JSON file, so a policy that names one stage's resources needs a file per stage and
+function. They are checked in, for a plain ``chalice deploy`` needs them too; ``python -m cli.policies`` writes them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalicelib.settings import APP_NAME, resource_name
+
+READ = ("BatchGetItem", "GetItem", "Query")
+# A transaction needs the actions of its parts; ConditionCheckItem is the one that is no call of its own.
+WRITE = ("ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
+
+OBJECT_TABLES = ("locations", "tariffs")
+OBJECT_INDEXES = ("by_rank", "by_last_updated")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one function needs: tables by what it does with them, queues by direction."""
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    """Tables that it reads and writes."""
+    sends: tuple[str, ...] = ()
+    receives: tuple[str, ...] = ()
+
+
+GRANTS: Mapping[str, Grant] = {
+    "api_handler": Grant(writes=(*OBJECT_TABLES, "partners", "outbox"), sends=("changes",)),
+    # Sends to its own queue too, to look again when it comes before the write.
+    "change_worker": Grant(
+        reads=(*OBJECT_TABLES, "partners"), sends=("changes", "deliveries.fifo"), receives=("changes",)
+    ),
+    "delivery_worker": Grant(reads=OBJECT_TABLES, writes=("partners", "outbox"), receives=("deliveries.fifo",)),
+    "refresh_endpoints": Grant(writes=("partners",)),
+}
+
+
+def policy(stage: str, function: str) -> dict[str, Any]:
+    """The IAM policy document of a function in a stage.
+
+    Partition, region and account are left open, as Chalice does in its own policies: a role reaches no other account
+    unless that account lets it in.
+    """
+    grant = GRANTS[function]
+    statements = [
+        _statement("ReadTables", "dynamodb", READ, _tables(stage, grant.reads)),
+        _statement("WriteTables", "dynamodb", READ + WRITE, _tables(stage, grant.writes)),
+        _statement("SendMessages", "sqs", ("GetQueueUrl", "SendMessage"), _queues(stage, grant.sends)),
+        # Lambda polls with the function's role.
+        _statement(
+            "ReceiveMessages",
+            "sqs",
+            ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage"),
+            _queues(stage, grant.receives),
+        ),
+        _statement("WriteLogs", "logs", ("CreateLogStream", "PutLogEvents"), [_log_streams(stage, function)]),
+        # X-Ray has no resources to name.
+        _statement("Trace", "xray", ("PutTelemetryRecords", "PutTraceSegments"), ["*"]),
+    ]
+    return {"Version": "2012-10-17", "Statement": [statement for statement in statements if statement["Resource"]]}
+
+
+def filename(stage: str, function: str) -> str:
+    """What ``iam_policy_file`` in the stage's configuration says."""
+    return f"policy-{stage}-{function}.json"
+
+
+def write(project: Path, stage: str) -> list[str]:
+    """Write the stage's policy files; the names of those that changed."""
+    changed = []
+    for function in GRANTS:
+        path = project / ".chalice" / filename(stage, function)
+        text = json.dumps(policy(stage, function), indent=2) + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            changed.append(path.name)
+    return changed
+
+
+def _statement(sid: str, service: str, actions: Iterable[str], resources: list[str]) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": [f"{service}:{action}" for action in sorted(actions)],
+        "Resource": resources,
+    }
+
+
+def _tables(stage: str, names: Iterable[str]) -> list[str]:
+    arns = []
+    for name in names:
+        table = f"arn:*:dynamodb:*:*:table/{resource_name(name, stage)}"
+        indexes = OBJECT_INDEXES if name in OBJECT_TABLES else ()
+        arns += [table, *(f"{table}/index/{index}" for index in indexes)]
+    return arns
+
+
+def _queues(stage: str, names: Iterable[str]) -> list[str]:
+    return [f"arn:*:sqs:*:*:{resource_name(name, stage)}" for name in names]
+
+
+def _log_streams(stage: str, function: str) -> str:
+    # Chalice calls the API's function by the stage alone.
+    name = f"{APP_NAME}-{stage}" if function == "api_handler" else resource_name(function, stage)
+    return f"arn:*:logs:*:*:log-group:/aws/lambda/{name}:*"
+
+
+def main() -> None:
+    """Write the policy files of every configured stage."""
+    project = Path(__file__).parent.parent
+    config = json.loads((project / ".chalice" / "config.json").read_text(encoding="utf-8"))
+    for stage in config["stages"]:
+        for name in write(project, stage):
+            print(f"wrote .chalice/{name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""The data stack as written: names, keys, what is kept, and what happens to messages that fail."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from cfnlint import decode
+from cfnlint.api import lint
+from cfnlint.config import ManualArgs
+
+from cli import policies
+from tests.infra.stage import FUNCTIONS, REGION, ROOT
+
+TEXT = (ROOT / "infra" / "data.yaml").read_text()
+TABLES = {"locations": "id", "tariffs": "id", "partners": "sk", "outbox": "sk"}
+WORKER_TIMEOUT_S = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_timeout"]
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    parsed, broken = decode.decode_str(TEXT)
+    assert not broken
+    return dict(parsed)
+
+
+def of_type(template: dict[str, Any], kind: str, name_property: str) -> dict[str, dict[str, Any]]:
+    """The resources of a type, by the name they get in stage dev."""
+    return {
+        named(one["Properties"][name_property]): one for one in template["Resources"].values() if one["Type"] == kind
+    }
+
+
+def named(value: Any) -> str:
+    return str(value["Fn::Sub"]).replace("${Stage}", "dev")
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    assert lint(TEXT, config=ManualArgs(regions=[REGION], include_checks=["I"])) == []
+
+
+def test_every_name_carries_the_stage(template: dict[str, Any]) -> None:
+    names = {"TableName", "QueueName", "AlarmName", "LogGroupName"}
+
+    for resource in template["Resources"].values():
+        (name,) = (resource["Properties"][key] for key in names & resource["Properties"].keys())
+
+        assert name["Fn::Sub"].removeprefix("/aws/lambda/").startswith("ocpi-${Stage}")
+
+
+@pytest.mark.parametrize(("table", "sort_key"), TABLES.items())
+def test_a_table_is_billed_by_use_encrypted_recoverable_and_kept(
+    template: dict[str, Any], table: str, sort_key: str
+) -> None:
+    found = of_type(template, "AWS::DynamoDB::Table", "TableName")[f"ocpi-dev-{table}"]
+    properties = found["Properties"]
+
+    assert [key["AttributeName"] for key in properties["KeySchema"]] == ["pk", sort_key]
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["SSESpecification"]["SSEEnabled"] is True
+    assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert found["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert found["UpdateReplacePolicy"] == "Retain"
+
+
+def test_only_object_tables_have_indexes_and_those_hold_keys_only(template: dict[str, Any]) -> None:
+    tables = of_type(template, "AWS::DynamoDB::Table", "TableName")
+    indexes = {
+        name: {
+            (index["IndexName"], *(key["AttributeName"] for key in index["KeySchema"]))
+            for index in table["Properties"].get("GlobalSecondaryIndexes", [])
+        }
+        for name, table in tables.items()
+    }
+    projections = {
+        index["Projection"]["ProjectionType"]
+        for table in tables.values()
+        for index in table["Properties"].get("GlobalSecondaryIndexes", [])
+    }
+
+    expected = {("by_rank", "list", "rank"), ("by_last_updated", "list", "last_updated")}
+    assert {name for name, found in indexes.items() if found} == {f"ocpi-dev-{name}" for name in policies.OBJECT_TABLES}
+    assert all(found in (expected, set()) for found in indexes.values())
+    assert projections == {"KEYS_ONLY"}
+
+
+@pytest.mark.parametrize(("queue", "dead"), [("changes", "changes-dlq"), ("deliveries.fifo", "deliveries-dlq.fifo")])
+def test_a_message_that_fails_five_times_is_kept_for_two_weeks(template: dict[str, Any], queue: str, dead: str) -> None:
+    queues = of_type(template, "AWS::SQS::Queue", "QueueName")
+    properties = queues[f"ocpi-dev-{queue}"]["Properties"]
+    logical = properties["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+
+    assert template["Resources"][logical] == queues[f"ocpi-dev-{dead}"]
+    assert properties["RedrivePolicy"]["maxReceiveCount"] == 5
+    assert properties["VisibilityTimeout"] == 6 * WORKER_TIMEOUT_S
+    assert queues[f"ocpi-dev-{dead}"]["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_every_queue_is_encrypted(template: dict[str, Any]) -> None:
+    for queue in of_type(template, "AWS::SQS::Queue", "QueueName").values():
+        assert queue["Properties"]["SqsManagedSseEnabled"] is True
+
+
+def test_deliveries_are_ordered_per_group_and_limited_per_group(template: dict[str, Any]) -> None:
+    properties = of_type(template, "AWS::SQS::Queue", "QueueName")["ocpi-dev-deliveries.fifo"]["Properties"]
+
+    assert properties["FifoQueue"] is True
+    assert properties["ContentBasedDeduplication"] is False
+    assert properties["DeduplicationScope"] == "messageGroup"
+    assert properties["FifoThroughputLimit"] == "perMessageGroupId"
+
+
+def test_dead_and_late_messages_raise_alarms_that_need_no_topic(template: dict[str, Any]) -> None:
+    alarms = of_type(template, "AWS::CloudWatch::Alarm", "AlarmName")
+    metrics = {name: alarm["Properties"]["MetricName"] for name, alarm in alarms.items()}
+
+    assert metrics == {
+        "ocpi-dev-changes-dead": "ApproximateNumberOfMessagesVisible",
+        "ocpi-dev-deliveries-dead": "ApproximateNumberOfMessagesVisible",
+        "ocpi-dev-changes-late": "ApproximateAgeOfOldestMessage",
+        "ocpi-dev-deliveries-late": "ApproximateAgeOfOldestMessage",
+    }
+    assert template["Parameters"]["AlarmTopicArn"]["Default"] == ""
+    assert all("Fn::If" in alarm["Properties"]["AlarmActions"] for alarm in alarms.values())
+
+
+def test_an_alarm_watches_the_queue_it_is_named_after(template: dict[str, Any]) -> None:
+    for name, alarm in of_type(template, "AWS::CloudWatch::Alarm", "AlarmName").items():
+        logical = alarm["Properties"]["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
+        watched = named(template["Resources"][logical]["Properties"]["QueueName"])
+        queue = name.removesuffix("-dead").removesuffix("-late")
+
+        assert watched.removesuffix(".fifo") == (f"{queue}-dlq" if name.endswith("-dead") else queue)
+
+
+def test_every_function_has_a_log_group_that_forgets(template: dict[str, Any]) -> None:
+    groups = of_type(template, "AWS::Logs::LogGroup", "LogGroupName")
+
+    assert set(groups) == {f"/aws/lambda/{name}" for name in FUNCTIONS.values()}
+    assert all(group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
+
+
+def test_policies_name_only_what_the_stack_has(template: dict[str, Any]) -> None:
+    tables = of_type(template, "AWS::DynamoDB::Table", "TableName")
+    known = {f"table/{name}" for name in tables} | {
+        f"table/{name}/index/{index['IndexName']}"
+        for name, table in tables.items()
+        for index in table["Properties"].get("GlobalSecondaryIndexes", [])
+    }
+    known |= set(of_type(template, "AWS::SQS::Queue", "QueueName"))
+    known |= {f"log-group:{name}:*" for name in of_type(template, "AWS::Logs::LogGroup", "LogGroupName")}
+
+    for function in policies.GRANTS:
+        for statement in policies.policy("dev", function)["Statement"]:
+            for resource in statement["Resource"]:
+                assert resource == "*" or resource.split(":", 5)[5] in known

@@ -1,0 +1,112 @@
+"""What the functions may do: no more than their work needs, and nothing in another stage."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import policies
+from tests.infra.stage import ROOT
+
+STAGES = ("dev", "prod")
+each_policy = pytest.mark.parametrize(("stage", "function"), [(s, f) for s in STAGES for f in policies.GRANTS])
+
+
+def statements(stage: str, function: str) -> list[dict[str, Any]]:
+    """The checked-in policy, which is what Chalice deploys."""
+    path = ROOT / ".chalice" / policies.filename(stage, function)
+    found: list[dict[str, Any]] = json.loads(path.read_text())["Statement"]
+    return found
+
+
+def allowed(stage: str, function: str) -> dict[str, set[str]]:
+    """The actions by what they act on: a table, index or queue without the stage's prefix."""
+    found: dict[str, set[str]] = {}
+    for statement in statements(stage, function):
+        for resource in statement["Resource"]:
+            name = resource.rsplit(":", 1)[-1].removeprefix("table/").removeprefix(f"ocpi-{stage}-")
+            found.setdefault(name, set()).update(statement["Action"])
+    return found
+
+
+@each_policy
+def test_a_checked_in_policy_is_what_the_table_says(stage: str, function: str) -> None:
+    assert statements(stage, function) == policies.policy(stage, function)["Statement"]
+
+
+@each_policy
+def test_a_policy_reaches_its_own_stage_only(stage: str, function: str) -> None:
+    own = re.compile(rf"arn:\*:(dynamodb|sqs|logs):\*:\*:(table/|log-group:/aws/lambda/)?ocpi-{stage}\b[^*]*(:\*)?")
+
+    for statement in statements(stage, function):
+        for resource in statement["Resource"]:
+            assert own.fullmatch(resource) or statement["Sid"] == "Trace"
+
+
+@each_policy
+def test_no_action_is_a_pattern(stage: str, function: str) -> None:
+    assert not any("*" in action for statement in statements(stage, function) for action in statement["Action"])
+
+
+@each_policy
+def test_only_tracing_reaches_everything(stage: str, function: str) -> None:
+    open_actions = {action for one in statements(stage, function) for action in one["Action"] if "*" in one["Resource"]}
+
+    assert open_actions == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+
+@each_policy
+def test_nobody_may_scan_or_manage_tables_and_queues(stage: str, function: str) -> None:
+    wanted = {f"dynamodb:{action}" for action in policies.READ + policies.WRITE} | {
+        f"sqs:{action}"
+        for action in ("SendMessage", "GetQueueUrl", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+    }
+
+    for statement in statements(stage, function):
+        services = {action.split(":")[0] for action in statement["Action"]}
+        assert services & {"logs", "xray"} or set(statement["Action"]) <= wanted
+
+
+def test_the_api_sends_changes_and_reads_no_queue() -> None:
+    api = allowed("prod", "api_handler")
+
+    assert api["changes"] == {"sqs:SendMessage", "sqs:GetQueueUrl"}
+    assert "deliveries.fifo" not in api
+    assert all("dynamodb:PutItem" in api[table] for table in ("locations", "tariffs", "partners", "outbox"))
+
+
+def test_workers_cannot_change_objects() -> None:
+    for worker in ("change_worker", "delivery_worker"):
+        granted = allowed("prod", worker)
+
+        for table in policies.OBJECT_TABLES:
+            assert granted[table] == {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+
+
+def test_only_the_delivery_worker_takes_deliveries() -> None:
+    takers = [
+        function
+        for function in policies.GRANTS
+        if "sqs:ReceiveMessage" in allowed("prod", function).get("deliveries.fifo", ())
+    ]
+
+    assert takers == ["delivery_worker"]
+
+
+def test_refreshing_endpoints_touches_partners_only() -> None:
+    granted = allowed("prod", "refresh_endpoints")
+
+    assert {name for name, actions in granted.items() if any(a.startswith(("dynamodb", "sqs")) for a in actions)} == {
+        "partners"
+    }
+
+
+def test_writing_policies_again_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".chalice").mkdir()
+
+    assert policies.write(tmp_path, "dev") == [policies.filename("dev", function) for function in policies.GRANTS]
+    assert policies.write(tmp_path, "dev") == []
