@@ -1,0 +1,162 @@
+"""One DynamoDB table as its stores use it: few calls, plain attributes, refusals as exceptions of ours."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from chalicelib.adapters.aws import Client
+from chalicelib.node.ports import Conflict
+
+T = TypeVar("T")
+
+Item = dict[str, dict[str, Any]]
+"""An item or a key with its attributes as DynamoDB spells them: ``{"id": {"S": "LOC1"}}``."""
+
+Action = tuple[str, dict[str, Any]]
+"""What a transaction does with one item: ``Put``, ``Update`` or ``Delete``, and the parameters."""
+
+MOST_KEYS: Final = 100
+"""How many items one BatchGetItem reads."""
+
+REFUSED: Final = "ConditionalCheckFailed"
+_PASSING: Final = {
+    "None",
+    REFUSED,
+    "TransactionConflict",
+    "ThrottlingError",
+    "ProvisionedThroughputExceeded",
+    "RequestLimitExceeded",
+}
+_ATTEMPTS: Final = 60
+"""Fifty writers that meet at one counter all get through; each round lets one of them win."""
+_LONGEST_PAUSE_S: Final = 0.25
+_FRUITLESS_READS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one Query found; ``last`` is where the next one goes on, empty if there is nothing more."""
+
+    items: list[Item]
+    count: int
+    last: Item
+
+
+class Cancelled(Exception):
+    """A transaction was refused because of what others wrote; ``codes`` has the reason of each action, or ``None``."""
+
+    def __init__(self, codes: Sequence[str]) -> None:
+        super().__init__(", ".join(codes))
+        self.codes = codes
+
+    def refused(self, place: int) -> bool:
+        """Whether the condition of this action failed."""
+        return self.codes[place] == REFUSED
+
+
+class Busy(Exception):
+    """Others write the same items right now, or an index has not caught up: repeating helps."""
+
+
+class Table:
+    """A table by its name. What AWS itself fails at is raised as botocore raises it."""
+
+    def __init__(self, name: str, client: Client, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.name = name
+        self.sleep = sleep
+        self._client = client
+
+    def get(self, key: Item) -> Item | None:
+        """The item, strongly consistent; one call."""
+        found: Item | None = self._client().get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
+        return found
+
+    def get_all(self, keys: Sequence[Item]) -> list[Item]:
+        """Those items that exist, in no order, strongly consistent; one call per hundred, unless they exceed 16 MB."""
+        found: list[Item] = []
+        for start in range(0, len(keys), MOST_KEYS):
+            found += self._batch(keys[start : start + MOST_KEYS])
+        return found
+
+    def _batch(self, keys: Sequence[Item]) -> list[Item]:
+        found: list[Item] = []
+        fruitless = 0
+        while keys:
+            request = {self.name: {"Keys": keys, "ConsistentRead": True}}
+            answer = self._client().batch_get_item(RequestItems=request)
+            items = answer["Responses"].get(self.name, [])
+            found += items
+            # What did not fit is asked for at once; what was throttled has to wait.
+            keys = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+            fruitless = 0 if items else fruitless + 1
+            if keys and fruitless == _FRUITLESS_READS:
+                raise Busy(f"{self.name} does not answer: throttled")
+            if keys and fruitless:
+                self.pause(fruitless)
+        return found
+
+    def ask(self, start: Item, **request: Any) -> Answer:
+        """The answer of one Query that begins behind the key ``start``, unless that is empty."""
+        behind = {"ExclusiveStartKey": start} if start else {}
+        answer = self._client().query(TableName=self.name, **request, **behind)
+        return Answer(answer.get("Items", []), answer["Count"], answer.get("LastEvaluatedKey") or {})
+
+    def query(self, **request: Any) -> Iterator[Item]:
+        """Every item that the Query finds, one call per megabyte."""
+        answer = self.ask({}, **request)
+        yield from answer.items
+        while answer.last:
+            answer = self.ask(answer.last, **request)
+            yield from answer.items
+
+    def write(self, action: str, **request: Any) -> None:
+        """One ``put_item``, ``update_item`` or ``delete_item``.
+
+        Raises:
+            Conflict: its condition does not hold, or a transaction is at work on the item.
+        """
+        client = self._client()
+        try:
+            getattr(client, action)(TableName=self.name, **request)
+        except (
+            client.exceptions.ConditionalCheckFailedException,
+            client.exceptions.TransactionConflictException,
+        ) as lost:
+            raise Conflict("somebody else wrote first") from lost
+
+    def transact(self, actions: Sequence[Action]) -> None:
+        """All of the actions or none; one call.
+
+        Raises:
+            Cancelled: a condition does not hold, or others are at work on the items.
+        """
+        client = self._client()
+        items = [{kind: {"TableName": self.name, **request}} for kind, request in actions]
+        try:
+            client.transact_write_items(TransactItems=items)
+        except client.exceptions.TransactionCanceledException as cancelled:
+            codes = [reason.get("Code", "None") for reason in cancelled.response["CancellationReasons"]]
+            if not _PASSING.issuperset(codes):
+                raise
+            raise Cancelled(codes) from cancelled
+
+    def repeated(self, attempt: Callable[[], T]) -> T:
+        """What ``attempt`` answers once it is not ``Busy``.
+
+        Raises:
+            Conflict: others kept winning.
+        """
+        for number in range(_ATTEMPTS):
+            try:
+                return attempt()
+            except Busy:
+                self.pause(number)
+        raise Conflict("too many writers at once")
+
+    def pause(self, number: int) -> None:
+        """Wait a random while, on average longer with each ``number``, so that those who met do not meet again."""
+        self.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**number)))  # noqa: S311 - jitter, not a secret
