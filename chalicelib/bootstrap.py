@@ -137,9 +137,9 @@ def endpoints(registrations: Registrations, outside: Outside, page_limit: int) -
             if module.owner is role:
                 served += Sender(module, store, page_limit).endpoints()
             else:
-                served += Receiver(module, store, outside.partners.tally, outside.sleep).endpoints()
+                served += Receiver(module, store, outside.partners, outside.sleep).endpoints()
         roots = {e.module: e.path for e in served if e.path == f"{version_root(role)}/{e.module}"}
-        yield from versions.endpoints(role, roots)
+        yield from versions.endpoints(role, roots, outside.partners)
         yield from served
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from chalicelib.entrypoints import operator
 from chalicelib.entrypoints.running import company, telemetry
 from chalicelib.node.node import LARGEST_BODY
 from chalicelib.ocpi.envelope import failure
-from chalicelib.ocpi.errors import InvalidJson, OcpiError
+from chalicelib.ocpi.errors import InvalidJson, OcpiError, ServerError
 from chalicelib.ocpi.http import Request, Response
 
 METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
@@ -26,50 +27,55 @@ _CORRELATION: Final = ("x-correlation-id", "x-request-id")
 Answer = Callable[[Request, str], Response]
 """The answer to a request at a base URL."""
 
+_LOG = logging.getLogger(__name__)
+
 
 def mount(app: Chalice) -> None:
-    """Mounts the OCPI trees, the operator API, and a catch-all for every other path."""
-    paths = dict.fromkeys(endpoint.path for endpoint in bootstrap.route_table())
-    for path in paths:
-        _mount(app, path, _ocpi)
-    for path in operator.paths():
-        _mount(app, path, _operator)
-    _mount(app, "/", _nothing_here)
-    _mount(app, "/{proxy+}", _nothing_here)
+    """Mounts the OCPI trees, the operator API, and a catch-all for every other path.
+
+    The routes tell API Gateway what exists. The answers come from one middleware, outside everything that Chalice would
+    answer by itself, so that nothing but the node speaks to partners.
+    """
+    answers: dict[str, Answer] = dict.fromkeys((endpoint.path for endpoint in bootstrap.route_table()), _ocpi)
+    answers |= dict.fromkeys(operator.paths(), _operator)
+    answers |= dict.fromkeys(("/", "/{proxy+}"), _nothing_here)
+    for path in answers:
+        app.route(path, methods=METHODS, content_types=["*/*"], name=path)(_never_called)
+
+    def edge(given: ChaliceRequest | None, get_response: Callable[[Any], ChaliceResponse]) -> ChaliceResponse:
+        # Chalice has no request where the event is none of API Gateway's, such as a warmer's.
+        return get_response(given) if given is None else _answered(given, answers[given.path])
+
+    app.register_middleware(edge, "http")
 
 
-def _mount(app: Chalice, path: str, answer: Answer) -> None:
-    def view(**steps: str) -> ChaliceResponse:
-        given = app.current_request
-        assert given is not None  # noqa: S101 - Chalice calls views with a request only
-        return _answered(given, path, steps, answer)
-
-    app.route(path, methods=METHODS, content_types=["*/*"], name=path)(view)
+def _never_called(**_steps: str) -> None:
+    """The view of every route."""
 
 
 def _ocpi(request: Request, base_url: str) -> Response:
     return company().node.handle(request, base_url, request.headers[_CORRELATION[0]])
 
 
-def _operator(request: Request, base_url: str) -> Response:
-    return operator.answer(company(), request, base_url)
+def _operator(request: Request, _base_url: str) -> Response:
+    return operator.answer(company(), request)
 
 
 def _nothing_here(request: Request, base_url: str) -> Response:
-    if request.url.startswith("/operator"):
-        return _operator(request, base_url)
-    return _ocpi(request, base_url)
+    inside = request.url == operator.ROOT or request.url.startswith(f"{operator.ROOT}/")
+    return _operator(request, base_url) if inside else _ocpi(request, base_url)
 
 
-def _answered(given: ChaliceRequest, path: str, steps: Mapping[str, str], answer: Answer) -> ChaliceResponse:
+def _answered(given: ChaliceRequest, answer: Answer) -> ChaliceResponse:
     correlation_id = _correlation_id(given.headers)
-    with telemetry().event("http", correlation_id):
-        try:
-            request = _request(given, path, steps, correlation_id)
-        except OcpiError as broken:
-            response = failure(bootstrap.utc_now(), broken)
-        else:
-            response = answer(request, _base_url(given))
+    try:
+        with telemetry().event("http", correlation_id):
+            response = answer(_request(given, correlation_id), _base_url(given))
+    except OcpiError as broken:
+        response = failure(bootstrap.utc_now(), broken)
+    except Exception:  # noqa: BLE001 - the edge: a node that cannot even start still answers in an envelope
+        _LOG.exception("the node cannot answer")
+        response = failure(bootstrap.utc_now(), ServerError(f"unexpected failure; reference {correlation_id}"))
     headers: dict[str, str | list[str]] = {_spelled(name): value for name, value in response.headers.items()}
     headers["X-Correlation-ID"] = correlation_id
     # A HEAD is answered without a body, whatever GET would say.
@@ -77,8 +83,9 @@ def _answered(given: ChaliceRequest, path: str, steps: Mapping[str, str], answer
     return ChaliceResponse(body=body, headers=headers, status_code=response.status)
 
 
-def _request(given: ChaliceRequest, path: str, steps: Mapping[str, str], correlation_id: str) -> Request:
-    url = re.sub(r"\{(\w+)\+?\}", lambda name: steps.get(name[1], steps.get(f"{name[1]}+", "")), path)
+def _request(given: ChaliceRequest, correlation_id: str) -> Request:
+    steps = given.uri_params or {}
+    url = re.sub(r"\{(\w+)\+?\}", lambda name: str(steps.get(name[1], "")), given.path)
     headers = {str(name): str(value) for name, value in given.headers.items()} | {_CORRELATION[0]: correlation_id}
     query = {str(name): str(value) for name, value in (given.query_params or {}).items()}
     return Request(given.method, url, headers, query, _body(given.raw_body, given.headers))

@@ -207,7 +207,6 @@ def _partner_json(company: Company, partner: Partner) -> dict[str, Any]:
         "business_details": dict(partner.business_details),
         "profile": partner.profile,
         "problem": partner.problem,
-        "called_back": partner.called_back,
         "updated_at": format_date_time(partner.updated_at) if partner.updated_at else None,
         "backlog": len(company.outside.outbox.of(partner.id)),
         "tallies": company.outside.partners.tallies(partner.id),
@@ -351,7 +350,7 @@ def paths() -> tuple[str, ...]:
     return tuple(dict.fromkeys(operation.path for operation in OPERATIONS))
 
 
-def answer(company: Company, request: Request, _base_url: str) -> Response:
+def answer(company: Company, request: Request) -> Response:
     """The answer to a request of the host; never an exception."""
     try:
         _authenticate(company, request)

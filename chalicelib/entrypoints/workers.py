@@ -15,7 +15,7 @@ def changes(event: SQSEvent) -> None:
     with telemetry().event("changes", uuid4().hex):
         for record in event:
             announcements, attempt = announcements_in(record.body)
-            company().push.spread(announcements, attempt)
+            company().push.spread(announcements, attempt, cause=record.to_dict()["messageId"])
 
 
 def deliveries(event: SQSEvent) -> None:

@@ -50,8 +50,6 @@ class Partner:
     profile: Profile = Profile.LENIENT
     problem: str | None = None
     """What went wrong last, for the operator."""
-    called_back: bool = True
-    """They fetched our versions while registering with us as asked (Q-41)."""
     updated_at: datetime | None = None
     version: int = 0
 

@@ -71,8 +71,9 @@ class ObjectStore(Protocol):
     def create(self, stored: Sequence[Stored]) -> None:
         """Add new own objects to their list, in this order, all or nothing; they get the next ranks.
 
-        All of one list, at most ``MOST_AT_ONCE``. Two calls: the counter, the transaction. Repeats itself while others
-        create in the same list.
+        All of one list, at most ``MOST_AT_ONCE``. Two calls: the counter, the transaction. What is stored of them may
+        exceed the 4 MB of one transaction; then it takes several, each of them all or nothing. Repeats itself while
+        others create in the same list.
 
         Raises:
             Conflict: one of them exists already.
@@ -189,8 +190,11 @@ class Queues(Protocol):
     def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
         """Send one message to ``changes``; ``attempt`` counts how often it was put back."""
 
-    def deliver(self, deliveries: Sequence[Delivery]) -> None:
-        """Send one message each to ``deliveries.fifo``, in this order; order holds per partner and object."""
+    def deliver(self, deliveries: Sequence[Delivery], *, cause: str = "") -> None:
+        """Send one message each to ``deliveries.fifo``, in this order; order holds per partner and object.
+
+        Equal deliveries of one ``cause``, such as the id of the message that led here, are sent once.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,13 @@ class Push:
         self._queues = queues
         self._sleep = sleep
 
-    def spread(self, announcements: Sequence[Announcement], attempt: int = 0) -> None:
+    def spread(self, announcements: Sequence[Announcement], attempt: int = 0, cause: str = "") -> None:
         """Queue a delivery for each partner and each change that is written; put the others back for later.
 
         Args:
             announcements: what one message announced.
             attempt: how often it was put back before.
+            cause: the message's id, so that a repeated worker tells nobody twice.
         """
         waiting = self._unwritten(announcements)
         for _ in range(_LOOKS):
@@ -58,7 +59,8 @@ class Push:
                 for announcement in written
                 for partner in registered
                 if self.concerns(partner, announcement.module)
-            ]
+            ],
+            cause=cause,
         )
         if waiting and attempt < len(_DELAYS_S):
             self._queues.announce(waiting, attempt=attempt + 1, delay_s=_DELAYS_S[attempt])

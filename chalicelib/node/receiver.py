@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from chalicelib.node.attempts import Sleep, repeated
 from chalicelib.node.ports import ObjectStore, Stored, theirs
@@ -26,7 +26,12 @@ from chalicelib.ocpi.types import OcpiObject, format_date_time
 _TOLERATED_SKEW: Final = timedelta(minutes=5)
 """A ``last_updated`` further ahead counts as now when pushes are compared (Q-72)."""
 
-Tally = Callable[[str, Mapping[str, int]], None]
+
+class Tallies(Protocol):
+    """Counts what was forgiven; a ``PartnerStore`` does."""
+
+    def tally(self, partner_id: str, counts: Mapping[str, int]) -> None:
+        """Add to the partner's counters."""
 
 
 def dumped(value: OcpiObject) -> Json:
@@ -68,10 +73,10 @@ class _Push:
 class Receiver:
     """The receiver's interface of one module."""
 
-    def __init__(self, module: Module, store: ObjectStore, tally: Tally, sleep: Sleep) -> None:
+    def __init__(self, module: Module, store: ObjectStore, tallies: Tallies, sleep: Sleep) -> None:
         self._module = module
         self._store = store
-        self._tally = tally
+        self._tallies = tallies
         self._sleep = sleep
 
     def endpoints(self) -> Iterable[Endpoint]:
@@ -241,7 +246,7 @@ class Receiver:
         # Parts are stored to the second; a push within that second is no older than they are.
         stale = _capped(push.stamp, call.now) < newest
         if stale:
-            self._tally(call.partner.id, {"stale_ignored": 1})
+            self._tallies.tally(call.partner.id, {"stale_ignored": 1})
         return stale
 
     def _write(self, call: Call, at: Addressed, stored: Stored | None, whole: Json, push: _Push, part: Json) -> None:
@@ -275,7 +280,7 @@ class Receiver:
             name = f"lenient {deviation.rule} {self._module.identifier} {deviation.path} {deviation.what}"
             counts[name] = counts.get(name, 0) + 1
         if counts:
-            self._tally(call.partner.id, counts)
+            self._tallies.tally(call.partner.id, counts)
 
 
 def _aside(stored: Stored | None, at: Addressed, push: _Push) -> dict[str, Any]:

@@ -98,10 +98,10 @@ class Text(_Annotation):
 
     def check(self, value: str, info: ValidationInfo) -> str:
         """The value, if it keeps the rule."""
-        if _CONTROL.search(value) and not (self.prose and tolerated(info, Tolerance.STRICT)):
+        if (_CONTROL_IN_PROSE if self.prose else _CONTROL).search(value):
             raise breach("FMT-07", "contains a control character")
-        if self.prose and _CONTROL_IN_PROSE.search(value):
-            raise breach("FMT-07", "contains a control character")
+        if _CONTROL.search(value) and not tolerated(info, Tolerance.STRICT):
+            raise breach("FMT-07", "contains line breaks or tabs")
         if len(value) > self.limit and not (tolerated(info, Tolerance.LENIENT) and len(value) <= self.lenient):
             raise breach("FMT-10", f"is longer than {self.limit} characters")
         return value

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from chalicelib.modules.credentials.handshake import register, send_credentials, their_endpoints
 from chalicelib.modules.credentials.objects import Credentials
+from chalicelib.modules.versions.interface import CALL_BACKS
 from chalicelib.node.flows import Flow, T, drive
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.partners import Grant, GrantKind, Partner, State
@@ -150,7 +151,6 @@ class Registrations:
                 State.PENDING,
                 name,
                 versions_url=versions_url,
-                called_back=False,
                 updated_at=self._clock(),
             )
         )
@@ -167,9 +167,12 @@ class Registrations:
             done = self._drive(partner, flow, _OUR_POST_TIMEOUT_S)
             self._refuse_our_own_party(done.credentials)
             current = self._partners.get(partner.id) or current
+            called_back = self._partners.tallies(partner.id).get(CALL_BACKS)
             return self._save(
                 self._introduced(current, done.credentials, done.endpoints).with_(
-                    state=State.REGISTERED, problem=None, updated_at=self._clock()
+                    state=State.REGISTERED,
+                    problem=None if called_back else "they registered us without fetching our endpoints (CRD-02)",
+                    updated_at=self._clock(),
                 )
             )
         except OcpiError as failed:

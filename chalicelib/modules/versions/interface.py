@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Final
 
+from chalicelib.node.partners import State
+from chalicelib.node.receiver import Tallies
 from chalicelib.node.router import Call, Endpoint, tree, version_root
 from chalicelib.ocpi.envelope import success
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import VERSION
 from chalicelib.ocpi.parties import Role
 
+CALL_BACKS: Final = "call-backs"
+"""The counter of a partner's looks at our details while we register with it (Q-41)."""
 
-def endpoints(role: Role, served: Mapping[str, str]) -> Iterable[Endpoint]:
+
+def endpoints(role: Role, served: Mapping[str, str], tallies: Tallies) -> Iterable[Endpoint]:
     """The versions and details endpoints of one tree.
 
     Args:
         role: whose tree.
         served: the path of each module's endpoint below the base URL, by its identifier.
+        tallies: where a call-back of a partner that we are registering with is noted.
     """
 
     def versions(call: Call) -> Response:
@@ -28,6 +35,8 @@ def endpoints(role: Role, served: Mapping[str, str]) -> Iterable[Endpoint]:
         return success(call.now, json.dumps(data).encode())
 
     def details(call: Call) -> Response:
+        if call.partner.state is State.PENDING:
+            tallies.tally(call.partner.id, {CALL_BACKS: 1})
         listed = [{"identifier": identifier, "url": call.base_url + path} for identifier, path in served.items()]
         return success(call.now, json.dumps({"version": VERSION, "endpoints": listed}).encode())
 
