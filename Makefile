@@ -1,0 +1,44 @@
+# Everything a developer does, one word each. `make` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help venv run test lint format docs bench
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## Make the virtual environment, or bring it up to date
+
+$(STAMP): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; say which: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+run: $(STAMP) ## Run two nodes, a CPO and an eMSP, on this machine (ARGS="--bare" for empty ones)
+	@exec $(BIN)/python -m cli local $(ARGS)
+
+test: lint ## Lint, check types and import contracts, run all tests
+	$(BIN)/python -m pytest -n auto
+
+lint: $(STAMP) ## Lint, check formatting, types and import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Mend what the linter can mend, and format
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+docs: $(STAMP) ## Write docs/routes.md anew from the code
+	$(BIN)/python -m cli docs routes > docs/routes.md.new
+	@mv docs/routes.md.new docs/routes.md
+
+bench: $(STAMP) ## Measure what a request costs
+	$(BIN)/python -m tests.bench

@@ -1,0 +1,8 @@
+"""The command line, which does not ship to Lambda.
+
+- ``main``: the commands as one tree; ``options``: what every command takes; ``output``: how results and problems look
+- ``api``: a client of the operator API; ``nodes``: which node it talks to
+- ``partners``, ``importing``, ``getting``: commands that talk to a node
+- ``keys``, ``stages``: commands that talk to AWS; ``deploy`` and ``policies`` do the deploying
+- ``local``: an emulator and two nodes on this machine
+"""

@@ -1,0 +1,92 @@
+"""``get``: our own objects, and those that a partner sent us."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from cli.api import OperatorApi
+from cli.nodes import operator_api
+from cli.options import Options, node_options, pass_options
+from cli.output import Failure, say, show_json, show_table
+from cli.partners import find_partner
+
+PARTS = (("evses", "uid"), ("connectors", "id"))
+"""The lists inside a location, and what identifies their members."""
+
+SUMMARY = {
+    "locations": ("id", "name", "city", "country", "evses", "last_updated"),
+    "tariffs": ("id", "currency", "elements", "last_updated"),
+}
+"""What a line about an object shows; of a list its length."""
+
+MODULES = tuple(SUMMARY)
+
+
+@click.command()
+@click.argument("module", type=click.Choice(MODULES))
+@click.argument("path", nargs=-1, metavar="[ID [EVSE [CONNECTOR]]]")
+@click.option("--partner", help="What this partner (id, party or name) sent us, instead of our own.")
+@click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True, help="Most lines in a list.")
+@click.option("--offset", type=click.IntRange(0), default=0, help="Skip this many of our own.")
+@click.option("--after", metavar="ID", help="Go on behind this one of a partner's.")
+@node_options
+@pass_options
+def get(
+    options: Options,
+    module: str,
+    path: tuple[str, ...],
+    partner: str | None,
+    limit: int,
+    offset: int,
+    after: str | None,
+) -> None:
+    """List objects, or show one or a part of one.
+
+    Example: python -m cli get locations --partner DE/CPO
+    """
+    if len(path) > (1 + len(PARTS) if module == "locations" else 1):
+        raise click.UsageError(f"too many ids for {module}")
+    api = operator_api(options)
+    where = ("partners", find_partner(api, partner)) if partner else ()
+    if path:
+        show_json(_received_part(api, (*where, module), path) if partner else api.get(module, *path))
+        return
+    query: dict[str, Any] = {"after": after} if partner else {"offset": offset}
+    answer = api.get(*where, module, limit=limit, **query)
+    if options.as_json:
+        show_json(answer)
+    else:
+        _show_list(module, answer, offset)
+
+
+def _received_part(api: OperatorApi, where: Sequence[str], path: Sequence[str]) -> Any:
+    """A part of a received object, which the operator API has no URL for."""
+    found = api.get(*where, path[0])
+    for (list_field, id_field), wanted in zip(PARTS, path[1:], strict=False):
+        members = found.get(list_field) or []
+        found = next((member for member in members if member.get(id_field) == wanted), None)
+        if found is None:
+            raise Failure(f"It has no {wanted!r} among its {list_field}", "", [m.get(id_field, "") for m in members])
+    return found
+
+
+def _show_list(module: str, answer: dict[str, Any], offset: int) -> None:
+    items = answer["items"]
+    if items:
+        show_table(SUMMARY[module], ([_summary(item.get(name)) for name in SUMMARY[module]] for item in items))
+    total = answer.get("total")
+    if total is not None:
+        say(f"{len(items)} of {total}")
+        if items and offset + len(items) < total:
+            say(f"Go on with --offset {offset + len(items)}")
+    elif answer.get("next"):
+        say(f"Go on with --after {answer['next']}")
+    elif not items:
+        say("None")
+
+
+def _summary(value: Any) -> Any:
+    return len(value) if isinstance(value, list) else value

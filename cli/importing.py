@@ -1,0 +1,143 @@
+"""``import``: own objects in bulk; safe to run again, for what has not changed changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cli.api import OperatorApi
+from cli.getting import MODULES
+from cli.nodes import operator_api
+from cli.options import Options, node_options, pass_options
+from cli.output import Failure, say, show_fields, show_json, show_table
+
+MOST_OBJECTS = 99
+"""What the node writes in one transaction."""
+MOST_BYTES = 3 * 1024 * 1024
+"""Well below what Lambda takes, which is 6 MB with everything around the body."""
+
+COUNTS = ("created", "updated", "unchanged")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the objects so far."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[Any] = field(default_factory=list)
+    done: int = 0
+
+    def add(self, answer: dict[str, Any], size: int) -> None:
+        """Count what a call did, whose failures are numbered from its own first object."""
+        for name in COUNTS:
+            self.counts[name] += answer.get(name, 0)
+        self.failed += [{**failure, "index": failure["index"] + self.done} for failure in answer.get("failed", ())]
+        self.warnings += answer.get("warnings", ())
+        self.done += size
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {**self.counts, "failed": self.failed, "warnings": self.warnings}
+
+
+@click.command(name="import")
+@click.argument("module", type=click.Choice(MODULES))
+@click.argument("file", type=click.File("rb"))
+@node_options
+@pass_options
+def import_(options: Options, module: str, file: IO[bytes]) -> None:
+    """Put our own objects into the node, from a JSON list or an OCPI answer ("-" is stdin).
+
+    New and changed objects are told to the partners. Running it again is safe.
+
+    Example: python -m cli import locations examples/locations.json
+    """
+    objects = read_objects(file)
+    api = operator_api(options)
+    outcome = Outcome()
+    try:
+        for _ in _with_progress(module, len(objects), send(api, module, objects, outcome)):
+            pass
+    except Failure as broken:
+        raise _stopped(broken, outcome, len(objects)) from broken
+    _show(options, outcome)
+    if outcome.failed:
+        click.get_current_context().exit(1)
+
+
+def read_objects(file: IO[bytes]) -> list[Any]:
+    """The objects in a file: a JSON list, or an object that holds it as ``data``.
+
+    Raises:
+        BadParameter: it is neither.
+    """
+    try:
+        content = json.load(file)
+    except ValueError as broken:
+        raise click.BadParameter(f"this is not JSON: {broken}", param_hint="FILE") from broken
+    objects = content.get("data") if isinstance(content, dict) else content
+    if not isinstance(objects, list):
+        raise click.BadParameter("neither a JSON list nor an object that holds one as data", param_hint="FILE")
+    return objects
+
+
+def send(api: OperatorApi, module: str, objects: Sequence[Any], outcome: Outcome) -> Iterator[int]:
+    """Put the objects in chunk by chunk, and say after each how many that were."""
+    for chunk in chunks(json.dumps(each, separators=(",", ":")).encode() for each in objects):
+        outcome.add(api.put_raw(module, body=b"[" + b",".join(chunk) + b"]"), len(chunk))
+        yield len(chunk)
+
+
+def chunks(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """As many at a time as one call takes; what is too large by itself goes alone, and the node says so."""
+    chunk: list[bytes] = []
+    size = 0
+    for body in bodies:
+        if chunk and (len(chunk) == MOST_OBJECTS or size + len(body) + 1 > MOST_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(body)
+        size += len(body) + 1
+    if chunk:
+        yield chunk
+
+
+def _with_progress(module: str, total: int, steps: Iterator[int]) -> Iterator[None]:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        done = 0
+        for step in steps:
+            done += step
+            say(f"{module}: {done} of {total}")
+            yield
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(module, total=total)
+        for step in steps:
+            progress.advance(task, step)
+            yield
+
+
+def _stopped(broken: Failure, outcome: Outcome, total: int) -> Failure:
+    known = ", ".join(f"{count} {name}" for name, count in outcome.counts.items())
+    so_far = f"{outcome.done} of {total} were sent ({known}, {len(outcome.failed)} failed). Import again to go on."
+    return Failure(broken.message, "\n".join(filter(None, (so_far, broken.next_step))), broken.details)
+
+
+def _show(options: Options, outcome: Outcome) -> None:
+    if options.as_json:
+        show_json(outcome.as_json())
+        return
+    show_fields({**outcome.counts, "failed": len(outcome.failed)})
+    for warning in outcome.warnings:
+        say(f"Warning: {warning if isinstance(warning, str) else json.dumps(warning)}")
+    if outcome.failed:
+        show_table(("number", "id", "reason"), ([f["index"] + 1, f.get("id"), f.get("error")] for f in outcome.failed))

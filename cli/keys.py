@@ -1,0 +1,105 @@
+"""``keys``: who may use the operator API; written straight to the table, for before the first key nobody may."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import click
+
+from chalicelib.node.ports import PartnerStore
+from cli.options import Options, local_options, pass_options
+from cli.output import Failure, say, show_fields, show_json, show_table
+from cli.stages import aws_problems, partner_store
+
+PREFIX = "ocpi_"
+"""So that a key is known for what it is where it leaks, by people and by secret scanners."""
+ID_LENGTH = 12
+
+stage_option = click.option("--stage", help="A stage of .chalice/config.json. [default: as OCPI_STAGE etc. say]")
+
+
+@click.group()
+def keys() -> None:
+    """Let your own people and systems use the operator API.
+
+    Example: python -m cli keys list --stage prod
+    """
+
+
+@keys.command()
+@click.argument("name")
+@stage_option
+@local_options
+@pass_options
+def create(options: Options, name: str, stage: str | None) -> None:
+    """Make a key. It is shown this once; we keep a hash of it.
+
+    Example: python -m cli keys create billing --stage prod
+    """
+    with aws_problems(stage):
+        key = new_key(partner_store(options, stage), name)
+    if options.as_json:
+        show_json({"id": _id(hash_of(key)), "name": name, "key": key})
+        return
+    show_fields({"key": key, "id": _id(hash_of(key))})
+    say("Keep the key now, it is not shown again.")
+
+
+@keys.command(name="list")
+@stage_option
+@local_options
+@pass_options
+def list_(options: Options, stage: str | None) -> None:
+    """List the keys' ids and names.
+
+    Example: python -m cli keys list --stage prod
+    """
+    with aws_problems(stage):
+        known = partner_store(options, stage).operator_keys()
+    found = sorted(((name, _id(key_hash)) for key_hash, name in known.items()), key=lambda row: row[0].lower())
+    if options.as_json:
+        show_json({"keys": [{"id": key_id, "name": name} for name, key_id in found]})
+    elif found:
+        show_table(("id", "name"), ((key_id, name) for name, key_id in found))
+    else:
+        say("No keys yet. Make one: python -m cli keys create NAME" + (f" --stage {stage}" if stage else ""))
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@stage_option
+@local_options
+@pass_options
+def revoke(options: Options, key_id: str, stage: str | None) -> None:
+    """Let a key in no longer.
+
+    Example: python -m cli keys revoke 3f2a91c07d5e --stage prod
+    """
+    with aws_problems(stage):
+        store = partner_store(options, stage)
+        fits = {key_hash: name for key_hash, name in store.operator_keys().items() if _id(key_hash) == key_id}
+        if not fits:
+            raise Failure(f"There is no key {key_id!r}", "See which there are: python -m cli keys list")
+        for key_hash in fits:
+            store.remove_operator_key(key_hash)
+    if options.as_json:
+        show_json({"revoked": [{"id": key_id, "name": name} for name in fits.values()]})
+    else:
+        say(f"Revoked {key_id} ({', '.join(fits.values())})")
+
+
+def new_key(store: PartnerStore, name: str) -> str:
+    """A new key, 256 random bits, that the node lets in."""
+    key = PREFIX + secrets.token_urlsafe(32)
+    store.save_operator_key(hash_of(key), name)
+    return key
+
+
+def hash_of(key: str) -> str:
+    """What the node keeps of a key."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _id(key_hash: str) -> str:
+    return key_hash[:ID_LENGTH]

@@ -1,0 +1,7 @@
+"""One command that runs an AWS emulator and two nodes on this machine, and leaves nothing running.
+
+- ``command``: ``python -m cli local``; ``runner``: what it starts, watches and stops
+- ``emulator``: the AWS emulator; ``process``: a node's process, seen from the runner; ``plan``: what a node is to be
+- ``node``: what runs in a node's process; ``workers``: its queues and schedules, called as Lambda would
+- ``demo``: example objects, and the two nodes' registration; ``welcome``: what is up and what to try
+"""

@@ -1,0 +1,29 @@
+"""Shows on the terminal what the nodes write into their logs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+LOOK_S = 0.2
+
+
+def follow(logs: Mapping[str, Path], say: Callable[[str], None]) -> None:
+    """Say every line that is written from now on, with the name of its log before it."""
+    files = {name: path.open("rb") for name, path in logs.items()}
+    for file in files.values():
+        file.seek(0, 2)
+    threading.Thread(target=_follow, args=(files, say), daemon=True).start()
+
+
+def _follow(files: Mapping[str, BinaryIO], say: Callable[[str], None]) -> None:
+    begun = dict.fromkeys(files, b"")
+    while True:
+        for name, file in files.items():
+            *lines, begun[name] = (begun[name] + file.read()).split(b"\n")
+            for line in lines:
+                say(f"{name} | {line.decode(errors='replace')}")
+        time.sleep(LOOK_S)

@@ -1,0 +1,178 @@
+"""Starts the emulator and both nodes, notes where they are, watches over them, and stops everything again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+
+from chalicelib import bootstrap
+from chalicelib.settings import Settings
+from cli import deploy
+from cli.keys import new_key
+from cli.local import demo
+from cli.local.emulator import Emulator, EmulatorError, running
+from cli.local.logs import follow
+from cli.local.plan import NodePlan, without_aws
+from cli.local.process import LocalNode, check_ports
+from cli.local.welcome import welcome
+from cli.nodes import NODES_FILE, write_nodes
+from cli.output import Failure
+from cli.stages import PROJECT
+
+KEY_NAME = "local runner"
+RESTART_FILE = NODES_FILE.with_name("restart")
+"""Whoever makes this file asks the runner to start the nodes that have stopped; it goes when they are up."""
+LOOK_S = 0.2
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How the two nodes are to be run."""
+
+    plans: Sequence[NodePlan]
+    bare: bool = False
+    state_dir: Path | None = None
+    """Where the emulator keeps its data over a clean stop."""
+    follow_logs: bool = False
+
+
+def run(wishes: Wishes, say: Say) -> None:
+    """Run until interrupted or terminated.
+
+    Raises:
+        Failure: something could not be started, or the emulator stopped.
+    """
+    check_ports(wishes.plans)
+    folder = NODES_FILE.parent.resolve()
+    folder.mkdir(exist_ok=True)
+    RESTART_FILE.unlink(missing_ok=True)
+    # SIGTERM unwinds as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with running(folder / "emulator.log", state_dir=wishes.state_dir and wishes.state_dir.resolve()) as emulator:
+            nodes = [_node(plan, emulator.environment, folder) for plan in wishes.plans]
+            with _stopped_at_the_end(nodes):
+                _bring_up(nodes, wishes, say)
+                _watch(nodes, emulator, say)
+    except KeyboardInterrupt:
+        say("Stopped.")
+    except EmulatorError as failed:
+        raise Failure(f"The AWS emulator did not start: {failed}") from failed
+
+
+def _node(plan: NodePlan, aws: Mapping[str, str], folder: Path) -> LocalNode:
+    log = folder / f"{plan.role}.log"
+    log.write_bytes(b"")
+    return LocalNode(plan, plan.environment(aws, os.environ), log)
+
+
+@contextmanager
+def _stopped_at_the_end(nodes: Sequence[LocalNode]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        # A second Ctrl-C must not leave half of it running.
+        for asked in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(asked, signal.SIG_IGN)
+        for file in (NODES_FILE, RESTART_FILE):
+            file.unlink(missing_ok=True)
+        stopping = [threading.Thread(target=node.stop) for node in nodes]
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join()
+
+
+def _bring_up(nodes: Sequence[LocalNode], wishes: Wishes, say: Say) -> None:
+    started = time.monotonic()
+    say("Starting an AWS emulator and two nodes ...")
+    for node in nodes:
+        node.start()  # they take longer to import than their tables take to be made
+    _use_emulator(nodes[0].environment)
+    for node in nodes:
+        _create_data_stack(node.plan.stage)
+        node.key = _fresh_key(node)
+    for node in nodes:
+        node.wait_until_up()
+    if not wishes.bare:
+        _fill(nodes, say)
+    write_nodes({node.plan.role.value: node.as_json() for node in nodes})
+    say(f"Up after {time.monotonic() - started:.1f} s.")
+    cpo, emsp = nodes
+    for line in welcome(cpo, emsp, bare=wishes.bare):
+        say(line)
+    if wishes.follow_logs:
+        follow({node.plan.role.value: node.log for node in nodes}, say)
+
+
+def _use_emulator(environment: Mapping[str, str]) -> None:
+    """From here on boto3 talks to the emulator in this process too, and to nothing else."""
+    clean = {**without_aws(os.environ), **{name: environment[name] for name in environment if name.startswith("AWS_")}}
+    os.environ.clear()
+    os.environ.update(clean)
+
+
+def _create_data_stack(stage: str) -> None:
+    template = (PROJECT / "infra" / "data.yaml").read_text(encoding="utf-8")
+    deploy._put_data_stack(  # noqa: SLF001
+        boto3.client("cloudformation"), stage, template, lambda _: None, lambda _: time.sleep(0.05)
+    )
+
+
+def _fresh_key(node: LocalNode) -> str:
+    store = bootstrap.partner_store(Settings.from_environment(node.environment))
+    for key_hash, name in store.operator_keys().items():
+        if name == KEY_NAME:  # kept from an earlier run
+            store.remove_operator_key(key_hash)
+    return new_key(store, KEY_NAME)
+
+
+def _fill(nodes: Sequence[LocalNode], say: Say) -> None:
+    cpo, emsp = nodes
+    demo.connect(cpo.api, emsp.api)
+    expected = demo.load(cpo.api, cpo.plan.party)  # after they know each other, so that it is pushed
+    if not demo.await_locations(emsp.api, expected):
+        say(f"The eMSP node has not got all {expected} locations of the CPO's yet; the logs say why.")
+
+
+def _watch(nodes: Sequence[LocalNode], emulator: Emulator, say: Say) -> None:
+    """Tell of nodes that stop, and start them again when asked.
+
+    Raises:
+        Failure: the emulator has stopped, and the nodes can do nothing without it.
+    """
+    known = {node.name: True for node in nodes}
+    while emulator.process.poll() is None:
+        time.sleep(LOOK_S)
+        if RESTART_FILE.exists():
+            _restart(nodes, say)
+            RESTART_FILE.unlink(missing_ok=True)
+        for node in nodes:
+            if known[node.name] and not node.is_running:
+                say(f"The {node.name} node stopped {node.farewell()}; the other one goes on. Its log: {node.log}")
+                say("Start it again: python -m cli local restart")
+            known[node.name] = node.is_running
+    raise Failure("The AWS emulator has stopped", "Start everything again; what was not kept in --state-dir is lost.")
+
+
+def _restart(nodes: Sequence[LocalNode], say: Say) -> None:
+    for node in nodes:
+        if not node.is_running:
+            node.start()
+            try:
+                node.wait_until_up()
+            except Failure as broken:
+                broken.show()
+            else:
+                say(f"The {node.name} node is up again.")
+    write_nodes({node.plan.role.value: node.as_json() for node in nodes})

@@ -1,0 +1,72 @@
+"""What the runner says when everything is up: where the nodes are, and lines to try that work as they stand."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cli.local.demo import examples
+from cli.local.process import LocalNode
+from cli.nodes import NODES_FILE
+
+
+def welcome(cpo: LocalNode, emsp: LocalNode, *, bare: bool) -> Iterator[str]:
+    """The lines."""
+    yield ""
+    for node in (cpo, emsp):
+        yield f"{node.name:<4} {node.plan.party}   versions  {node.plan.versions_url}"
+        yield f"              operator  {node.plan.operator_url}"
+        yield f"              log       {_shown(node.log)}"
+    yield ""
+    yield f"Operator keys and all of this for scripts: {NODES_FILE}"
+    yield ""
+    yield "Try, in another terminal:"
+    for comment, line in _bare(cpo) if bare else _demo(cpo, emsp):
+        yield f"  # {comment}"
+        yield f"  {line}"
+    yield ""
+    yield "Ctrl-C stops everything."
+
+
+def _demo(cpo: LocalNode, emsp: LocalNode) -> Sequence[tuple[str, str]]:
+    location = examples("locations", cpo.plan.party)[0]
+    evse = f"{location['id']}/{location['evses'][0]['uid']}"
+    change = ("-X PATCH", "-H 'Content-Type: application/json'", """-d '{"status": "CHARGING"}'""")
+    return (
+        ("What the eMSP knows of the CPO's locations", _cli(f"--node emsp get locations --partner {cpo.plan.party}")),
+        ("A car starts to charge: the CPO's back end says so …", _curl(cpo, f"locations/{evse}", *change)),
+        (
+            "… and the eMSP knows",
+            _cli(f"--node emsp get locations {evse.replace('/', ' ')} --partner {cpo.plan.party}"),
+        ),
+        ("How the two stand with each other", _cli(f"partners show {emsp.plan.party}")),
+        *_bare(cpo),
+    )
+
+
+def _bare(cpo: LocalNode) -> Sequence[tuple[str, str]]:
+    return (
+        ("Invite a partner of your own: a token, and the URL to use it with", _cli("partners invite --role emsp")),
+        ("Our own objects; importing twice changes nothing", _cli("import locations examples/locations.json")),
+        ("The same by hand", _curl(cpo, "locations")),
+    )
+
+
+def _cli(arguments: str) -> str:
+    return f"{_python()} -m cli {arguments}"
+
+
+def _curl(node: LocalNode, path: str, *arguments: str) -> str:
+    key = f"-H 'Authorization: Bearer {node.key}'"
+    return " ".join(["curl", key, *arguments, f"{node.plan.operator_url}/{path}"])
+
+
+def _python() -> str:
+    return shlex.quote(_shown(Path(sys.executable)))
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,159 @@
+"""Calls the app's queue and schedule handlers as Lambda would: batches, deletion on success, another try on failure."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+from chalice.app import Chalice, ScheduledEventConfig, ScheduleExpression, SQSEventConfig
+from chalice.local import LambdaContext
+
+# A poll that outlives its process may still swallow a message, so polls are short.
+POLL_S: Final = 2
+# Lambda hides messages for the queue's own six minutes. A developer who broke something would rather not wait.
+HIDE_S: Final = 60
+RETRY_S: Final = 5
+# Each poller works at one batch: with several, a slow partner does not hold up the others. Order within a message
+# group holds, for SQS gives out no more of a group that is being worked at.
+POLLERS: Final = {True: 4, False: 1}
+
+TIMEOUT_S: Final = 60
+MEMORY_MB: Final = 1024
+UNIT_S: Final = {"minute": 60, "hour": 3600, "day": 86_400}
+
+
+def start(app: Chalice, sqs: Any, stop: threading.Event) -> None:
+    """Start the threads for every queue and every schedule that the app declares; they end with the process."""
+    for source in app.event_sources:
+        handler = app.handler_map[source.name]
+        if isinstance(source, SQSEventConfig):
+            poller = Poller(sqs, source.name, str(source.queue), min(source.batch_size, 10), handler)
+            for _ in range(POLLERS[poller.queue.endswith(".fifo")]):
+                _thread(f"poll {poller.queue}", poller.run, stop)
+        elif isinstance(source, ScheduledEventConfig):
+            schedule = Schedule(source.name, period_s(source.schedule_expression), handler)
+            _thread(f"schedule {source.name}", schedule.run, stop)
+
+
+def _thread(name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
+    threading.Thread(target=run, args=(stop,), name=name, daemon=True).start()
+
+
+@dataclass(frozen=True, slots=True)
+class Poller:
+    """Takes batches from one queue to one handler."""
+
+    sqs: Any
+    name: str
+    queue: str
+    batch_size: int
+    handler: Callable[[Any, Any], Any]
+
+    def run(self, stop: threading.Event) -> None:
+        """Take batches until told to stop, through any trouble with the queue."""
+        url = ""
+        while not stop.is_set():
+            try:
+                url = url or self.sqs.get_queue_url(QueueName=self.queue)["QueueUrl"]
+                self.take(url)
+            except (BotoCoreError, ClientError):  # the emulator starts, stops or is gone
+                stop.wait(0.2)
+
+    def take(self, url: str) -> None:
+        """Wait for a batch, hand it over, and delete it or let it come again."""
+        messages = self.sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=self.batch_size,
+            WaitTimeSeconds=POLL_S,
+            VisibilityTimeout=HIDE_S,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        ).get("Messages")
+        if not messages:
+            return
+        # What the handler returns does not matter: Chalice does not ask Lambda for partial batches.
+        worked = call(self.name, self.handler, {"Records": [self._record(message) for message in messages]})
+        receipts = [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(messages)]
+        if worked:
+            self.sqs.delete_message_batch(QueueUrl=url, Entries=receipts)
+        else:
+            again = [{**receipt, "VisibilityTimeout": RETRY_S} for receipt in receipts]
+            self.sqs.change_message_visibility_batch(QueueUrl=url, Entries=again)
+
+    def _record(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": message.get("Attributes", {}),
+            "messageAttributes": {
+                name: {key[0].lower() + key[1:]: value for key, value in attribute.items()}
+                for name, attribute in message.get("MessageAttributes", {}).items()
+            },
+            "md5OfBody": message["MD5OfBody"],
+            "eventSource": "aws:sqs",
+            "eventSourceARN": f"arn:aws:sqs:{self.sqs.meta.region_name}:000000000000:{self.queue}",
+            "awsRegion": self.sqs.meta.region_name,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Calls one handler at its rate, the first time after one period, as EventBridge does."""
+
+    name: str
+    period_s: float
+    handler: Callable[[Any, Any], Any]
+
+    def run(self, stop: threading.Event) -> None:
+        """Call it until told to stop."""
+        due = time.monotonic() + self.period_s
+        while not stop.wait(max(0.0, due - time.monotonic())):
+            call(self.name, self.handler, self.event(datetime.now(UTC)))
+            due += self.period_s
+
+    def event(self, now: datetime) -> dict[str, Any]:
+        """What EventBridge would send."""
+        return {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": "Scheduled Event",
+            "source": "aws.events",
+            "account": "000000000000",
+            "time": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": "local",
+            "resources": [f"arn:aws:events:local:000000000000:rule/{self.name}"],
+            "detail": {},
+        }
+
+
+def call(name: str, handler: Callable[[Any, Any], Any], event: Mapping[str, Any]) -> bool:
+    """Call a handler with an event of plain JSON, as it would come from Lambda; whether it returned."""
+    try:
+        handler(json.loads(json.dumps(event, default=str)), LambdaContext(name, MEMORY_MB, TIMEOUT_S * 1000))
+    except Exception:  # noqa: BLE001 - Lambda logs whatever a handler raises, and lives on
+        traceback.print_exc()
+        return False
+    return True
+
+
+def period_s(expression: str | ScheduleExpression) -> float:
+    """The seconds of an expression such as ``rate(5 minutes)``.
+
+    Raises:
+        ValueError: it is another kind of expression, which no handler of ours uses.
+    """
+    text = expression if isinstance(expression, str) else expression.to_string()
+    match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", text)
+    if not match:
+        raise ValueError(f"the local runner knows rates only, not {text}")
+    return float(int(match[1]) * UNIT_S[match[2]])

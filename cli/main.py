@@ -1,0 +1,28 @@
+"""The commands as one tree; who answers what stands in the files they come from."""
+
+from __future__ import annotations
+
+import click
+
+from cli.getting import get
+from cli.importing import import_
+from cli.keys import keys
+from cli.local.command import local
+from cli.options import node_options
+from cli.partners import partners
+from cli.stages import deploy, docs
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@node_options
+def cli() -> None:
+    """Run an OCPI 2.1.1 node and roam with partners.
+
+    Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 not done, 2 asked wrongly.
+
+    Example: python -m cli --node emsp partners list
+    """
+
+
+for command in (local, keys, partners, import_, get, deploy, docs):
+    cli.add_command(command)

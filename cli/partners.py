@@ -1,0 +1,202 @@
+"""``partners``: from the first token to unregistering, through the operator API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from cli.api import OperatorApi
+from cli.nodes import operator_api
+from cli.options import Options, node_options, pass_options
+from cli.output import Failure, say, show_fields, show_json, show_table
+
+ROLE = click.Choice(["cpo", "emsp"])
+COLUMNS = ("id", "party", "name", "their_role", "state", "profile", "backlog", "problem")
+
+
+@click.group()
+def partners() -> None:
+    """The companies we roam with, and those we are about to.
+
+    PARTNER is a partner's id, party (NL/MSP) or name.
+
+    Example: python -m cli partners list
+    """
+
+
+@partners.command()
+@click.option("--role", type=ROLE, required=True, help="What they play towards us.")
+@click.option("--name", help="What you call them, until they say it themselves.")
+@node_options
+@pass_options
+def invite(options: Options, role: str, name: str | None) -> None:
+    """Issue a token with which a partner can register with us.
+
+    Example: python -m cli partners invite --role emsp --name "Blue Mobility"
+    """
+    invitation = operator_api(options).post("partners", body=_given(role=role, name=name))
+    if options.as_json:
+        show_json(invitation)
+        return
+    show_fields(
+        {
+            "versions URL": invitation["versions_url"],
+            "token": invitation["token"],
+            "valid until": invitation["expires_at"],
+            "partner": invitation["id"],
+        }
+    )
+    say("Hand the URL and the token to the partner. The token is not shown again.")
+
+
+@partners.command()
+@click.argument("versions_url")
+@click.option("--token", help="The token that they gave us; asked for when left out.")
+@click.option("--role", type=ROLE, required=True, help="What they play towards us.")
+@click.option("--name", help="What you call them, until they say it themselves.")
+@node_options
+@pass_options
+def register(options: Options, versions_url: str, token: str | None, role: str, name: str | None) -> None:
+    """Register with a partner who gave us a URL and a token.
+
+    Example: python -m cli partners register https://partner.example/ocpi/versions --role cpo
+    """
+    token = token or click.prompt("Token", hide_input=True, err=True)
+    body = _given(versions_url=versions_url, token=token, role=role, name=name)
+    _show_partner(options, operator_api(options).post("partners", "register", body=body))
+
+
+@partners.command(name="list")
+@node_options
+@pass_options
+def list_(options: Options) -> None:
+    """List all partners, registered or not.
+
+    Example: python -m cli partners list --json
+    """
+    found = operator_api(options).get("partners")
+    if options.as_json:
+        show_json(found)
+    elif found["partners"]:
+        show_table(COLUMNS, ([partner.get(column) for column in COLUMNS] for partner in found["partners"]))
+    else:
+        say("No partners yet. Invite one: python -m cli partners invite --role emsp")
+
+
+@partners.command()
+@click.argument("partner")
+@node_options
+@pass_options
+def show(options: Options, partner: str) -> None:
+    """Show how it stands with a partner, and what could not be delivered.
+
+    Example: python -m cli partners show NL/MSP
+    """
+    api = operator_api(options)
+    partner_id = find_partner(api, partner)
+    found = api.get("partners", partner_id)
+    failures = api.get("partners", partner_id, "outbox")["failures"]
+    if options.as_json:
+        show_json({**found, "failures": failures})
+        return
+    _show_partner(options, found)
+    if failures:
+        say("\nNot delivered yet:")
+        rows = ([_object(f), f["attempts"], f["failed_at"], f["reason"]] for f in failures)
+        show_table(("object", "attempts", "failed_at", "reason"), rows)
+
+
+@partners.command()
+@click.argument("partner")
+@node_options
+@pass_options
+def rotate(options: Options, partner: str) -> None:
+    """Exchange the tokens with a registered partner.
+
+    Example: python -m cli partners rotate NL/MSP
+    """
+    api = operator_api(options)
+    _show_partner(options, api.put("partners", find_partner(api, partner), "credentials"))
+
+
+@partners.command()
+@click.argument("partner")
+@click.option("--yes", is_flag=True, help="Do not ask whether you are sure.")
+@node_options
+@pass_options
+def unregister(options: Options, partner: str, *, yes: bool) -> None:
+    """End the connection with a partner, and tell them.
+
+    Example: python -m cli partners unregister NL/MSP --yes
+    """
+    api = operator_api(options)
+    partner_id = find_partner(api, partner)
+    if not yes:
+        click.confirm(f"Unregister {partner}? To roam again, one side has to invite the other", abort=True, err=True)
+    answer = api.delete("partners", partner_id)
+    if options.as_json:
+        show_json(answer)
+    else:
+        say(f"Unregistered {partner}")
+
+
+@partners.command(name="set")
+@click.argument("partner")
+@click.option("--profile", type=click.Choice(["strict", "lenient"]), help="How their deviations are met.")
+@click.option("--name", help="What you call them.")
+@node_options
+@pass_options
+def set_(options: Options, partner: str, profile: str | None, name: str | None) -> None:
+    """Change how we treat a partner.
+
+    Example: python -m cli partners set NL/MSP --profile strict
+    """
+    changes = _given(profile=profile, name=name)
+    if not changes:
+        raise click.UsageError("nothing to set: give --profile or --name")
+    api = operator_api(options)
+    _show_partner(options, api.patch("partners", find_partner(api, partner), body=changes))
+
+
+def find_partner(api: OperatorApi, wanted: str) -> str:
+    """The id of the partner with this id, party or name, of the latter in any letter case.
+
+    Raises:
+        Failure: there is none, or there are several.
+    """
+    known = api.get("partners")["partners"]
+    if any(partner["id"] == wanted for partner in known):
+        return wanted
+    fits = [partner for partner in known if wanted.lower() in (_lower(partner, "party"), _lower(partner, "name"))]
+    # A party that came back after it unregistered is meant as it is now.
+    fits = [partner for partner in fits if partner["state"] != "unregistered"] or fits
+    if len(fits) == 1:
+        return str(fits[0]["id"])
+    if fits:
+        ids = [f"{partner['id']} ({partner['their_role']}, {partner['state']})" for partner in fits]
+        raise Failure(f"Several partners are called {wanted!r}", "Give the id of one of them.", ids)
+    raise Failure(f"There is no partner {wanted!r}", "See who there is: python -m cli partners list")
+
+
+def _object(failure: Mapping[str, Any]) -> str:
+    return "/".join([failure["module"], failure["id"], *(failure.get("path") or ())])
+
+
+def _lower(partner: Mapping[str, Any], field: str) -> str:
+    return (partner.get(field) or "").lower()
+
+
+def _given(**fields: str | None) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _show_partner(options: Options, partner: dict[str, Any]) -> None:
+    if options.as_json:
+        show_json(partner)
+        return
+    fields = {name.replace("_", " "): value for name, value in partner.items() if not isinstance(value, dict)}
+    for group in ("endpoints", "tallies"):
+        fields |= {f"{group}: {name}": value for name, value in (partner.get(group) or {}).items()}
+    show_fields(fields)

@@ -1,0 +1,135 @@
+"""``deploy`` and ``docs``, and how commands reach a stage's own data in AWS."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+    TokenRetrievalError,
+)
+
+from chalicelib.node.ports import PartnerStore
+from chalicelib.settings import Settings, SettingsError
+from cli.nodes import local_node
+from cli.options import Options, json_option, pass_options
+from cli.output import Failure, say, show_fields, show_json
+
+PROJECT = Path(__file__).parent.parent
+"""The folder that holds ``app.py``."""
+
+CREDENTIALS = "Log in first, or say who you are: AWS_PROFILE=NAME python -m cli …"
+
+
+@click.command()
+@click.option("--stage", required=True, help="A stage of .chalice/config.json.")
+@json_option
+@pass_options
+def deploy(options: Options, stage: str) -> None:
+    """Bring a stage into AWS, or bring it up to date: first tables and queues, then the code.
+
+    Example: python -m cli deploy --stage prod
+    """
+    import boto3
+
+    from cli.deploy import DeployError
+    from cli.deploy import deploy as bring_into_aws
+
+    try:
+        with aws_problems(stage):
+            done = bring_into_aws(
+                stage,
+                project=PROJECT,
+                cloudformation=boto3.client("cloudformation"),
+                record_public_url=lambda url: partner_store(Options(), stage).record_public_url(url),
+                say=say,
+            )
+    except DeployError as refused:
+        raise Failure(str(refused)) from refused
+    urls = {role.value: url for role, url in sorted(done.versions_urls.items())}
+    if options.as_json:
+        show_json({"api_url": done.api_url, "public_url": done.public_url, "versions_urls": urls})
+        return
+    show_fields({f"{role} versions URL": url for role, url in urls.items()})
+    say(f"Next, a key for your own people: python -m cli keys create NAME --stage {stage}")
+
+
+@click.group()
+def docs() -> None:
+    """Print the documents that are made from the code.
+
+    Example: python -m cli docs routes
+    """
+
+
+@docs.command()
+def routes() -> None:
+    """Print the table of routes in Markdown.
+
+    Example: python -m cli docs routes > docs/routes.md
+    """
+    from chalicelib.entrypoints.http import routes_markdown
+
+    click.echo(routes_markdown(), nl=False)
+
+
+def partner_store(options: Options, stage: str | None) -> PartnerStore:
+    """The partners' table of a stage of ``.chalice/config.json``, of a local node, or as the environment says.
+
+    Raises:
+        Failure: its settings are missing or wrong.
+    """
+    from chalicelib import bootstrap
+
+    return bootstrap.partner_store(_settings(options, stage))
+
+
+def _settings(options: Options, stage: str | None) -> Settings:
+    from cli.deploy import DeployError, settings_of
+
+    try:
+        if stage:
+            return settings_of(PROJECT, stage)
+        if options.node:
+            environment = local_node(options.node)["environment"]
+            os.environ.update(environment)  # which is how boto3 learns of the emulator
+            return Settings.from_environment(environment)
+        return Settings.from_environment()
+    except DeployError as wrong:
+        raise Failure(str(wrong)) from wrong
+    except SettingsError as wrong:
+        raise Failure(str(wrong), "Or name a stage with --stage, or a local node with --node.") from wrong
+
+
+@contextmanager
+def aws_problems(stage: str | None = None) -> Iterator[None]:
+    """Turns what boto3 raises into what to do about it."""
+    try:
+        yield
+    except NoRegionError as missing:
+        raise Failure("No AWS region is set", "Give one: AWS_DEFAULT_REGION=eu-central-1 python -m cli …") from missing
+    except (NoCredentialsError, ProfileNotFound, TokenRetrievalError) as missing:
+        raise Failure(f"AWS does not know who you are: {missing}", CREDENTIALS) from missing
+    except EndpointConnectionError as missing:
+        raise Failure(str(missing), "Is the network up, and for local nodes: is the runner up? (make run)") from missing
+    except ClientError as refused:
+        raise Failure(str(refused), _next_step(refused.response["Error"]["Code"], stage or "STAGE")) from refused
+    except BotoCoreError as broken:
+        raise Failure(str(broken)) from broken
+
+
+def _next_step(code: str, stage: str) -> str:
+    if code == "ResourceNotFoundException":
+        return f"Has the stage been deployed? python -m cli deploy --stage {stage}"
+    if code in ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"):
+        return CREDENTIALS
+    return ""

@@ -1,0 +1,100 @@
+"""The runner's parts that need no node."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from chalicelib.modules.locations.objects import Location
+from chalicelib.modules.tariffs.objects import Tariff
+from chalicelib.ocpi.parties import Party, Role
+from chalicelib.settings import Settings
+from cli.local.demo import examples
+from cli.local.logs import follow
+from cli.local.plan import NodePlan, without_aws
+from cli.local.process import check_ports
+from cli.main import cli
+from cli.output import Failure
+
+CPO = NodePlan(Role.CPO, Party("FR", "ABC"), 8100)
+
+
+def test_a_plan_makes_settings_of_its_own_party_and_stage() -> None:
+    settings = Settings.from_environment(CPO.environment({}, {"OCPI_PAGE_LIMIT": "7", "OCPI_PARTY_ID": "XXX"}))
+
+    assert settings.party == Party("FR", "ABC")
+    assert settings.roles == frozenset({Role.CPO})
+    assert settings.stage == "localcpo"
+    assert settings.public_url == "http://127.0.0.1:8100"
+    assert settings.page_limit == 7
+
+
+def test_no_way_leads_to_a_real_account() -> None:
+    kept = without_aws({"AWS_PROFILE": "prod", "AWS_SESSION_TOKEN": "secret", "OCPI_STAGE": "prod", "PATH": "/bin"})
+
+    assert kept == {"PATH": "/bin", "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+
+
+def test_two_nodes_cannot_have_one_port() -> None:
+    with pytest.raises(Failure, match="Both nodes"):
+        check_ports([CPO, NodePlan(Role.EMSP, Party("NL", "MSP"), CPO.port)])
+
+
+@pytest.mark.parametrize(("module", "model"), [("locations", Location), ("tariffs", Tariff)])
+def test_the_examples_are_valid_to_the_letter(module: str, model: type[Location | Tariff]) -> None:
+    for example in examples(module, CPO.party):
+        model.model_validate(example)
+
+
+def test_the_examples_belong_to_whoever_runs() -> None:
+    ids = [evse["evse_id"] for location in examples("locations", CPO.party) for evse in location["evses"]]
+
+    assert ids
+    assert all(evse_id.startswith("FR*ABC*") for evse_id in ids)
+
+
+def test_the_examples_refer_to_tariffs_there_are() -> None:
+    tariffs = {tariff["id"] for tariff in examples("tariffs", CPO.party)}
+    evses = [evse for location in examples("locations", CPO.party) for evse in location["evses"]]
+
+    assert {connector["tariff_id"] for evse in evses for connector in evse["connectors"]} <= tariffs
+
+
+def test_logs_are_followed_line_by_line(tmp_path: Path) -> None:
+    log, lines, two = tmp_path / "cpo.log", list[str](), threading.Event()
+    log.write_text("before\n")
+
+    def say(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 2:
+            two.set()
+
+    follow({"cpo": log}, say)
+    with log.open("a") as writing:
+        for part in ("one\ntw", "o\nunfinished"):
+            writing.write(part)
+            writing.flush()
+    assert two.wait(5)
+
+    assert lines == ["cpo | one", "cpo | two"]
+
+
+@pytest.mark.parametrize("party", ["DECPO", "D/CPO", "DE/CPOX", "DE"])
+def test_what_is_no_party_is_a_mistake(party: str) -> None:
+    result = CliRunner().invoke(cli, ["local", "--cpo-party", party])
+
+    assert result.exit_code == 2
+    assert "a party is two letters" in result.stderr
+
+
+def test_restarting_needs_a_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(cli, ["local", "restart"])
+
+    assert result.exit_code == 1
+    assert "python -m cli local" in result.stderr
