@@ -1,0 +1,93 @@
+"""What many tests share: an AWS emulator for the session, stages on it, and the certainty that no test meets real AWS."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.aws import Clients
+from chalicelib.adapters.dynamodb import Table
+from chalicelib.settings import resource_name
+from cli.local import emulator
+from cli.local.emulator import Emulator
+
+TEMPLATE = Path(__file__).parents[1] / "infra" / "data.yaml"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of its own in some AWS: empty tables and queues."""
+
+    name: str
+    clients: Clients
+    sleep: Callable[[float], None] = time.sleep
+
+    def table(self, name: str) -> Table:
+        return Table(resource_name(name, self.name), self.clients.dynamodb, self.sleep)
+
+    def queue(self, name: str) -> str:
+        return resource_name(name, self.name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_real_aws() -> Iterator[None]:
+    """Credentials that open nothing, so that a client which no test configured fails instead of reaching AWS."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ENDPOINT_URL"):
+            patch.delenv(name, raising=False)
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_DEFAULT_REGION", emulator.REGION)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory, no_real_aws: None) -> Iterator[Emulator]:
+    """The emulator; each process of a parallel run starts one for itself."""
+    with emulator.running(tmp_path_factory.mktemp("ministack") / "log") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ministack_clients(ministack: Emulator) -> Clients:
+    return Clients(endpoint_url=ministack.endpoint)
+
+
+@pytest.fixture(scope="session")
+def _cloudformation(ministack: Emulator) -> Any:
+    from botocore.session import get_session
+
+    return get_session().create_client("cloudformation", endpoint_url=ministack.endpoint)
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def stage(ministack_clients: Clients, _cloudformation: Any) -> Stage:
+    """A stage on ministack, made from the template that a deployment uses."""
+    name = f"t{next(_numbers)}"
+    create_stack(_cloudformation, name)
+    return Stage(name, ministack_clients)
+
+
+def create_stack(cloudformation: Any, stage: str) -> None:
+    """The stage's tables and queues."""
+    cloudformation.create_stack(
+        StackName=f"ocpi-{stage}",
+        TemplateBody=TEMPLATE.read_text(),
+        Parameters=[{"ParameterKey": "Stage", "ParameterValue": stage}],
+    )
+    for _ in range(1000):
+        status = cloudformation.describe_stacks(StackName=f"ocpi-{stage}")["Stacks"][0]["StackStatus"]
+        if status != "CREATE_IN_PROGRESS":
+            break
+        time.sleep(0.005)
+    assert status == "CREATE_COMPLETE"

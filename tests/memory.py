@@ -1,0 +1,251 @@
+"""The outside in memory: the ports as small classes that keep their promises, safe to share between threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from chalicelib.adapters.crawls import ByChange, ByRank, bounds, fitting, fixed_width, opened, sealed
+from chalicelib.node.partners import Grant, Partner, State
+from chalicelib.node.ports import OURS, Admission, Announcement, Conflict, Delivery, Failure, PartyTaken, Stored
+from chalicelib.ocpi.paging import Page, Window
+from chalicelib.ocpi.parties import Party, Role
+
+
+class MemoryObjects:
+    """The objects of one module."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._objects: dict[tuple[str, str], Stored] = {}
+        self._lists: dict[str, list[str]] = {}
+        """The ids of each list by rank, which begins at 0 here."""
+        self._removals: dict[str, int] = {}
+
+    def get(self, owner: str, object_id: str) -> Stored | None:
+        with self._lock:
+            return self._objects.get((owner, object_id))
+
+    def get_many(self, owner: str, object_ids: Sequence[str]) -> dict[str, Stored]:
+        with self._lock:
+            keys = [(owner, object_id) for object_id in object_ids]
+            return {key[1]: self._objects[key] for key in keys if key in self._objects}
+
+    def put(self, owner: str, stored: Stored) -> None:
+        with self._lock:
+            before = self._objects.get((owner, stored.id))
+            if stored.version != (before.version + 1 if before else 1):
+                raise Conflict("somebody else wrote first")
+            self._objects[owner, stored.id] = replace(_kept(stored), list=before.list if before else None)
+
+    def create(self, stored: Sequence[Stored]) -> None:
+        with self._lock:
+            ids = {one.id for one in stored}
+            if len(ids) < len(stored) or self.get_many(OURS, list(ids)):
+                raise Conflict("one of the objects exists already")
+            for one in stored:
+                self._objects[OURS, one.id] = _kept(one)
+                self._lists.setdefault(one.list or "", []).append(one.id)
+
+    def remove(self, owner: str, stored: Stored) -> None:
+        with self._lock:
+            known = self._objects.get((owner, stored.id))
+            if known is None or known.version != stored.version:
+                raise Conflict("the object has changed")
+            del self._objects[owner, stored.id]
+            if owner == OURS:
+                name = known.list or ""
+                ids = self._lists[name]
+                ids[ids.index(stored.id)] = ids[-1]
+                ids.pop()
+                self._removals[name] = self._removals.get(name, 0) + 1
+
+    def page(self, list_name: str, window: Window) -> Page:
+        with self._lock:
+            place, span = opened(window), bounds(window)
+            objects = [self._objects[OURS, object_id] for object_id in self._lists.get(list_name, [])]
+            if span is None:
+                return Page((), 0)
+            inside = [one for one in objects if span[0] <= fixed_width(one.last_updated) <= span[1]]
+            if isinstance(place, ByChange):
+                return _by_change(inside, window, place)
+            if place or len(inside) == len(objects):
+                return _by_rank(objects, window, place, self._removals.get(list_name, 0))
+            bodies = fitting(one.body for one in inside)
+            if not window.offset and len(inside) <= window.limit and len(bodies) == len(inside):
+                return Page(tuple(bodies), len(inside))
+            return _by_change(inside, window, None)
+
+    def received(self, owner: str, after: str | None, limit: int) -> list[Stored]:
+        with self._lock:
+            # DynamoDB sorts by the bytes of UTF-8.
+            found = sorted((id_.encode(), one) for (of, id_), one in self._objects.items() if of == owner)
+            return [one for id_, one in found if id_ > (after or "").encode()][:limit]
+
+
+def _kept(stored: Stored) -> Stored:
+    moment = stored.last_updated
+    return replace(
+        stored,
+        last_updated=moment.replace(microsecond=moment.microsecond // 1000 * 1000),
+        aside=dict(stored.aside),
+    )
+
+
+def _by_rank(objects: Sequence[Stored], window: Window, crawl: ByRank | None, removals: int) -> Page:
+    bodies = tuple(fitting(one.body for one in objects[window.offset : window.offset + window.limit]))
+    end, crawl = window.offset + len(bodies), crawl or ByRank(removals)
+    if bodies and end < len(objects):
+        return Page(bodies, len(objects), end, sealed(crawl))
+    again = crawl.again(removals)
+    return Page(bodies, len(objects), 0, sealed(again)) if again else Page(bodies, len(objects))
+
+
+def _by_change(inside: Iterable[Stored], window: Window, place: ByChange | None) -> Page:
+    ordered = sorted(inside, key=lambda one: (one.last_updated, one.id.encode()))
+    total = place.total if place else len(ordered)
+    if place:
+        behind = (place.last_updated, place.id.encode())
+        ordered = [one for one in ordered if (fixed_width(one.last_updated), one.id.encode()) > behind]
+    else:
+        ordered = ordered[window.offset :]
+    bodies = tuple(fitting(one.body for one in ordered[: window.limit]))
+    if len(bodies) == len(ordered):
+        return Page(bodies, total)
+    last = ordered[len(bodies) - 1]
+    cursor = sealed(ByChange(fixed_width(last.last_updated), last.id, total))
+    return Page(bodies, total, window.offset + len(bodies), cursor)
+
+
+class MemoryPartners:
+    """Partners, tokens, counters and operator keys."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._partners: dict[str, Partner] = {}
+        self._grants: dict[tuple[Role, str], Grant] = {}
+        self._claims: dict[tuple[Role, Party], str] = {}
+        self._tallies: dict[str, dict[str, int]] = {}
+        self._operator_keys: dict[str, str] = {}
+        self._public_url: str | None = None
+
+    def get(self, partner_id: str) -> Partner | None:
+        with self._lock:
+            return self._partners.get(partner_id)
+
+    def all(self) -> list[Partner]:
+        with self._lock:
+            return list(self._partners.values())
+
+    def save(
+        self, partner: Partner, *, issue: Iterable[Grant] = (), revoke: Iterable[str] = (), release: Party | None = None
+    ) -> Partner:
+        role, party = partner.our_role, partner.party
+        with self._lock:
+            known = self._partners.get(partner.id)
+            if partner.version != (known.version if known else 0):
+                raise Conflict("the partner changed meanwhile")
+            claims = party if partner.is_registered else None
+            if claims and self._claims.get((role, claims), partner.id) != partner.id:
+                raise PartyTaken(f"{claims} is registered by another connection")
+            for given_up in (release, party if partner.state is State.UNREGISTERED else None):
+                if given_up and given_up != claims and self._claims.get((role, given_up)) == partner.id:
+                    del self._claims[role, given_up]
+            if claims:
+                self._claims[role, claims] = partner.id
+            for token_hash in revoke:
+                self._grants.pop((role, token_hash), None)
+            self._grants |= {(grant.our_role, grant.token_hash): grant for grant in issue}
+            self._partners[partner.id] = partner.with_(version=partner.version + 1)
+            return self._partners[partner.id]
+
+    def admission(self, our_role: Role, token_hash: str) -> Admission | None:
+        with self._lock:
+            grant = self._grants.get((our_role, token_hash))
+            partner = self._partners.get(grant.partner_id) if grant else None
+            if grant is None or partner is None or (grant.expires_at and grant.expires_at <= self._clock()):
+                return None
+            return Admission(grant, partner)
+
+    def tally(self, partner_id: str, counts: Mapping[str, int]) -> None:
+        with self._lock:
+            tallies = self._tallies.setdefault(partner_id, {})
+            for name, count in counts.items():
+                tallies[name] = tallies.get(name, 0) + count
+
+    def tallies(self, partner_id: str) -> dict[str, int]:
+        with self._lock:
+            return dict(self._tallies.get(partner_id, {}))
+
+    def operator_key(self, key_hash: str) -> str | None:
+        with self._lock:
+            return self._operator_keys.get(key_hash)
+
+    def save_operator_key(self, key_hash: str, name: str) -> None:
+        with self._lock:
+            self._operator_keys[key_hash] = name
+
+    def operator_keys(self) -> dict[str, str]:
+        with self._lock:
+            return dict(self._operator_keys)
+
+    def remove_operator_key(self, key_hash: str) -> None:
+        with self._lock:
+            self._operator_keys.pop(key_hash, None)
+
+    def public_url(self) -> str | None:
+        return self._public_url
+
+    def record_public_url(self, url: str) -> None:
+        self._public_url = url
+
+
+class MemoryQueues:
+    """The queues as two lists, for a test to look at and to drain. Nothing is delayed, or dropped as a duplicate."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.announcements: list[tuple[list[Announcement], int]] = []
+        """Each message: what it announces, and how often it was put back."""
+        self.deliveries: list[Delivery] = []
+
+    def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:  # noqa: ARG002 - no time passes here
+        if announcements:
+            with self._lock:
+                self.announcements.append((list(announcements), attempt))
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        with self._lock:
+            self.deliveries.extend(deliveries)
+
+
+class MemoryOutbox:
+    """What partners still have to be told."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failures: dict[tuple[str, str, str], Failure] = {}
+
+    def record(self, failure: Failure) -> None:
+        with self._lock:
+            key = _place(failure.partner_id, failure.announcement)
+            known, news = self._failures.get(key), failure.announcement
+            if known and replace(known.announcement, version=news.version) != news:
+                news = replace(news, path=(), fields=None)
+            attempts = failure.attempts + (known.attempts if known else 0)
+            self._failures[key] = replace(failure, announcement=news, attempts=attempts, reason=failure.reason[:500])
+
+    def settle(self, delivery: Delivery) -> None:
+        with self._lock:
+            self._failures.pop(_place(delivery.partner_id, delivery.announcement), None)
+
+    def of(self, partner_id: str) -> list[Failure]:
+        with self._lock:
+            return [failure for failure in self._failures.values() if failure.partner_id == partner_id]
+
+
+def _place(partner_id: str, announcement: Announcement) -> tuple[str, str, str]:
+    return partner_id, announcement.module, announcement.id

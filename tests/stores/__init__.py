@@ -1,0 +1,1 @@
+"""What every store promises, checked alike against memory, moto and ministack."""

@@ -1,0 +1,108 @@
+"""The stores under test: each promise is checked in memory, on moto and on ministack, wherever that one can be trusted."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.aws import Clients
+from chalicelib.adapters.dynamodb_objects import DynamoObjects
+from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
+from chalicelib.adapters.dynamodb_partners import DynamoPartners
+from chalicelib.node.ports import ObjectStore, Outbox, PartnerStore
+from tests.conftest import Stage, create_stack
+from tests.memory import MemoryObjects, MemoryOutbox, MemoryPartners
+
+BACKENDS = ("memory", "moto", "ministack")
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+
+
+class Calls:
+    """Counts the calls that go through a client."""
+
+    def __init__(self, client: Any) -> None:
+        self._made: Counter[str] = Counter()
+        client.meta.events.register("before-call.*.*", self._count, unique_id="calls")
+
+    def _count(self, model: Any, **_: Any) -> None:
+        self._made[model.name] += 1
+
+    def made(self) -> dict[str, int]:
+        """The calls since the last look."""
+        made, self._made = dict(self._made), Counter()
+        return made
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def calls(stage: Stage) -> Iterator[Calls]:
+    client = stage.clients.dynamodb()
+    yield Calls(client)
+    client.meta.events.unregister("before-call.*.*", unique_id="calls")
+
+
+@pytest.fixture
+def moto_stage() -> Iterator[Stage]:
+    from botocore.session import get_session
+    from moto import mock_aws
+
+    with mock_aws():
+        with warnings.catch_warnings():
+            # moto builds no alarms, and warns of each.
+            warnings.simplefilter("ignore")
+            create_stack(get_session().create_client("cloudformation"), "moto")
+        yield Stage("moto", Clients())
+
+
+@pytest.fixture
+def stage_of(request: pytest.FixtureRequest) -> Callable[[str], Stage]:
+    """The stage on a backend, made only when it is asked for."""
+    fixtures = {"moto": "moto_stage", "ministack": "stage"}
+
+    def find(backend: str) -> Stage:
+        found: Stage = request.getfixturevalue(fixtures[backend])
+        return found
+
+    return find
+
+
+@pytest.fixture(params=BACKENDS)
+def objects(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> ObjectStore:
+    if request.param == "memory":
+        return MemoryObjects()
+    return DynamoObjects(stage_of(request.param).table("tariffs"))
+
+
+@pytest.fixture(params=BACKENDS)
+def partners(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage], clock: Clock) -> PartnerStore:
+    if request.param == "memory":
+        return MemoryPartners(clock)
+    return DynamoPartners(stage_of(request.param).table("partners"), clock)
+
+
+@pytest.fixture(params=BACKENDS)
+def outbox(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> Outbox:
+    if request.param == "memory":
+        return MemoryOutbox()
+    return DynamoOutbox(stage_of(request.param).table("outbox"))
