@@ -21,6 +21,8 @@ from chalice.config import Config
 from chalice.deploy.models import RestAPI
 from chalice.deploy.swagger import SwaggerGenerator
 
+from chalicelib import clipackages
+
 MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
 BLOCK_BYTES = 64 * 1024
 
@@ -30,9 +32,10 @@ UNKNOWN_PATH = "Unknown path"
 
 def install() -> None:
     """Put every change in place; doing it again changes nothing."""
-    for better in (RouteMatcher, LambdaEventConverter, LocalDevServer):
+    for better in (RouteMatcher, LocalDevServer):
         setattr(local, better.__name__, better)
     setattr(SwaggerGenerator, generate_swagger.__name__, generate_swagger)
+    clipackages.install()
 
 
 def _envelope(message: str) -> str:
@@ -81,15 +84,6 @@ def _pattern(segment: str) -> str:
     if not segment.startswith("{"):
         return re.escape(segment)
     return f"(?P<{segment[1:-2]}>.+)" if segment.endswith("+}") else f"(?P<{segment[1:-1]}>[^/]+)"
-
-
-class LambdaEventConverter(local.LambdaEventConverter):
-    """Tells the app every value of a repeated header, as API Gateway does."""
-
-    def create_lambda_event(self, method: str, path: str, headers: Any, body: bytes | None = None) -> dict[str, Any]:
-        """The event of a request; its ``headers`` hold the last of several values."""
-        event = super().create_lambda_event(method, path, headers, body)
-        return {**event, "multiValueHeaders": {name.lower(): headers.get_all(name) for name in headers}}
 
 
 class RequestHandler(local.ChaliceRequestHandler):

@@ -1,4 +1,4 @@
-"""What many tests share: an AWS emulator for the session, stages on it, and the certainty that no test meets real AWS."""
+"""What many tests share: an AWS emulator for the session, stages on it, and that no test meets real AWS."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from chalicelib.adapters.aws import Clients
 from chalicelib.adapters.dynamodb import Table
 from chalicelib.settings import resource_name
 from cli.local import emulator
 from cli.local.emulator import Emulator
+
+# The machine may be busy, and a test leaves nothing behind.
+settings.register_profile("shared", deadline=None, database=None)
+settings.load_profile("shared")
 
 TEMPLATE = Path(__file__).parents[1] / "infra" / "data.yaml"
 
@@ -71,11 +76,21 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def stage(ministack_clients: Clients, _cloudformation: Any) -> Stage:
-    """A stage on ministack, made from the template that a deployment uses."""
-    name = f"t{next(_numbers)}"
-    create_stack(_cloudformation, name)
-    return Stage(name, ministack_clients)
+def new_stage(ministack_clients: Clients, _cloudformation: Any) -> Callable[[], Stage]:
+    """Makes stages on ministack, from the template that a deployment uses."""
+
+    def make() -> Stage:
+        name = f"t{next(_numbers)}"
+        create_stack(_cloudformation, name)
+        return Stage(name, ministack_clients)
+
+    return make
+
+
+@pytest.fixture
+def stage(new_stage: Callable[[], Stage]) -> Stage:
+    """A stage on ministack."""
+    return new_stage()
 
 
 def create_stack(cloudformation: Any, stage: str) -> None:

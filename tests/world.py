@@ -1,4 +1,4 @@
-"""A small world for conversations: companies with real nodes on memory stores, joined by a network of function calls."""
+"""A small world for conversations: companies with real nodes on memory stores, joined by function calls."""
 
 from __future__ import annotations
 
@@ -111,8 +111,12 @@ class World:
     ) -> CompanyInWorld:
         """A company whose node is reachable at ``https://<host>``."""
         found = CompanyInWorld(self, host, party, roles, settings)
-        self.hosts[host] = lambda request: found.company.node.handle(request, f"https://{host}", "test")
+        self.serve(host, found)
         return found
+
+    def serve(self, host: str, company: CompanyInWorld) -> None:
+        """Make a company reachable at ``https://<host>``."""
+        self.hosts[host] = lambda request: company.company.node.handle(request, f"https://{host}", "test")
 
     def fresh_token(self) -> AuthToken:
         """Tokens that a test can recognise."""
@@ -137,18 +141,7 @@ class CompanyInWorld:
         self.base_url = f"https://{host}"
         self.queues = MemoryQueues()
         self.observer = Recorder()
-        self.outside = Outside(
-            stores={module: MemoryObjects() for module in MODULES},
-            partners=MemoryPartners(world.clock),
-            queues=self.queues,
-            outbox=MemoryOutbox(),
-            web=world,
-            observer=self.observer,
-            clock=world.clock,
-            sleep=lambda _seconds: None,
-            fresh_token=world.fresh_token,
-            fresh_id=world.fresh_id,
-        )
+        self.outside = self.ports()
         self.settings = Settings(
             **{
                 "stage": "test",
@@ -166,6 +159,21 @@ class CompanyInWorld:
             }
         )
         self.company: Company = bootstrap.company(self.settings, self.outside)
+
+    def ports(self) -> Outside:
+        """The outside: memory stores, and the world as the web."""
+        return Outside(
+            stores={module: MemoryObjects() for module in MODULES},
+            partners=MemoryPartners(self.world.clock),
+            queues=self.queues,
+            outbox=MemoryOutbox(),
+            web=self.world,
+            observer=self.observer,
+            clock=self.world.clock,
+            sleep=lambda _seconds: None,
+            fresh_token=self.world.fresh_token,
+            fresh_id=self.world.fresh_id,
+        )
 
     @property
     def party(self) -> Party:

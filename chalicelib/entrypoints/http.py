@@ -109,15 +109,16 @@ def _correlation_id(headers: Mapping[str, str]) -> str:
 
 
 def _base_url(given: ChaliceRequest) -> str:
-    """Our public address: as set or recorded, else as API Gateway was called."""
-    context: Mapping[str, Any] = given.context
+    """Our public address: as set or recorded; where neither is, as this first request came, and recorded so."""
     try:
         return company().public_url()
     except bootstrap.NoPublicUrlError:
-        domain = context.get("domainName")
-        if domain:
-            return f"https://{domain}/{context.get('stage', '')}".rstrip("/")
-        return f"http://{given.headers.get('host', 'localhost')}"
+        context: Mapping[str, Any] = given.context
+        # API Gateway says itself by which name it was called. Only a local server lacks it and has the caller's word.
+        domain, stage = context.get("domainName"), context.get("stage", "")
+        called = f"https://{domain}/{stage}" if domain else f"http://{given.headers.get('host', 'localhost')}"
+        company().outside.partners.record_public_url(called)
+        return company().public_url()
 
 
 def _spelled(name: str) -> str:

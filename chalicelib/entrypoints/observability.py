@@ -52,10 +52,9 @@ class Telemetry:
         """Logs the exchange, counts it, and annotates the trace."""
         failed = exchange.http_status == 0 or exchange.http_status >= 400 or (exchange.status_code or 1000) >= 2000
         level = logging.WARNING if failed else logging.INFO
+        self.about(exchange.partner_id, exchange.module)
         facts = {
             "direction": exchange.direction,
-            "partner": exchange.partner_id,
-            "module": exchange.module,
             "method": exchange.method,
             "path": exchange.path,
             "http_status": exchange.http_status,
@@ -99,18 +98,25 @@ def _sentence(exchange: Exchange) -> str:
     )
 
 
+class _ToStdout(logging.Handler):
+    """Writes to whatever stdout is at the time, as print does, and as the metrics do."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stdout.write(self.format(record) + "\n")
+
+
 def _logger(settings: Settings) -> Logger | None:
     """Powertools' JSON logger as the handler of all our loggers; None, and plain lines, on a terminal."""
     ours = logging.getLogger(_CODE)
     ours.setLevel(settings.log_level)
     ours.propagate = False
+    handler = _ToStdout()
+    ours.handlers = [handler]
     if settings.console_logs:
-        handler = logging.StreamHandler(sys.stdout)
         handler.setFormatter(logging.Formatter(f"%(asctime)s {settings.party} %(message)s", "%H:%M:%S"))
-        ours.handlers = [handler]
         return None
     from aws_lambda_powertools import Logger
 
     logger = Logger(service=f"{APP_NAME}-{settings.stage}", level=settings.log_level, log_uncaught_exceptions=False)
-    ours.handlers = [logger.registered_handler]
+    handler.setFormatter(logger.registered_formatter)
     return logger

@@ -61,6 +61,7 @@ def partner(answer: Callable[[Seen], Answer] | Answer, tls: ssl.SSLContext | Non
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 5
+        disable_nagle_algorithm = True
 
         def setup(self) -> None:
             here.connections += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -28,13 +29,19 @@ IDEMPOTENT = ("GET", "PUT", "PATCH", "DELETE")
 MIB = 1024 * 1024
 
 
+@pytest.fixture(scope="module")
+def system_trust() -> ssl.SSLContext:
+    """What a client uses without a context of its own; loading it for every test would take most of their time."""
+    return ssl.create_default_context()
+
+
 @pytest.fixture
-def make_web() -> Iterator[Callable[..., Web]]:
+def make_web(system_trust: ssl.SSLContext) -> Iterator[Callable[..., Web]]:
     """Clients that may call loopback, and that are closed at the end."""
     made: list[Web] = []
 
     def make(**settings: Any) -> Web:
-        made.append(Web(**{"open_network": True, **settings}))
+        made.append(Web(**{"open_network": True, "ssl_context": system_trust, **settings}))
         return made[-1]
 
     yield make
@@ -582,7 +589,7 @@ def test_a_certificate_for_another_name_is_refused_before_anything_is_sent(
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(make_web: Callable[..., Web], authority: Authority) -> None:
-    web = make_web(resolve=_leading_to("127.0.0.1"))
+    web = make_web(ssl_context=None, resolve=_leading_to("127.0.0.1"))
     with _behind_tls(authority, "partner.example") as server:
         with pytest.raises(Unreachable, match="TLS failure: unable to get local issuer certificate"):
             web.send(Request("GET", f"https://partner.example:{server.port}/", AUTHORIZATION))

@@ -1,0 +1,106 @@
+"""The companies of a conversation with DynamoDB tables and SQS queues of their own, on the emulator."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from chalicelib.adapters.dynamodb_objects import DynamoObjects
+from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
+from chalicelib.adapters.dynamodb_partners import DynamoPartners
+from chalicelib.adapters.sqs import SqsQueues, announcements_in, delivery_in
+from chalicelib.bootstrap import Outside
+from chalicelib.modules import MODULES
+from chalicelib.ocpi.parties import Party, Role
+from tests.conftest import Stage
+from tests.world import Caller, CompanyInWorld, Pair, World, register
+
+
+class CompanyOnAws(CompanyInWorld):
+    """A company whose stores and queues are a stage of the emulator."""
+
+    def __init__(
+        self, stage: Stage, world: World, host: str, party: Party, roles: frozenset[Role], settings: Mapping[str, Any]
+    ) -> None:
+        self.stage = stage
+        super().__init__(world, host, party, roles, settings)
+
+    def ports(self) -> Outside:
+        """The outside: DynamoDB and SQS, and the world as the web."""
+        stage = self.stage
+        return replace(
+            super().ports(),
+            stores={module: DynamoObjects(stage.table(module)) for module in MODULES},
+            partners=DynamoPartners(stage.table("partners"), self.world.clock),
+            queues=SqsQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), stage.clients.sqs),
+            outbox=DynamoOutbox(stage.table("outbox")),
+            sleep=time.sleep,
+        )
+
+    def pump(self) -> None:
+        """Work the queues off as Lambda would, until nothing is left."""
+        while True:
+            changes = self._take("changes")
+            for message in changes:
+                announcements, attempt = announcements_in(message["Body"])
+                self.company.push.spread(announcements, attempt, message["MessageId"])
+                self._done("changes", message)
+            deliveries = self._take("deliveries.fifo")
+            self.company.deliverer.deliver([delivery_in(message["Body"]) for message in deliveries])
+            for message in deliveries:
+                self._done("deliveries.fifo", message)
+            if not changes and not deliveries:
+                return
+
+    def _take(self, queue: str) -> list[dict[str, Any]]:
+        sqs = self.stage.clients.sqs()
+        found = sqs.receive_message(QueueUrl=self._url(queue), MaxNumberOfMessages=10, WaitTimeSeconds=0)
+        return list(found.get("Messages", []))
+
+    def _done(self, queue: str, message: dict[str, Any]) -> None:
+        self.stage.clients.sqs().delete_message(QueueUrl=self._url(queue), ReceiptHandle=message["ReceiptHandle"])
+
+    def _url(self, queue: str) -> str:
+        return str(self.stage.clients.sqs().get_queue_url(QueueName=self.stage.queue(queue))["QueueUrl"])
+
+
+def pair_on_aws(cpo_stage: Stage, emsp_stage: Stage) -> Pair:
+    """Two registered companies on AWS, the network between them as in ``World``."""
+    world = World()
+    companies = []
+    for stage, host, party, role in (
+        (cpo_stage, "cpo.example", Party("DE", "CPO"), Role.CPO),
+        (emsp_stage, "emsp.example", Party("NL", "MSP"), Role.EMSP),
+    ):
+        company = CompanyOnAws(stage, world, host, party, frozenset({role}), {})
+        world.serve(host, company)
+        companies.append(company)
+    cpo, emsp = companies
+    register(emsp, cpo, Role.CPO)
+    to_emsp, to_cpo = (company.partners()[0].token_we_send for company in companies)
+    assert to_emsp is not None
+    assert to_cpo is not None
+    return Pair(
+        world, cpo, emsp, Caller(world, "cpo.example", to_cpo.secret), Caller(world, "emsp.example", to_emsp.secret)
+    )
+
+
+class CallCount:
+    """The calls that a stage's DynamoDB client makes while this is open."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._client = stage.clients.dynamodb()
+        self.made: Counter[str] = Counter()
+
+    def __enter__(self) -> Counter[str]:
+        self._client.meta.events.register("before-call.*.*", self._count, unique_id="call-count")
+        return self.made
+
+    def __exit__(self, *_: object) -> None:
+        self._client.meta.events.unregister("before-call.*.*", unique_id="call-count")
+
+    def _count(self, model: Any, **_: Any) -> None:
+        self.made[model.name] += 1

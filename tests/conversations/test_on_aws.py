@@ -1,0 +1,129 @@
+"""What the node does on DynamoDB and SQS: what each request costs, and that nobody's write is lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chalicelib.ocpi.module import ModuleID
+from tests import make
+from tests.conftest import Stage
+from tests.conversations.on_aws import CallCount, CompanyOnAws, pair_on_aws
+from tests.world import Pair
+
+
+@pytest.fixture
+def pair(new_stage: Callable[[], Stage]) -> Pair:
+    return pair_on_aws(new_stage(), new_stage())
+
+
+def stage_of(company: Any) -> Stage:
+    assert isinstance(company, CompanyOnAws)
+    return company.stage
+
+
+def at_once(*actions: Callable[[], object]) -> None:
+    """Runs the actions in threads that start together; an exception of one fails the test."""
+    start, problems = threading.Barrier(len(actions)), []
+
+    def run(action: Callable[[], object]) -> None:
+        start.wait()
+        try:
+            action()
+        except Exception as problem:  # noqa: BLE001 - told by the assertion below
+            problems.append(problem)
+
+    threads = [threading.Thread(target=run, args=(action,)) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+
+
+def test_a_page_costs_two_calls_at_any_offset(pair: Pair) -> None:
+    pair.cpo.company.own[ModuleID.TARIFFS].import_all([make.tariff(f"T{n:03}") for n in range(150)])
+    pair.to_cpo("GET", "/ocpi/cpo/2.1.1/tariffs")
+
+    for query in ({}, {"offset": "90"}, {"offset": "140"}, {"limit": "99"}, {"limit": "1", "offset": "149"}):
+        with CallCount(stage_of(pair.cpo)) as made:
+            reply = pair.to_cpo("GET", "/ocpi/cpo/2.1.1/tariffs", query=query)
+
+        assert reply.outcome == (200, 1000)
+        assert made == {"Query": 1, "BatchGetItem": 1}, query
+
+
+def test_a_patch_costs_two_calls_once_the_caller_is_known(pair: Pair) -> None:
+    path = pair.at_emsp("locations", "LOC1")
+    pair.to_emsp("PUT", path, make.location("LOC1"))
+
+    with CallCount(stage_of(pair.emsp)) as made:
+        reply = pair.to_emsp("PATCH", f"{path}/E1", {"status": "CHARGING", "last_updated": "2026-02-01T00:00:00Z"})
+
+    assert reply.outcome == (200, 1000)
+    assert made == {"GetItem": 1, "UpdateItem": 1}
+
+
+def test_a_burst_of_requests_reads_the_caller_once(pair: Pair) -> None:
+    pair.world.clock.pass_(minutes=1)
+
+    with CallCount(stage_of(pair.emsp)) as made:
+        for _ in range(5):
+            assert pair.to_emsp("GET", pair.at_emsp("locations", "NONE")).status == 404
+
+    assert made == {"GetItem": 2 + 5}
+
+
+def test_fifty_patches_of_different_evses_at_once_all_survive(pair: Pair) -> None:
+    """TRA-22."""
+    evses = [make.evse(f"E{n}") for n in range(50)]
+    path = pair.at_emsp("locations", "LOC1")
+    pair.to_emsp("PUT", path, make.location("LOC1", evses=evses))
+    patch = {"status": "CHARGING", "last_updated": "2026-02-01T00:00:00Z"}
+
+    at_once(*(lambda n=n: pair.to_emsp("PATCH", f"{path}/E{n}", patch) for n in range(50)))  # type: ignore[misc]
+
+    stored = pair.to_emsp("GET", path).data
+    assert {evse["status"] for evse in stored["evses"]} == {"CHARGING"}
+
+
+def test_fifty_creations_at_once_get_fifty_dense_places_in_the_list(pair: Pair) -> None:
+    """PAG-05, PAG-11."""
+    own = pair.cpo.company.own[ModuleID.TARIFFS]
+
+    at_once(*(lambda n=n: own.put(f"T{n}", (), make.tariff(f"T{n}")) for n in range(50)))  # type: ignore[misc]
+
+    page = pair.to_cpo("GET", "/ocpi/cpo/2.1.1/tariffs", query={"limit": "99"})
+    assert page.headers["x-total-count"] == "50"
+    assert sorted(tariff["id"] for tariff in page.data) == sorted(f"T{n}" for n in range(50))
+
+
+def test_changes_travel_through_the_queues_and_arrive_whole(pair: Pair) -> None:
+    """LOC-29, TRA-28."""
+    own = pair.cpo.company.own[ModuleID.LOCATIONS]
+    own.import_all([make.location(f"LOC{n}") for n in range(25)])
+    own.patch("LOC7", ("E1",), {"status": "OUTOFORDER"})
+
+    pair.cpo.pump()
+
+    for n in range(25):
+        ours = pair.to_cpo("GET", f"/ocpi/cpo/2.1.1/locations/LOC{n}").response.body
+        theirs = pair.to_emsp("GET", pair.at_emsp("locations", f"LOC{n}")).response.body
+        assert json.loads(theirs)["data"] == json.loads(ours)["data"]
+
+
+def test_what_a_partner_that_is_down_missed_stands_in_the_outbox(pair: Pair) -> None:
+    """OFF-03."""
+    pair.world.down.add("emsp.example")
+
+    pair.cpo.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    pair.cpo.pump()
+
+    partner = pair.cpo.partners()[0]
+    (failure,) = pair.cpo.outside.outbox.of(partner.id)
+    assert (failure.announcement.module, failure.announcement.id) == (ModuleID.TARIFFS, "T1")
+    assert "refused" in failure.reason

@@ -1,0 +1,1 @@
+"""The edges of the product, as AWS calls them."""
