@@ -41,4 +41,4 @@ docs: $(STAMP) ## Write docs/routes.md anew from the code
 	@mv docs/routes.md.new docs/routes.md
 
 bench: $(STAMP) ## Measure what a request costs
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m benchmarks

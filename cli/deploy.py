@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import compileall
 import json
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from py_compile import PycInvalidationMode
 from typing import Any
 from uuid import uuid4
 
@@ -84,13 +81,11 @@ def deploy(
     state = project / ".chalice" / "deployed" / f"{stage}.json"
     for name in policies.write(project, stage):
         say(f"Wrote .chalice/{name}")
-    template = (project / "infra" / "data.yaml").read_text(encoding="utf-8")
-    created = _put_data_stack(cloudformation, stage, template, say, sleep)
+    created = put_data_stack(cloudformation, stage, project=project, say=say, sleep=sleep)
     if not created and not state.exists():
         say(f"Careful: {_shown(state)} is missing. If this stage has been deployed before, stop and restore that file,")
         say("or a second API is made and partners keep calling the URL of the first.")
 
-    _compile(project / "chalicelib")
     if run(["deploy", "--stage", stage], project):
         raise DeployError(CHALICE_FAILED)
 
@@ -139,9 +134,16 @@ def settings_of(project: Path, stage: str) -> Settings:
     return settings
 
 
-def _put_data_stack(cloudformation: Any, stage: str, template: str, say: Say, sleep: Callable[[float], None]) -> bool:
-    """Create the stack or bring it up to date; whether it is new."""
+def put_data_stack(
+    cloudformation: Any, stage: str, *, project: Path, say: Say, sleep: Callable[[float], None] = time.sleep
+) -> bool:
+    """Create a stage's tables and queues or bring them up to date; whether they are new.
+
+    Raises:
+        DeployError: the stack failed, and why.
+    """
     name = resource_name("data", stage)
+    template = (project / "infra" / "data.yaml").read_text(encoding="utf-8")
     before = _describe(cloudformation, name)
     token = f"deploy-{uuid4()}"
     request = {
@@ -212,19 +214,6 @@ def _events(cloudformation: Any, name: str, token: str) -> Iterable[dict[str, An
     """What our own request made happen, oldest first; one page of 100 is more than happens between two looks."""
     events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
     return [event for event in reversed(events) if event.get("ClientRequestToken") == token]
-
-
-def _compile(package: Path) -> None:
-    """Give the package byte code that holds in Lambda, and none that depends on what ran here before.
-
-    Chalice ships ``__pycache__`` as it finds it, but dates every file 1980, so that byte code checked by time is never
-    used and only changes the hash. Byte code checked by the source's hash is used, and is the same on every machine.
-    """
-    for cache in list(package.rglob("__pycache__")):
-        shutil.rmtree(cache)
-    compileall.compile_dir(
-        package, ddir=package.name, quiet=1, force=True, invalidation_mode=PycInvalidationMode.CHECKED_HASH
-    )
 
 
 def _api_url(state: Path) -> str:

@@ -53,9 +53,10 @@ class Outcome:
 @node_options
 @pass_options
 def import_(options: Options, module: str, file: IO[bytes]) -> None:
-    """Put our own objects into the node, from a JSON list or an OCPI answer ("-" is stdin).
+    """Put our own objects into the node, in bulk.
 
-    New and changed objects are told to the partners. Running it again is safe.
+    FILE holds a JSON list, or an OCPI answer with one; "-" is stdin. Partners are told what is new or has changed.
+    Running it again is safe.
 
     Example: python -m cli import locations examples/locations.json
     """

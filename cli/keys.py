@@ -21,7 +21,7 @@ stage_option = click.option("--stage", help="A stage of .chalice/config.json. [d
 
 @click.group()
 def keys() -> None:
-    """Let your own people and systems use the operator API.
+    """Let your own people and systems in.
 
     Example: python -m cli keys list --stage prod
     """
@@ -33,7 +33,9 @@ def keys() -> None:
 @local_options
 @pass_options
 def create(options: Options, name: str, stage: str | None) -> None:
-    """Make a key. It is shown this once; we keep a hash of it.
+    """Make an operator key.
+
+    It is shown this once; we keep a hash of it.
 
     Example: python -m cli keys create billing --stage prod
     """

@@ -18,6 +18,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 WIDE = 10_000
 """More columns than any line has: through a pipe nothing is wrapped or cut off."""
 
+PROSE = ("name", "problem", "reason")
+"""Columns that go on in the next line where a terminal is narrow."""
+
 
 class Failure(click.ClickException):
     """A problem, what is known about it, and what to do next. Exit code 1."""
@@ -53,7 +56,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A result in columns; through a pipe each row stays one line."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column not in PROSE)
     for row in rows:
         table.add_row(*(Text(plain(_cell(value))) for value in row))
     Console(width=None if sys.stdout.isatty() else WIDE).print(table)

@@ -18,7 +18,7 @@ COLUMNS = ("id", "party", "name", "their_role", "state", "profile", "backlog", "
 
 @click.group()
 def partners() -> None:
-    """The companies we roam with, and those we are about to.
+    """Invite, register and look after partners.
 
     PARTNER is a partner's id, party (NL/MSP) or name.
 

@@ -32,20 +32,26 @@ CREDENTIALS = "Log in first, or say who you are: AWS_PROFILE=NAME python -m cli 
 
 @click.command()
 @click.option("--stage", required=True, help="A stage of .chalice/config.json.")
+@click.option("--data-only", is_flag=True, help="Only the tables and queues, such as for chalice local.")
 @json_option
 @pass_options
-def deploy(options: Options, stage: str) -> None:
-    """Bring a stage into AWS, or bring it up to date: first tables and queues, then the code.
+def deploy(options: Options, stage: str, *, data_only: bool) -> None:
+    """Bring a stage into AWS, or up to date.
+
+    First its tables and queues, then the code; the URLs for partners come last.
 
     Example: python -m cli deploy --stage prod
     """
     import boto3
 
-    from cli.deploy import DeployError
+    from cli.deploy import DeployError, put_data_stack
     from cli.deploy import deploy as bring_into_aws
 
     try:
         with aws_problems(stage):
+            if data_only:
+                put_data_stack(boto3.client("cloudformation"), stage, project=PROJECT, say=say)
+                return
             done = bring_into_aws(
                 stage,
                 project=PROJECT,

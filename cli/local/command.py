@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from chalicelib.ocpi.parties import Party, Role
+from cli.nodes import NODES_FILE, operator_api
+from cli.options import NODES, Options
 from cli.output import Failure, say
 
 PORT = click.IntRange(1, 65_535)
@@ -56,9 +58,10 @@ def local(
     bare: bool,
     logs: bool | None,
 ) -> None:
-    """Run an AWS emulator and two nodes, a CPO and an eMSP, on this machine until Ctrl-C.
+    """Run a CPO and an eMSP on this machine.
 
-    Where they are is written to .local/nodes.json, which the other commands read.
+    They run on an AWS emulator until Ctrl-C. Where they are is written to .local/nodes.json,
+    which the other commands read.
 
     Example: python -m cli local --bare --cpo-port 9100 --emsp-port 9200
     """
@@ -73,12 +76,13 @@ def local(
 
 @local.command()
 def restart() -> None:
-    """Start the nodes that have stopped; a runner has to be up in this folder.
+    """Start the nodes that have stopped.
+
+    A runner has to be up in this folder.
 
     Example: python -m cli local restart
     """
     from cli.local.runner import RESTART_FILE
-    from cli.nodes import NODES_FILE
 
     if not NODES_FILE.exists():
         raise Failure("No runner is up in this folder", "Start one: python -m cli local")
@@ -89,4 +93,6 @@ def restart() -> None:
             RESTART_FILE.unlink(missing_ok=True)
             raise Failure("The runner does not react", "Start it again: python -m cli local")
         time.sleep(0.1)
-    say("The nodes are up.")
+    for role in NODES:
+        operator_api(Options(node=role)).get()
+    say("Both nodes are up.")

@@ -31,6 +31,7 @@ KEY_NAME = "local runner"
 RESTART_FILE = NODES_FILE.with_name("restart")
 """Whoever makes this file asks the runner to start the nodes that have stopped; it goes when they are up."""
 LOOK_S = 0.2
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Say = Callable[[str], None]
 
@@ -56,8 +57,9 @@ def run(wishes: Wishes, say: Say) -> None:
     folder = NODES_FILE.parent.resolve()
     folder.mkdir(exist_ok=True)
     RESTART_FILE.unlink(missing_ok=True)
-    # SIGTERM unwinds as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Both unwind everything, also where a shell has started this in the background and so turned SIGINT off.
+    for asked in STOP_SIGNALS:
+        signal.signal(asked, signal.default_int_handler)
     try:
         with running(folder / "emulator.log", state_dir=wishes.state_dir and wishes.state_dir.resolve()) as emulator:
             nodes = [_node(plan, emulator.environment, folder) for plan in wishes.plans]
@@ -82,7 +84,7 @@ def _stopped_at_the_end(nodes: Sequence[LocalNode]) -> Iterator[None]:
         yield
     finally:
         # A second Ctrl-C must not leave half of it running.
-        for asked in (signal.SIGINT, signal.SIGTERM):
+        for asked in STOP_SIGNALS:
             signal.signal(asked, signal.SIG_IGN)
         for file in (NODES_FILE, RESTART_FILE):
             file.unlink(missing_ok=True)
@@ -123,10 +125,8 @@ def _use_emulator(environment: Mapping[str, str]) -> None:
 
 
 def _create_data_stack(stage: str) -> None:
-    template = (PROJECT / "infra" / "data.yaml").read_text(encoding="utf-8")
-    deploy._put_data_stack(  # noqa: SLF001
-        boto3.client("cloudformation"), stage, template, lambda _: None, lambda _: time.sleep(0.05)
-    )
+    cloudformation = boto3.client("cloudformation")
+    deploy.put_data_stack(cloudformation, stage, project=PROJECT, say=lambda _: None, sleep=lambda _: time.sleep(0.05))
 
 
 def _fresh_key(node: LocalNode) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cli.local.demo import examples
+from cli.local.demo import EXAMPLES, examples
 from cli.local.process import LocalNode
 from cli.nodes import NODES_FILE
 
@@ -49,7 +49,10 @@ def _demo(cpo: LocalNode, emsp: LocalNode) -> Sequence[tuple[str, str]]:
 def _bare(cpo: LocalNode) -> Sequence[tuple[str, str]]:
     return (
         ("Invite a partner of your own: a token, and the URL to use it with", _cli("partners invite --role emsp")),
-        ("Our own objects; importing twice changes nothing", _cli("import locations examples/locations.json")),
+        (
+            "Our own objects; importing twice changes nothing",
+            _cli(f"import locations {_shown(EXAMPLES / 'locations.json')}"),
+        ),
         ("The same by hand", _curl(cpo, "locations")),
     )
 

@@ -18,7 +18,7 @@ from chalice.app import Chalice, ScheduledEventConfig, ScheduleExpression, SQSEv
 from chalice.local import LambdaContext
 
 # A poll that outlives its process may still swallow a message, so polls are short.
-POLL_S: Final = 2
+POLL_S: Final = 1
 # Lambda hides messages for the queue's own six minutes. A developer who broke something would rather not wait.
 HIDE_S: Final = 60
 RETRY_S: Final = 5

@@ -8,17 +8,13 @@ import socket
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
-from botocore.session import get_session
-from moto.server import ThreadedMotoServer
-
-from tests.conftest import create_stack
 
 ROOT = Path(__file__).parents[2]
 HTTP = urllib3.PoolManager(retries=False)
@@ -33,38 +29,47 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
     """The environment of a shell that has a moto server with the data stack of stage ``dev``."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    with warnings.catch_warnings():
-        # moto builds no alarms, and warns of each.
-        warnings.simplefilter("ignore")
-        create_stack(get_session().create_client("cloudformation", endpoint_url=endpoint), "dev")
-    aws = {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    yield {**os.environ, **aws, "AWS_DEFAULT_REGION": "eu-central-1"}
-    server.stop()
+    port = free_port()
+    aws = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+    }
+    shell = {**os.environ, **aws}
+    with running(shell, port, "moto_server", "-p", str(port)):
+        run(shell, "deploy", "--stage", "dev", "--data-only")
+        yield shell
+
+
+@contextmanager
+def running(shell: dict[str, str], port: int, program: str, *arguments: str) -> Iterator[None]:
+    """While this is open, a program of the virtual environment serves this port."""
+    command = [str(Path(sys.executable).with_name(program)), *arguments]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=ROOT, env=shell, stdout=quiet, stderr=quiet) as process:
+        try:
+            wait_for(port)
+            yield
+        finally:
+            process.terminate()
+
+
+def run(shell: dict[str, str], *command: str) -> str:
+    """What the command line prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", *command], cwd=ROOT, env=shell, check=False, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
 
 
 @pytest.fixture(scope="module")
 def node(environment: dict[str, str]) -> Iterator[str]:
     """The base URL of ``chalice local``."""
     port = free_port()
-    command = [
-        str(Path(sys.executable).with_name("chalice")),
-        "local",
-        "--stage",
-        "dev",
-        "--port",
-        str(port),
-        "--no-autoreload",
-    ]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            wait_for(port)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+    with running(environment, port, "chalice", "local", "--stage", "dev", "--port", str(port), "--no-autoreload"):
+        yield f"http://127.0.0.1:{port}"
 
 
 def wait_for(port: int) -> None:
@@ -73,15 +78,13 @@ def wait_for(port: int) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise AssertionError("chalice local did not start")
+    raise AssertionError(f"nothing listens on port {port}")
 
 
 @pytest.fixture(scope="module")
 def key(environment: dict[str, str]) -> str:
     """An operator key, made on the command line."""
-    command = [sys.executable, "-m", "cli", "--json", "keys", "create", "me", "--stage", "dev"]
-    made = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
-    return str(json.loads(made.stdout)["key"])
+    return str(json.loads(run(environment, "--json", "keys", "create", "me", "--stage", "dev"))["key"])
 
 
 def ask(method: str, url: str, authorization: str, body: Any = None) -> tuple[int, Any]:

@@ -1,0 +1,5 @@
+"""Runs every benchmark: ``make bench``."""
+
+from benchmarks import requests
+
+requests.main()
