@@ -39,7 +39,10 @@ GRANTS: Mapping[str, Grant] = {
     "change_worker": Grant(
         reads=(*OBJECT_TABLES, "partners"), sends=("changes", "deliveries.fifo"), receives=("changes",)
     ),
-    "delivery_worker": Grant(reads=OBJECT_TABLES, writes=("partners", "outbox"), receives=("deliveries.fifo",)),
+    # Sends to its own queue too, what a partner missed while it did not answer.
+    "delivery_worker": Grant(
+        reads=OBJECT_TABLES, writes=("partners", "outbox"), sends=("deliveries.fifo",), receives=("deliveries.fifo",)
+    ),
     "refresh_endpoints": Grant(writes=("partners",)),
 }
 

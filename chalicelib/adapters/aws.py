@@ -13,10 +13,7 @@ Client = Callable[[], Any]
 
 
 class Clients:
-    """The low-level clients of one process, safe to share between threads.
-
-    They come from botocore, which boto3 hands on unchanged: importing boto3 as well would lengthen each cold start.
-    """
+    """The low-level clients of one process, safe to share between threads."""
 
     def __init__(self, **options: Any) -> None:
         """``options`` go to every client, such as ``endpoint_url``; what is left out comes from the environment."""
@@ -34,25 +31,25 @@ class Clients:
         return self._client("sqs")
 
     def _client(self, service: str) -> Any:
-        # The lock is for botocore's session, which two threads must not use at once.
+        # The lock is for boto3's session, which two threads must not use at once.
         with self._lock:
             if service not in self._built:
                 self._built[service] = self._new(service)
             return self._built[service]
 
     def _new(self, service: str) -> Any:
+        from boto3.session import Session
         from botocore.config import Config
-        from botocore.session import get_session
 
-        self._session = self._session or get_session()
-        # botocore waits 60 s by default, longer than any of our functions may run: fail early and repeat instead.
+        self._session = self._session or Session()
+        # boto3 waits 60 s by default, longer than any of our functions may run: fail early and repeat instead.
         patience = Config(
             connect_timeout=1,
             read_timeout=4,
             retries={"mode": "standard", "total_max_attempts": 4},
             max_pool_connections=20,
         )
-        return self._session.create_client(service, config=patience, **self._options)
+        return self._session.client(service, config=patience, **self._options)
 
 
 def bounded(items: Iterable[T], size: Callable[[T], int], most: int, most_bytes: int) -> Iterator[list[T]]:

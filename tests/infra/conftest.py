@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,19 +15,13 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from cli.deploy import stage_environment
-from tests.infra.stage import REGION, ROOT, Aws, Deployed, deploy_dev
+from tests.infra.stage import ROOT, Aws, Deployed, copy_project, deploy_dev, package_of
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what a deployment needs, so that packages and state stay out of the repository."""
-    copy = tmp_path_factory.mktemp("deployment") / "project"
-    leave = shutil.ignore_patterns("__pycache__", "deployed", "deployments")
-    for folder in (".chalice", "chalicelib", "infra"):
-        shutil.copytree(ROOT / folder, copy / folder, ignore=leave)
-    for file in ("app.py", "requirements.txt"):
-        shutil.copy(ROOT / file, copy / file)
-    return copy
+    """A copy of the project, so that packages and state stay out of the repository."""
+    return copy_project(ROOT, tmp_path_factory.mktemp("deployment") / "project")
 
 
 @pytest.fixture(scope="session")
@@ -49,17 +42,8 @@ def routes(project: Path) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="session")
 def package(project: Path) -> dict[str, Any]:
-    """The SAM template that Chalice makes of the app for prod. Needs a package index for the dependencies."""
-    folder = project.parent / "package"
-    program = "import sys; from chalice.cli import main; sys.exit(main())"
-    subprocess.run(
-        [sys.executable, "-c", program, "package", "--stage", "prod", str(folder)],
-        cwd=project,
-        env={**os.environ, "AWS_DEFAULT_REGION": REGION},
-        check=True,
-    )
-    template: dict[str, Any] = json.loads((folder / "sam.json").read_text())
-    return template
+    """The SAM template that Chalice makes of the app for prod, in the folder ``package`` beside the project."""
+    return package_of(project, "prod", project.parent / "package")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -54,6 +55,32 @@ class Aws:
         script = Path(__file__).with_name("chalice_for_moto.py")
         command = [sys.executable, str(script), *arguments]
         return subprocess.run(command, cwd=project, env={**os.environ, **self.environment}, check=False).returncode
+
+
+def copy_project(project: Path, into: Path) -> Path:
+    """A copy of what a deployment needs, so that packages and state stay out of the project."""
+    leave = shutil.ignore_patterns("__pycache__", "deployed", "deployments")
+    for folder in (".chalice", "chalicelib", "infra"):
+        shutil.copytree(project / folder, into / folder, ignore=leave)
+    for file in ("app.py", "requirements.txt"):
+        shutil.copy(project / file, into / file)
+    return into
+
+
+def package_of(project: Path, stage: str, folder: Path) -> dict[str, Any]:
+    """The SAM template that Chalice makes of a stage, with its packages beside it in the folder.
+
+    Needs a package index for the dependencies.
+    """
+    program = "import sys; from chalice.cli import main; sys.exit(main())"
+    subprocess.run(
+        [sys.executable, "-c", program, "package", "--stage", stage, str(folder)],
+        cwd=project,
+        env={**os.environ, "AWS_DEFAULT_REGION": REGION},
+        check=True,
+    )
+    template: dict[str, Any] = json.loads((folder / "sam.json").read_text())
+    return template
 
 
 @dataclass(frozen=True)

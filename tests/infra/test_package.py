@@ -48,7 +48,7 @@ def test_each_function_that_may_do_something_exists(functions: dict[str, dict[st
 
 def test_functions_run_as_configured(functions: dict[str, dict[str, Any]]) -> None:
     for name, function in functions.items():
-        assert function["Timeout"] == (28 if name == "api_handler" else 60)
+        assert function["Timeout"] == {"api_handler": 28, "refresh_endpoints": 900}.get(name, 60)
         assert function["MemorySize"] == 1024
         assert function["Tracing"] == "Active"
         assert function["Architectures"] == ["arm64"]
@@ -110,7 +110,7 @@ def test_the_zip_holds_the_app_and_nothing_of_the_project_around_it(package: dic
     with zipfile.ZipFile(project.parent / "package" / "deployment.zip") as code:
         names = code.namelist()
 
-    assert {name.split("/")[0] for name in names} == {"app.py", "chalice", "chalicelib"}
+    assert {name.split("/")[0] for name in names} == {"app.py", "__pycache__", "chalice", "chalicelib"}
     assert "chalicelib/settings.py" in names
 
 
