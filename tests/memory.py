@@ -65,18 +65,30 @@ class MemoryObjects:
     def page(self, list_name: str, window: Window) -> Page:
         with self._lock:
             place, span = opened(window), bounds(window)
-            objects = [self._objects[OURS, object_id] for object_id in self._lists.get(list_name, [])]
+            if isinstance(place, ByRank) or not window.has_dates:
+                return self._by_rank(list_name, window, place)
             if span is None:
                 return Page((), 0)
+            objects = [self._objects[OURS, object_id] for object_id in self._lists.get(list_name, ())]
             inside = [one for one in objects if span[0] <= fixed_width(one.last_updated) <= span[1]]
-            if isinstance(place, ByChange):
+            if place:
                 return _by_change(inside, window, place)
-            if place or len(inside) == len(objects):
-                return _by_rank(objects, window, place, self._removals.get(list_name, 0))
+            if len(inside) == len(objects):
+                return self._by_rank(list_name, window, None)
             bodies = fitting(one.body for one in inside)
             if not window.offset and len(inside) <= window.limit and len(bodies) == len(inside):
                 return Page(tuple(bodies), len(inside))
             return _by_change(inside, window, None)
+
+    def _by_rank(self, list_name: str, window: Window, crawl: ByRank | ByChange | None) -> Page:
+        ids, removals = self._lists.get(list_name, []), self._removals.get(list_name, 0)
+        served = ids[window.offset : window.offset + window.limit]
+        bodies = tuple(fitting(self._objects[OURS, object_id].body for object_id in served))
+        end, crawl = window.offset + len(bodies), crawl if isinstance(crawl, ByRank) else ByRank(removals)
+        if bodies and end < len(ids):
+            return Page(bodies, len(ids), end, sealed(crawl))
+        again = crawl.again(removals)
+        return Page(bodies, len(ids), 0, sealed(again)) if again else Page(bodies, len(ids))
 
     def received(self, owner: str, after: str | None, limit: int) -> list[Stored]:
         with self._lock:
@@ -92,15 +104,6 @@ def _kept(stored: Stored) -> Stored:
         last_updated=moment.replace(microsecond=moment.microsecond // 1000 * 1000),
         aside=dict(stored.aside),
     )
-
-
-def _by_rank(objects: Sequence[Stored], window: Window, crawl: ByRank | None, removals: int) -> Page:
-    bodies = tuple(fitting(one.body for one in objects[window.offset : window.offset + window.limit]))
-    end, crawl = window.offset + len(bodies), crawl or ByRank(removals)
-    if bodies and end < len(objects):
-        return Page(bodies, len(objects), end, sealed(crawl))
-    again = crawl.again(removals)
-    return Page(bodies, len(objects), 0, sealed(again)) if again else Page(bodies, len(objects))
 
 
 def _by_change(inside: Iterable[Stored], window: Window, place: ByChange | None) -> Page:
@@ -212,12 +215,12 @@ class MemoryQueues:
         """Each message: what it announces, and how often it was put back."""
         self.deliveries: list[Delivery] = []
 
-    def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:  # noqa: ARG002 - no time passes here
+    def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
         if announcements:
             with self._lock:
                 self.announcements.append((list(announcements), attempt))
 
-    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+    def deliver(self, deliveries: Sequence[Delivery], *, cause: str = "") -> None:
         with self._lock:
             self.deliveries.extend(deliveries)
 

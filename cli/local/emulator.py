@@ -76,7 +76,9 @@ def start(
         EmulatorError: the port is taken, or it did not become ready.
     """
     port = _free(port)
-    environment = _environment(port, state_dir) | dict(settings or {})
+    # Without one it still writes a key of its own, by default to a folder that all users share.
+    state = {"PERSIST_STATE": str(int(state_dir is not None)), "STATE_DIR": str(state_dir or log.with_suffix(".state"))}
+    environment = _environment(port) | state | dict(settings or {})
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.local.emulator"],
@@ -120,11 +122,10 @@ def _free(port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def _environment(port: int, state_dir: Path | None) -> dict[str, str]:
+def _environment(port: int) -> dict[str, str]:
     # Neither real credentials nor somebody else's endpoint may reach the functions that it runs.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    state = {"PERSIST_STATE": "1", "STATE_DIR": str(state_dir)} if state_dir else {"PERSIST_STATE": "0"}
-    return inherited | state | {
+    return inherited | {
         "GATEWAY_PORT": str(port),
         "BIND_HOST": HOST,
         "MINISTACK_REGION": REGION,

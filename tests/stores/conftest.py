@@ -1,4 +1,4 @@
-"""The stores under test: each promise is checked in memory, on moto and on ministack, wherever that one can be trusted."""
+"""The stores under test: each promise is checked in memory, on moto and on ministack."""
 
 from __future__ import annotations
 
@@ -62,17 +62,26 @@ def calls(stage: Stage) -> Iterator[Calls]:
     client.meta.events.unregister("before-call.*.*", unique_id="calls")
 
 
-@pytest.fixture
-def moto_stage() -> Iterator[Stage]:
+@pytest.fixture(scope="session")
+def _moto(no_real_aws: None) -> tuple[Clients, Any]:
+    """Clients that moto answers: built after it is imported, and kept, for building one takes longer than a test."""
+    import moto  # noqa: F401 - hooks into botocore
     from botocore.session import get_session
+
+    return Clients(), get_session().create_client("cloudformation")
+
+
+@pytest.fixture
+def moto_stage(_moto: tuple[Clients, Any]) -> Iterator[Stage]:
     from moto import mock_aws
 
+    clients, cloudformation = _moto
     with mock_aws():
         with warnings.catch_warnings():
             # moto builds no alarms, and warns of each.
             warnings.simplefilter("ignore")
-            create_stack(get_session().create_client("cloudformation"), "moto")
-        yield Stage("moto", Clients())
+            create_stack(cloudformation, "moto")
+        yield Stage("moto", clients)
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ def at(second: float) -> datetime:
     return START + timedelta(seconds=second)
 
 
-def make(object_id: str, second: float = 0, *, list_name: str | None = "all", size: int = 0, **facts: Any) -> Stored:
+def make(object_id: str, second: float = 0, *, list_name: str | None = "all", filler: str = "", **facts: Any) -> Stored:
     """An object that says its own id, last updated in that second."""
-    body = json.dumps({"id": object_id} | ({"filler": "x" * size} if size else {}), separators=(",", ":"))
+    body = json.dumps({"id": object_id} | ({"filler": filler} if filler else {}), separators=(",", ":"))
     return Stored(object_id, body.encode(), at(second), list=list_name, **facts)
 
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.node.ports import OURS, Conflict, ObjectStore, theirs
-from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.paging import Window
+from chalicelib.ocpi.parties import Party
 from tests.stores.crawling import at, crawled, drop, fill, make, touch
 
 THEM = theirs(Party("NL", "TNM"))
-
-
-def received(object_id: str, second: float = 0, version: int = 1, **facts: object) -> object:
-    return make(object_id, second, list_name=None, version=version, **facts)
 
 
 def test_an_unknown_object_is_none(objects: ObjectStore) -> None:
@@ -49,20 +45,20 @@ def test_owners_do_not_see_each_others_objects(objects: ObjectStore) -> None:
 
 def test_a_write_replaces_everything_but_the_list(objects: ObjectStore) -> None:
     objects.put(THEM, make("LOC1", 1, list_name=None, aside={"deleted_at": "now"}))
-    later = make("LOC1", 2, list_name=None, size=10, version=2)
+    later = make("LOC1", 2, list_name=None, filler="more", version=2)
 
     objects.put(THEM, later)
 
     assert objects.get(THEM, "LOC1") == later
 
 
-@pytest.mark.parametrize("version", [1, 2, 4])
-def test_a_write_over_another_version_is_a_conflict(objects: ObjectStore, version: int) -> None:
+def test_a_write_over_another_version_is_a_conflict(objects: ObjectStore) -> None:
     objects.put(THEM, make("LOC1", list_name=None))
     objects.put(THEM, make("LOC1", list_name=None, version=2))
 
-    with pytest.raises(Conflict):
-        objects.put(THEM, make("LOC1", list_name=None, version=version))
+    for version in (1, 2, 4):
+        with pytest.raises(Conflict):
+            objects.put(THEM, make("LOC1", list_name=None, version=version))
 
 
 def test_a_new_state_of_nothing_is_a_conflict(objects: ObjectStore) -> None:
@@ -71,7 +67,7 @@ def test_a_new_state_of_nothing_is_a_conflict(objects: ObjectStore) -> None:
 
 
 def test_many_objects_are_read_at_once(objects: ObjectStore) -> None:
-    names = fill(objects, 150)
+    names = fill(objects, 105)
 
     found = objects.get_many(OURS, [*names, names[0], "NONE"])
 
@@ -96,7 +92,11 @@ def test_received_objects_come_in_the_order_of_their_ids(objects: ObjectStore) -
     second = objects.received(THEM, first[-1].id, 2)
     third = objects.received(THEM, second[-1].id, 2)
 
-    assert [[one.id for one in some] for some in (first, second, third)] == [["LOC1", "LOC2"], ["LOC3", "LOC4"], ["LOC5"]]
+    assert [[one.id for one in some] for some in (first, second, third)] == [
+        ["LOC1", "LOC2"],
+        ["LOC3", "LOC4"],
+        ["LOC5"],
+    ]
     assert objects.received(THEM, "LOC5", 2) == []
     assert [one.id for one in objects.received(THEM, "LOC35", 2)] == ["LOC4", "LOC5"]
 

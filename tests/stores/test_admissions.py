@@ -1,0 +1,130 @@
+"""The memory of admissions: it spares reads, and never lets in who would not be let in by the store for long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.node.admissions import CachedAdmissions
+from chalicelib.node.partners import Grant, GrantKind, Partner, State
+from chalicelib.node.ports import Admission
+from chalicelib.ocpi.parties import Party, Role
+from tests.stores.conftest import Clock
+
+PARTNER = Partner("p1", Role.CPO, State.REGISTERED, party=Party("NL", "TNM"))
+
+
+class Store:
+    """Admits who it is told to, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.admits: dict[tuple[Role, str], Admission] = {}
+        self.asked = 0
+
+    def admit(self, kind: GrantKind = GrantKind.CURRENT, partner: Partner = PARTNER, **facts: Any) -> Admission:
+        self.admits[Role.CPO, "hash"] = Admission(Grant("hash", "p1", Role.CPO, kind, **facts), partner)
+        return self.admits[Role.CPO, "hash"]
+
+    def admission(self, our_role: Role, token_hash: str) -> Admission | None:
+        self.asked += 1
+        return self.admits.get((our_role, token_hash))
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def cache(store: Store, clock: Clock) -> CachedAdmissions:
+    return CachedAdmissions(store, clock, seconds=3)
+
+
+def test_a_registered_partner_is_read_once_in_three_seconds(
+    store: Store, cache: CachedAdmissions, clock: Clock
+) -> None:
+    admission = store.admit()
+
+    assert [cache.admission(Role.CPO, "hash") for _ in range(5)] == [admission] * 5
+    assert store.asked == 1
+
+    clock.pass_(seconds=3)
+    cache.admission(Role.CPO, "hash")
+    assert store.asked == 2
+
+
+def test_an_unknown_token_is_looked_up_each_time(store: Store, cache: CachedAdmissions) -> None:
+    assert cache.admission(Role.CPO, "hash") is None
+
+    admission = store.admit()
+
+    assert cache.admission(Role.CPO, "hash") == admission
+    assert cache.admission(Role.EMSP, "hash") is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in GrantKind if kind is not GrantKind.CURRENT])
+def test_only_current_tokens_are_remembered(store: Store, cache: CachedAdmissions, kind: GrantKind) -> None:
+    store.admit(kind)
+
+    cache.admission(Role.CPO, "hash")
+    store.admits.clear()
+
+    assert cache.admission(Role.CPO, "hash") is None
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.REGISTERED])
+def test_only_registered_partners_are_remembered(store: Store, cache: CachedAdmissions, state: State) -> None:
+    store.admit(partner=PARTNER.with_(state=state))
+
+    cache.admission(Role.CPO, "hash")
+    store.admits.clear()
+
+    assert cache.admission(Role.CPO, "hash") is None
+
+
+def test_a_partner_whose_former_token_fades_is_not_remembered(store: Store, cache: CachedAdmissions) -> None:
+    store.admit(partner=PARTNER.with_(fading=("former",)))
+
+    cache.admission(Role.CPO, "hash")
+    store.admits.clear()
+
+    assert cache.admission(Role.CPO, "hash") is None
+
+
+def test_a_token_that_expires_is_not_remembered(store: Store, cache: CachedAdmissions, clock: Clock) -> None:
+    store.admit(expires_at=clock() + timedelta(seconds=1))
+
+    cache.admission(Role.CPO, "hash")
+    store.admits.clear()
+
+    assert cache.admission(Role.CPO, "hash") is None
+
+
+def test_after_a_save_everything_is_read_afresh(store: Store, cache: CachedAdmissions) -> None:
+    store.admit()
+    cache.admission(Role.CPO, "hash")
+    store.admits.clear()
+
+    cache.forget()
+
+    assert cache.admission(Role.CPO, "hash") is None
+
+
+def test_a_read_that_began_before_a_save_is_not_remembered(clock: Clock) -> None:
+    class SavedMeanwhile(Store):
+        """A store in which a save comes in between."""
+
+        def admission(self, our_role: Role, token_hash: str) -> Admission | None:
+            found = super().admission(our_role, token_hash)
+            self.admits.clear()
+            memory.forget()
+            return found
+
+    store = SavedMeanwhile()
+    memory = CachedAdmissions(store, clock)
+    store.admit()
+
+    assert memory.admission(Role.CPO, "hash")
+    assert memory.admission(Role.CPO, "hash") is None
