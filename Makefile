@@ -24,7 +24,7 @@ run: $(STAMP) ## Run two nodes, a CPO and an eMSP, on this machine (ARGS="--bare
 	@exec $(BIN)/python -m cli local $(ARGS)
 
 test: lint ## Lint, check types and import contracts, run all tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(STAMP) ## Lint, check formatting, types and import contracts
 	$(BIN)/ruff check

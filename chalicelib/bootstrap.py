@@ -11,8 +11,10 @@ from typing import Any
 
 from chalicelib.modules import MODULES
 from chalicelib.modules.credentials.interface import CredentialsEndpoint
-from chalicelib.modules.credentials.registration import Identity, Registrations
+from chalicelib.modules.credentials.introduction import Identity, Introduction
+from chalicelib.modules.credentials.registration import Registrations
 from chalicelib.modules.versions import interface as versions
+from chalicelib.modules.versions.interface import Published
 from chalicelib.node.admissions import CachedAdmissions
 from chalicelib.node.attempts import Sleep
 from chalicelib.node.delivery import Deliverer
@@ -22,12 +24,13 @@ from chalicelib.node.own import OwnObjects
 from chalicelib.node.ports import ObjectStore, Outbox, PartnerStore, Queues, Web
 from chalicelib.node.push import Push
 from chalicelib.node.receiver import Receiver
-from chalicelib.node.router import Endpoint, Router, version_root
+from chalicelib.node.roster import Roster
+from chalicelib.node.router import Endpoint, Router
 from chalicelib.node.sender import Sender
 from chalicelib.node.telemetry import Observer, Silence
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.module import ModuleID
-from chalicelib.ocpi.parties import Party, Role
+from chalicelib.ocpi.parties import Role
 from chalicelib.settings import Settings, SettingsError
 
 
@@ -90,16 +93,19 @@ def company(settings: Settings, outside: Outside) -> Company:
     partners = outside.partners
     outbound = Outbound(outside.web, outside.observer, outside.clock)
     public_url = _public_url(settings, partners)
+
+    def published(role: Role) -> Published:
+        # As the router has it, which is built later: what we say we serve is what we serve.
+        return Published(versions.versions_url(public_url(), role), versions.roots(role, router.endpoints))
+
+    identity = Identity(settings.party, _business_details(settings))
     registrations = Registrations(
-        identity=Identity(settings.party, _business_details(settings)),
-        partners=partners,
-        outbound=outbound,
-        clock=outside.clock,
-        fresh_token=outside.fresh_token,
-        fresh_id=outside.fresh_id,
-        our_versions_url=lambda role: versions.versions_url(public_url(), role),
-        required_modules=settings.required_modules,
-        changed=admissions.forget,
+        Introduction(identity, outbound, outside.clock, published, settings.required_modules),
+        Roster(partners, outside.clock, outside.sleep, changed=admissions.forget),
+        outbound,
+        outside.clock,
+        outside.fresh_token,
+        outside.fresh_id,
     )
     router = Router(endpoints(registrations, outside, settings.page_limit))
     return Company(
@@ -118,6 +124,7 @@ def company(settings: Settings, outside: Outside) -> Company:
             outside.stores,
             partners,
             outside.outbox,
+            outside.queues,
             outbound,
             outside.observer,
             outside.clock,
@@ -138,8 +145,7 @@ def endpoints(registrations: Registrations, outside: Outside, page_limit: int) -
                 served += Sender(module, store, page_limit).endpoints()
             else:
                 served += Receiver(module, store, outside.partners, outside.sleep).endpoints()
-        roots = {e.module: e.path for e in served if e.path == f"{version_root(role)}/{e.module}"}
-        yield from versions.endpoints(role, roots, outside.partners)
+        yield from versions.endpoints(role, versions.roots(role, served), outside.partners)
         yield from served
 
 
@@ -202,8 +208,5 @@ def route_table() -> tuple[Endpoint, ...]:
     """Every endpoint, as declared; their handlers must not be called."""
     nowhere: Any = _Nowhere()
     outside = Outside(dict.fromkeys(MODULES, nowhere), nowhere, nowhere, nowhere, nowhere)
-    identity = Identity(Party("XX", "XXX"), {})
-    registrations = Registrations(
-        identity, nowhere, nowhere, utc_now, fresh_token, fresh_id, lambda _role: "", frozenset(), lambda: None
-    )
+    registrations = Registrations(nowhere, nowhere, nowhere, utc_now, fresh_token, fresh_id)
     return tuple(endpoints(registrations, outside, 1))

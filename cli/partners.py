@@ -146,16 +146,17 @@ def unregister(options: Options, partner: str, *, yes: bool) -> None:
 @click.argument("partner")
 @click.option("--profile", type=click.Choice(["strict", "lenient"]), help="How their deviations are met.")
 @click.option("--name", help="What you call them.")
+@click.option("--party", help="Who they are, where they do not say it themselves or may become another: NL/MSP.")
 @node_options
 @pass_options
-def set_(options: Options, partner: str, profile: str | None, name: str | None) -> None:
+def set_(options: Options, partner: str, profile: str | None, name: str | None, party: str | None) -> None:
     """Change how we treat a partner.
 
     Example: python -m cli partners set NL/MSP --profile strict
     """
-    changes = _given(profile=profile, name=name)
+    changes = _given(profile=profile, name=name, party=party)
     if not changes:
-        raise click.UsageError("nothing to set: give --profile or --name")
+        raise click.UsageError("nothing to set: give --profile, --name or --party")
     api = operator_api(options)
     _show_partner(options, api.patch("partners", find_partner(api, partner), body=changes))
 

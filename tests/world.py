@@ -62,6 +62,8 @@ class Traffic:
 
     request: Request
     response: Response | None
+    timeout_s: float | None = None
+    """How long the sender would have waited; None: as long as it waits for anything."""
 
     @property
     def host(self) -> str:
@@ -99,11 +101,11 @@ class World:
         parts = urlsplit(request.url)
         server = self.hosts.get(parts.netloc)
         if server is None or parts.netloc in self.down:
-            self.traffic.append(Traffic(request, None))
+            self.traffic.append(Traffic(request, None, timeout_s))
             raise Unreachable(f"{request.method} {parts.netloc}: connection refused")
         query = dict(parse_qsl(parts.query)) | dict(request.query)
         response = server(Request(request.method, parts.path, request.headers, query, request.body))
-        self.traffic.append(Traffic(request, response))
+        self.traffic.append(Traffic(request, response, timeout_s))
         return response
 
     def company(

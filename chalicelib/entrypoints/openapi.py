@@ -11,10 +11,20 @@ from chalicelib.ocpi.parties import Role
 from chalicelib.ocpi.reading import Profile
 
 if TYPE_CHECKING:
-    from chalicelib.entrypoints.operator import Operation
+    from chalicelib.entrypoints.operations import Operation
 
 _TEXT: Final = {"type": "string"}
 _ROLE: Final = {"type": "string", "enum": [role.value for role in Role], "description": "the role that they play"}
+
+_QUERY: Final = {
+    "offset": {"description": "skip this many", "schema": {"type": "integer", "minimum": 0}},
+    "limit": {"description": "at most this many", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
+    "date_from": {"description": "changed then or later", "schema": _TEXT | {"format": "date-time"}},
+    "date_to": {"description": "changed before then", "schema": _TEXT | {"format": "date-time"}},
+    "after": {"description": "go on behind the object with this id", "schema": _TEXT},
+    "view": {"description": "locations as drivers may see them", "schema": {"enum": ["drivers"]}},
+}
+"""Every query parameter of this API."""
 
 
 def description(operations: Iterable[Operation]) -> dict[str, Any]:
@@ -38,8 +48,11 @@ def _operation(operation: Operation) -> dict[str, Any]:
     found: dict[str, Any] = {
         "summary": operation.summary,
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": _TEXT}
-            for name in re.findall(r"\{(\w+)\}", operation.path)
+            *(
+                {"name": name, "in": "path", "required": True, "schema": _TEXT}
+                for name in re.findall(r"\{(\w+)\}", operation.path)
+            ),
+            *({"name": name, "in": "query", **_QUERY[name]} for name in operation.query),
         ],
         "responses": {
             "2XX": {"description": "done", "content": {"application/json": {}}},
@@ -62,6 +75,9 @@ def _schemas() -> dict[str, Any]:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         objects |= schema.pop("$defs", {})
         objects[model.__name__] = schema
+    for model in models:
+        # The node sets it where the host leaves it out.
+        objects[model.__name__]["required"].remove("last_updated")
     whole = [{"$ref": f"#/components/schemas/{module.model.__name__}"} for module in MODULES.values()]
     return objects | {
         "Object": {"anyOf": [{"$ref": f"#/components/schemas/{model.__name__}"} for model in models]},
@@ -71,7 +87,9 @@ def _schemas() -> dict[str, Any]:
         "Registration": _object(
             {"versions_url": _TEXT, "token": _TEXT, "role": _ROLE, "name": _TEXT}, ["versions_url", "token", "role"]
         ),
-        "PartnerChange": _object({"name": _TEXT, "profile": {"enum": [profile.value for profile in Profile]}}, []),
+        "PartnerChange": _object(
+            {"name": _TEXT, "party": _TEXT, "profile": {"enum": [profile.value for profile in Profile]}}, []
+        ),
     }
 
 

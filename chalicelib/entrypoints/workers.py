@@ -25,7 +25,7 @@ def deliveries(event: SQSEvent) -> None:
 
 
 def refresh_endpoints(_event: CloudWatchEvent) -> None:
-    """Fetch every partner's endpoints again, in case they moved without a word (VER-13)."""
+    """Tell every partner if our endpoints moved, and fetch theirs again in case they did without a word."""
     with telemetry().event("refresh_endpoints", uuid4().hex):
         for partner in company().outside.partners.all():
-            company().registrations.refreshed(partner)
+            company().registrations.tended(partner)

@@ -49,5 +49,6 @@ class CachedAdmissions:
 
 
 def _is_settled(admission: Admission) -> bool:
-    grant = admission.grant
-    return grant.kind is GrantKind.CURRENT and grant.expires_at is None and admission.partner.is_registered
+    grant, partner = admission.grant, admission.partner
+    lasting = grant.kind is GrantKind.CURRENT and grant.expires_at is None
+    return lasting and partner.is_registered and not partner.fading

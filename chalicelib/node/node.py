@@ -6,11 +6,11 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib.node.admissions import Admissions
-from chalicelib.node.partners import GrantKind, Partner
+from chalicelib.node.partners import Grant, GrantKind, Partner
 from chalicelib.node.ports import Admission
 from chalicelib.node.router import Call, Endpoint, Router
 from chalicelib.node.telemetry import Exchange, Observer
@@ -35,8 +35,8 @@ class Node:
     admissions: Admissions
     observer: Observer
     clock: Callable[[], datetime]
-    successor_used: Callable[[Partner], None]
-    """Told when a partner uses the token that replaces a fading one."""
+    successor_used: Callable[[Partner, Grant], Partner]
+    """Told when a partner uses a token that replaces others; answers with the partner as it then is (Q-40)."""
 
     def handle(self, request: Request, base_url: str, correlation_id: str = "") -> Response:
         """The answer to a request whose ``url`` is the path below ``base_url``; never an exception."""
@@ -85,8 +85,8 @@ class Node:
             if admission is not None:
                 if not endpoint.admits(admission.partner, admission.grant):
                     break
-                if admission.partner.fading and admission.grant.kind is GrantKind.CURRENT:
-                    self.successor_used(admission.partner)
+                if _is_succession(endpoint, admission):
+                    return replace(admission, partner=self.successor_used(admission.partner, admission.grant))
                 return admission
         raise NotAuthenticated(f"this token is not valid for {endpoint.module} here")
 
@@ -108,3 +108,11 @@ class Node:
             )
         )
         return response
+
+
+def _is_succession(endpoint: Endpoint, admission: Admission) -> bool:
+    """Whether this request tells that a token has replaced others."""
+    if admission.grant.kind is GrantKind.OFFERED:
+        # Where callers are let in before they are registered, this may be the call-back of a PUT that fails yet.
+        return not endpoint.before_registration
+    return bool(admission.partner.fading) and admission.grant.kind is GrantKind.CURRENT

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +15,7 @@ from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.envelope import code_of
 from chalicelib.ocpi.errors import UnableToUseApi
 from chalicelib.ocpi.http import Request, Response
+from chalicelib.ocpi.reading import parse
 
 
 def object_url(endpoint: str, *steps: str) -> str:
@@ -41,7 +43,7 @@ class Outbound:
             raise UnableToUseApi("we have no token of theirs: register first")
         response = self.ask(partner.id, module, method, url, partner.token_we_send, body, timeout_s=timeout_s)
         former, until = partner.former_token_we_send, partner.overlap_until
-        if response.status == 401 and former is not None and until is not None and self._clock() < until:
+        if response.status in (401, 403) and former is not None and until is not None and self._clock() < until:
             return self.ask(partner.id, module, method, url, former, body, timeout_s=timeout_s)
         return response
 
@@ -55,8 +57,9 @@ class Outbound:
         body: bytes = b"",
         *,
         timeout_s: float | None = None,
+        unspoken: Collection[AuthToken] = (),
     ) -> Response:
-        """What is answered to a request with this token.
+        """What is answered to a request with this token; ``unspoken`` are the tokens in its body.
 
         Raises:
             UnableToUseApi: no answer.
@@ -70,6 +73,7 @@ class Outbound:
             raise
         finally:
             code, said = code_of(response)
+            told = _masked(said, [token, *unspoken])
             self._observer.exchange(
                 Exchange(
                     direction="out",
@@ -80,7 +84,19 @@ class Outbound:
                     http_status=response.status,
                     status_code=code,
                     latency_ms=(time.perf_counter() - began) * 1000,
-                    problem=problem or said,
+                    problem=problem or told,
                 )
             )
-        return response
+        return response if told == said else _saying(told, response)
+
+
+def _masked(text: str, tokens: Collection[AuthToken]) -> str:
+    """The text without our secrets: some platforms quote what they refuse, and messages go into logs."""
+    for token in tokens:
+        text = text.replace(token.secret, str(token))
+    return text
+
+
+def _saying(message: str, response: Response) -> Response:
+    frame = parse(response.body) | {"status_message": message}
+    return Response(response.status, response.headers, json.dumps(frame).encode())

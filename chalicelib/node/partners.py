@@ -47,6 +47,8 @@ class Partner:
     """Hashes of the tokens that we issued to them and that may still be good."""
     fading: tuple[str, ...] = ()
     """Those of them that die as soon as their successor is used (Q-40)."""
+    shown: str = ""
+    """The fingerprint of what we published when credentials were last exchanged (VER-11)."""
     profile: Profile = Profile.LENIENT
     problem: str | None = None
     """What went wrong last, for the operator."""
@@ -70,6 +72,8 @@ class GrantKind(StrEnum):
     """Versions, details and one registration (CRD-25)."""
     CURRENT = "current"
     """Everything, once the partner is registered; before, versions and details only."""
+    OFFERED = "offered"
+    """Sent in a PUT of ours whose outcome we do not know; current once they use it (CRD-29)."""
     FADING = "fading"
     """A replaced token during the overlap after a rotation (Q-40)."""
     SPENT = "spent"

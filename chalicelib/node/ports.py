@@ -29,6 +29,15 @@ def theirs(party: Party) -> str:
     return f"theirs/{party}"
 
 
+LONGEST_ID: Final = 255
+"""Characters of an object's id; no profile lets a longer one pass, and a key has to hold it."""
+
+
+def is_storable(object_id: str) -> bool:
+    """Whether there can be an object with this id at all; what a URL says is not checked yet."""
+    return 0 < len(object_id) <= LONGEST_ID
+
+
 class Conflict(Exception):
     """Somebody else wrote first; read again and repeat."""
 

@@ -98,7 +98,10 @@ class Router:
         """
         steps = path.removesuffix("/").split("/")[1:]
         for shape, endpoint in self._by_shape.items():
-            if len(shape) == len(steps) and all(want in (None, step) for want, step in zip(shape, steps, strict=True)):
+            # A variable step takes anything but nothing: an empty id names no object.
+            if len(shape) == len(steps) and all(
+                want == step or (want is None and step) for want, step in zip(shape, steps, strict=True)
+            ):
                 names = (name[1:-1] for name in endpoint.path.split("/")[1:] if name.startswith("{"))
                 values = (step for want, step in zip(shape, steps, strict=True) if want is None)
                 return endpoint, {name: unquote(value) for name, value in zip(names, values, strict=True)}

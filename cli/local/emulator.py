@@ -70,7 +70,7 @@ def start(
         log: the file that takes what it says.
         port: where it listens; 0 takes a free one.
         state_dir: where it finds and saves its state; None forgets everything.
-        settings: further variables for ministack, such as ``AUTH``.
+        settings: further variables for ministack, such as ``AUTH``; and ``LAMBDA_PYTHON``, which runs functions.
 
     Raises:
         EmulatorError: the port is taken, or it did not become ready.
@@ -102,9 +102,11 @@ def start(
 
 
 @contextmanager
-def running(log: Path, *, state_dir: Path | None = None) -> Iterator[Emulator]:
+def running(
+    log: Path, *, state_dir: Path | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[Emulator]:
     """An emulator for as long as the block runs."""
-    emulator = start(log, state_dir=state_dir)
+    emulator = start(log, state_dir=state_dir, settings=settings)
     try:
         yield emulator
     finally:
@@ -159,6 +161,8 @@ def _serve() -> None:
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _remember_expressions(dynamodb)
+    # It runs functions with its own interpreter, where they would find everything that is installed here.
+    sys.executable = os.environ.get("LAMBDA_PYTHON", sys.executable)
     app.main()
 
 

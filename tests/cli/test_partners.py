@@ -140,5 +140,13 @@ def test_setting_changes_only_what_is_given(run: Run, server: OperatorServer) ->
     assert "strict" in result.stdout
 
 
+def test_a_partner_can_be_told_who_it_is(run: Run, server: OperatorServer) -> None:
+    server.partners = [partner("b1", party=None)]
+
+    run("partners", "set", "b1", "--party", "NL/BLU")
+
+    assert server.asked[-1].body == {"party": "NL/BLU"}
+
+
 def test_setting_nothing_is_a_mistake(run: Run) -> None:
     assert run("partners", "set", "b1").exit_code == 2

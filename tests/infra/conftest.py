@@ -18,6 +18,14 @@ from cli.deploy import stage_environment
 from tests.infra.stage import ROOT, Aws, Deployed, copy_project, deploy_dev, package_of
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process of a parallel run has all of these tests, so that packages are made once."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("infra"))
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, so that packages and state stay out of the repository."""

@@ -91,7 +91,7 @@ def test_each_function_has_a_policy_of_its_own(stage: str, function: str) -> Non
 
 @each_stage
 @each_function
-def test_the_api_answers_before_api_gateway_gives_up_and_the_daily_round_outlives_slow_partners(stage: str, function: str) -> None:
+def test_the_api_answers_in_time_and_the_daily_round_outlives_slow_partners(stage: str, function: str) -> None:
     config = chalice_config(stage, function)
 
     assert config.lambda_timeout == TIMEOUTS_S.get(function, 60)

@@ -6,12 +6,13 @@ Spec: credentials.md 3 and its diagram; rules CRD-02, CRD-03, CRD-11 to CRD-14, 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from chalicelib.modules.credentials.objects import Credentials, VersionDetails, VersionList
+from chalicelib.modules.credentials.objects import Credentials, ListedEndpoint, Version, VersionDetails, VersionList
 from chalicelib.node.flows import Flow
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.envelope import opened
@@ -22,6 +23,8 @@ from chalicelib.ocpi.reading import Profile, read_value
 from chalicelib.ocpi.types import OcpiObject
 
 M = TypeVar("M", bound=OcpiObject)
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +46,28 @@ def their_endpoints(
         MissingEndpoints: they lack ``credentials`` or a required module.
     """
     listed = yield from _get(VersionList, versions_url, token, "GET versions", now, wrap="versions")
-    details_url = next((version.url for version in listed.versions if version.version == VERSION), None)
-    if details_url is None:
-        offered = ", ".join(sorted(version.version for version in listed.versions)[:10])
+    ours = next((each for each in listed.versions if each.get("version") == VERSION), None)
+    if ours is None:
+        offered = ", ".join(sorted(str(each.get("version"))[:20] for each in listed.versions)[:10])
         raise UnsupportedVersion(f"GET versions offers {offered}, but not {VERSION}")
+    details_url = _read(Version, ours, "GET versions", now).url
     details = yield from _get(VersionDetails, details_url, token, "GET version details", now)
-    endpoints: dict[str, str] = {}
-    for endpoint in details.endpoints:
-        if endpoint.identifier in set(ModuleID):
-            endpoints.setdefault(endpoint.identifier, endpoint.url)
+    endpoints = _by_identifier(details, now)
     missing = sorted({ModuleID.CREDENTIALS.value, *required} - endpoints.keys())
     if missing:
         raise MissingEndpoints(f"GET version details lacks the endpoints {', '.join(missing)}")
     return endpoints
+
+
+def _by_identifier(details: VersionDetails, now: datetime) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for entry in details.endpoints:
+        identifier = next((module for module in ModuleID if module == entry.get("identifier")), None)
+        if identifier in found:
+            _LOG.warning("GET version details lists %s twice: the first one is used (VER-09)", identifier)
+        elif identifier:
+            found[identifier.value] = _read(ListedEndpoint, entry, "GET version details", now).url
+    return found
 
 
 def register(

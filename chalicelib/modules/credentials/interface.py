@@ -35,7 +35,7 @@ class CredentialsEndpoint:
         if call.grant.kind is GrantKind.SPENT:
             raise NotAuthenticated("this token was used up by a registration (CRD-05)")
         token = next(token for token in presented_tokens(call.request.headers) if token.hash == call.grant.token_hash)
-        ours = self._registrations.our_credentials(call.partner.our_role, token)
+        ours = self._registrations.our_credentials(call.partner, token)
         return success(call.now, json.dumps(ours).encode())
 
     def post(self, call: Call) -> Response:
@@ -47,7 +47,7 @@ class CredentialsEndpoint:
             PartnerError: their API cannot be used (CRD-11 to CRD-13).
         """
         if call.grant.kind not in (GrantKind.INVITATION, GrantKind.SPENT):
-            raise MethodNotAllowed("you are registered: use PUT to change your credentials (CRD-08)", _REGISTERED)
+            raise MethodNotAllowed(f"you are {call.partner.state}, not invited to register (CRD-08)", _allowed(call))
         theirs = self._theirs(call)
         if call.grant.kind is GrantKind.SPENT and call.grant.repeat_of != fingerprint(theirs):
             raise NotAuthenticated("this token was used up by another registration (CRD-05)")
@@ -73,15 +73,15 @@ class CredentialsEndpoint:
             MethodNotAllowed: the partner is not registered (CRD-10).
         """
         self._only_registered(call)
-        self._registrations.ended(call.partner, call.grant)
+        self._registrations.ended(call.partner)
         return success(call.now)
 
     @staticmethod
     def _only_registered(call: Call) -> None:
         if call.grant.kind is GrantKind.SPENT:
             raise NotAuthenticated("this token was used up by a registration (CRD-05)")
-        if not call.partner.is_registered or call.grant.kind is GrantKind.INVITATION:
-            raise MethodNotAllowed("you are not registered: use POST first (CRD-09, CRD-10)", _UNREGISTERED)
+        if not call.partner.is_registered:
+            raise MethodNotAllowed("you are not registered (CRD-09, CRD-10)", _allowed(call))
 
     @staticmethod
     def _theirs(call: Call) -> Credentials:
@@ -89,5 +89,8 @@ class CredentialsEndpoint:
         return read(Credentials, call.request.body, Profile.STRICT, call.now).value
 
 
-_REGISTERED = ("GET", "PUT", "DELETE", "OPTIONS")
-_UNREGISTERED = ("GET", "POST", "OPTIONS")
+def _allowed(call: Call) -> tuple[str, ...]:
+    """What this caller may do now: register, change that, or, while it answers a POST of ours, only look."""
+    if call.grant.kind is GrantKind.INVITATION:
+        return ("GET", "POST", "OPTIONS")
+    return ("GET", "PUT", "DELETE", "OPTIONS") if call.partner.is_registered else ("GET", "OPTIONS")

@@ -5,7 +5,8 @@ Spec: credentials.md 2; version_information_endpoint.md.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
@@ -15,8 +16,17 @@ from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.types import Matches, OcpiObject, Some, Text, Url, breach
 
 
+def is_callable_url(text: str) -> bool:
+    """Whether this is an absolute http(s) URL with a host; which hosts may be called is another question (Q-59)."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _callable_url(value: str) -> str:
-    if not value.lower().startswith(("https://", "http://")):
+    if not is_callable_url(value):
         raise breach("VER-04", "is not an absolute http(s) URL")
     return value
 
@@ -58,9 +68,12 @@ class Version(OcpiObject):
 
 
 class VersionList(OcpiObject):
-    """The answer of a versions endpoint, wrapped so that it can be read like an object."""
+    """The answer of a versions endpoint, wrapped so that it can be read like an object.
 
-    versions: Some[Version]
+    Its entries are left open: one for a version that we do not know may look like anything (VER-09).
+    """
+
+    versions: Some[dict[str, Any]]
 
 
 class ListedEndpoint(OcpiObject):
@@ -71,7 +84,6 @@ class ListedEndpoint(OcpiObject):
 
 
 class VersionDetails(OcpiObject):
-    """The endpoints of one version. Spec: version_information_endpoint.md, Data."""
+    """The endpoints of one version, entries left open as in the list. Spec: version_information_endpoint.md, Data."""
 
-    version: Annotated[str, Text(20)] = ""
-    endpoints: Some[ListedEndpoint]
+    endpoints: Some[dict[str, Any]]

@@ -1,7 +1,7 @@
 """The life of a connection: invited, registered, its tokens rotated, ended. As responder and as initiator.
 
 A token is named by who sends it. ``token_they_send`` we issue and know by its hash; ``token_we_send`` they issue.
-Spec: credentials.md; rules CRD-01 to CRD-30; Q-34 to Q-43.
+Spec: credentials.md; rules CRD-01 to CRD-30, VER-11, VER-13; Q-34 to Q-43.
 """
 
 from __future__ import annotations
@@ -13,27 +13,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from chalicelib.modules.credentials.handshake import register, send_credentials, their_endpoints
+from chalicelib.modules.credentials.handshake import Registration, register, send_credentials
+from chalicelib.modules.credentials.introduction import Introduction
 from chalicelib.modules.credentials.objects import Credentials
 from chalicelib.modules.versions.interface import CALL_BACKS
-from chalicelib.node.flows import Flow, T, drive
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.partners import Grant, GrantKind, Partner, State
-from chalicelib.node.ports import Conflict, PartnerStore, PartyTaken
+from chalicelib.node.roster import Roster
 from chalicelib.ocpi.auth import AuthToken
-from chalicelib.ocpi.errors import ClientError, NotFound, OcpiError, PartnerError, UnableToUseApi
-from chalicelib.ocpi.http import Request, Response
+from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound, OcpiError, PartnerError, UnableToUseApi
 from chalicelib.ocpi.module import ModuleID
-from chalicelib.ocpi.parties import Party, Role
+from chalicelib.ocpi.parties import Role
 
 INVITATION_LASTS: Final = timedelta(days=7)
 _REPEAT_WINDOW: Final = timedelta(minutes=10)
 _OVERLAP: Final = timedelta(seconds=60)
-_UNRESOLVED_LASTS: Final = timedelta(days=1)
-"""How long a token of a rotation whose outcome is unknown stays good beside the old one (CRD-29)."""
-_CALL_BACK_TIMEOUT_S: Final = 8.0
-"""Two call-backs have to fit into the POST that they are part of (Q-43)."""
-_OUR_POST_TIMEOUT_S: Final = 60.0
+_OFFER_LASTS: Final = timedelta(days=1)
+"""How long the token of a rotation whose outcome is unknown waits beside the old one for its first use (CRD-29)."""
+_BROKEN_OFF: Final = "not finished: if it stays so, the registration broke off; unregister this partner and start again"
+_NOT_FETCHED: Final = "their endpoints could not be fetched: "
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,73 +45,56 @@ class Invitation:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who we are in a credentials object."""
-
-    party: Party
-    business_details: Mapping[str, Any]
-
-
 class Registrations:
     """Everything that changes how we are connected with partners."""
 
     def __init__(
         self,
-        identity: Identity,
-        partners: PartnerStore,
+        introduction: Introduction,
+        roster: Roster,
         outbound: Outbound,
         clock: Callable[[], datetime],
         fresh_token: Callable[[], AuthToken],
         fresh_id: Callable[[], str],
-        our_versions_url: Callable[[Role], str],
-        required_modules: Collection[str],
-        changed: Callable[[], None],
     ) -> None:
-        self._identity = identity
-        self._partners = partners
+        self._introduction = introduction
+        self._roster = roster
         self._outbound = outbound
         self._clock = clock
         self._fresh_token = fresh_token
         self._fresh_id = fresh_id
-        self._our_versions_url = our_versions_url
-        self._required = required_modules
-        self._changed = changed
 
     # --- as responder ---------------------------------------------------------------------------------------------
 
     def invite(self, their_role: Role, name: str = "") -> Invitation:
         """A token with which a partner can register with us within seven days (CRD-30)."""
         token, expires_at = self._fresh_token(), self._clock() + INVITATION_LASTS
-        partner = Partner(
-            self._fresh_id(), their_role.other, State.INVITED, name, issued=(token.hash,), updated_at=self._clock()
-        )
-        grant = Grant(token.hash, partner.id, partner.our_role, GrantKind.INVITATION, expires_at)
-        return Invitation(self._save(partner, issue=[grant]), token, expires_at)
+        partner = Partner(self._fresh_id(), their_role.other, State.INVITED, name, issued=(token.hash,))
+        grant = _grant(partner, token.hash, GrantKind.INVITATION, expires_at)
+        return Invitation(self._roster.save(partner, issue=[grant]), token, expires_at)
 
     def accept(self, partner: Partner, grant: Grant, theirs: Credentials) -> Mapping[str, Any]:
         """Our credentials, in answer to their POST; the token that brought it is spent (CRD-02 to CRD-05).
 
         Raises:
             PartnerError: their API cannot be used; nothing has changed.
-            ClientError: somebody else has registered as this party (Q-34).
+            ClientError: somebody else is this party, or the invitation was for another one (Q-34).
         """
-        endpoints = self._their_endpoints(partner, theirs)
+        if partner.party not in (None, theirs.party):
+            raise ClientError(f"this registration is for {partner.party} alone (Q-34)")
+        endpoints = self._introduction.endpoints(partner, theirs.url, theirs.auth_token)
         now, fresh = self._clock(), self._fresh_token()
-        registered = self._introduced(partner, theirs, endpoints).with_(
-            state=State.REGISTERED, issued=(grant.token_hash, fresh.hash), problem=None, updated_at=now
-        )
-        spent = Grant(
-            grant.token_hash,
-            partner.id,
-            partner.our_role,
-            GrantKind.SPENT,
-            # A repeated POST does not extend its own window.
-            grant.expires_at if grant.kind is GrantKind.SPENT else now + _REPEAT_WINDOW,
-            fingerprint(theirs),
-        )
-        self._save(registered, issue=[self._current(registered, fresh), spent])
-        return self._our_credentials(partner.our_role, fresh)
+        # A repeated POST does not extend its own window.
+        until = grant.expires_at if grant.kind is GrantKind.SPENT else now + _REPEAT_WINDOW
+        spent = _grant(partner, grant.token_hash, GrantKind.SPENT, until, fingerprint(theirs))
+
+        def registered(before: Partner) -> Partner:
+            return self._introduction.introduced(_untouched(before, partner), theirs, endpoints).with_(
+                state=State.REGISTERED, party=theirs.party, issued=(grant.token_hash, fresh.hash), fading=()
+            )
+
+        self._roster.save(partner, registered, issue=[_grant(partner, fresh.hash), spent])
+        return self.our_credentials(partner, fresh)
 
     def replace(self, partner: Partner, grant: Grant, theirs: Credentials) -> Mapping[str, Any]:
         """Our credentials with a fresh token, in answer to their PUT (CRD-14, CRD-15).
@@ -122,18 +103,40 @@ class Registrations:
 
         Raises:
             PartnerError: their API cannot be used; nothing has changed.
-            ClientError: they want to become a party that somebody else is.
+            InvalidParameters: they want to be another party, and the operator has not set that one (Q-34).
         """
-        endpoints = self._their_endpoints(partner, theirs)
+        if partner.party not in (None, theirs.party):
+            raise InvalidParameters("Credentials: country_code and party_id are not the party that you are here (Q-34)")
+        endpoints = self._introduction.endpoints(partner, theirs.url, theirs.auth_token)
         now, fresh = self._clock(), self._fresh_token()
-        renewed = self._renewed(self._introduced(partner, theirs, endpoints), partner, (grant.token_hash,), fresh)
-        fading = Grant(grant.token_hash, partner.id, partner.our_role, GrantKind.FADING, now + _OVERLAP)
-        self._save(renewed, issue=[self._current(partner, fresh), fading], release=_given_up(partner, renewed))
-        return self._our_credentials(partner.our_role, fresh)
+        fading = _grant(partner, grant.token_hash, GrantKind.FADING, now + _OVERLAP)
 
-    def ended(self, partner: Partner, grant: Grant) -> None:
-        """Their DELETE: both tokens die, nothing is sent any more, what we received stays (CRD-17, Q-42)."""
-        self._end(partner, revoke=[grant.token_hash])
+        def renewed(before: Partner) -> Partner:
+            return self._introduction.introduced(_untouched(before, partner), theirs, endpoints).with_(
+                party=theirs.party,
+                former_token_we_send=before.token_we_send,
+                overlap_until=now + _OVERLAP,
+                issued=(grant.token_hash, fresh.hash),
+                fading=(grant.token_hash,),
+            )
+
+        self._roster.save(partner, renewed, issue=[_grant(partner, fresh.hash), fading])
+        return self.our_credentials(partner, fresh)
+
+    def successor_used(self, partner: Partner, grant: Grant) -> Partner:
+        """The partner after it used a token that replaces others: those of a rotation that is done die (Q-40)."""
+        if grant.kind is GrantKind.OFFERED:
+            # They took what we never saw them take. What they had before stays good, in case they use that as well.
+            return self._roster.save(partner, issue=[_grant(partner, grant.token_hash)])
+
+        def settled(now: Partner) -> Partner:
+            return now.with_(issued=tuple(token for token in now.issued if token not in now.fading), fading=())
+
+        return self._roster.save(partner, settled)
+
+    def ended(self, partner: Partner) -> Partner:
+        """The partner after its DELETE (CRD-17)."""
+        return self._end(partner, "they ended the registration")
 
     # --- as initiator ---------------------------------------------------------------------------------------------
 
@@ -144,42 +147,47 @@ class Registrations:
             PartnerError: they cannot be used or refused; the partner stays ``pending`` with the problem on record.
             ClientError: another connection is registered as this party.
         """
-        partner = self._save(
+        partner = self._roster.save(
             Partner(
                 self._fresh_id(),
                 their_role.other,
                 State.PENDING,
                 name,
                 versions_url=versions_url,
-                updated_at=self._clock(),
+                # Nobody would write it down if this process ended before the conversation does.
+                problem=_BROKEN_OFF,
             )
         )
-        ours, current = self._fresh_token(), partner
+        ours = self._fresh_token()
 
-        def our_credentials() -> Mapping[str, Any]:
-            nonlocal current
+        def introduce_us() -> Mapping[str, Any]:
             # They call back with this token before they answer: it must work before the POST leaves (CRD-22).
-            current = self._save(partner.with_(issued=(ours.hash,)), issue=[self._current(partner, ours)])
-            return self._our_credentials(partner.our_role, ours)
+            issue = [_grant(partner, ours.hash)]
+            self._roster.save(partner, lambda now: _pending(now).with_(issued=(ours.hash,)), issue)
+            return self.our_credentials(partner, ours)
 
+        required = self._introduction.required_modules
         try:
-            flow = register(versions_url, token, self._required, our_credentials, self._clock())
-            done = self._drive(partner, flow, _OUR_POST_TIMEOUT_S)
-            self._refuse_our_own_party(done.credentials)
-            current = self._partners.get(partner.id) or current
-            called_back = self._partners.tallies(partner.id).get(CALL_BACKS)
-            return self._save(
-                self._introduced(current, done.credentials, done.endpoints).with_(
-                    state=State.REGISTERED,
-                    problem=None if called_back else "they registered us without fetching our endpoints (CRD-02)",
-                    updated_at=self._clock(),
-                )
-            )
+            conversation = register(versions_url, token, required, introduce_us, self._clock())
+            return self._registered(partner, self._introduction.held(partner, conversation))
         except OcpiError as failed:
-            current = self._partners.get(partner.id) or current
-            pending = current.with_(issued=(), problem=str(failed), updated_at=self._clock())
-            self._save(pending, revoke=[ours.hash])
+            self._note(partner, str(failed), issued=())
             raise
+
+    def _registered(self, partner: Partner, done: Registration) -> Partner:
+        theirs, problem = done.credentials, None
+        party = None if self._introduction.is_ours(theirs.party) else theirs.party
+        if party is None:
+            # Some platforms repeat the initiator's party; only the operator can say who they are (Q-36).
+            problem = "they answered with our own party: set theirs; until then they can send nothing"
+        elif not self._roster.tally(partner, CALL_BACKS):
+            problem = "they registered us without fetching our endpoints (CRD-02)"
+
+        def registered(before: Partner) -> Partner:
+            known = self._introduction.introduced(_pending(before), theirs, done.endpoints)
+            return known.with_(state=State.REGISTERED, party=party, problem=problem)
+
+        return self._roster.save(partner, registered)
 
     def rotate(self, partner: Partner) -> Partner:
         """The partner with fresh tokens on both sides, after a PUT of ours (CRD-29).
@@ -187,23 +195,46 @@ class Registrations:
         Raises:
             NotFound: they are not registered.
             PartnerError: they refused; the old tokens go on, the fresh one stays good for a day in case they took it.
+            ClientError: they changed or ended the registration meanwhile.
         """
-        token = self._token_for(partner)
-        fresh, now, former = self._fresh_token(), self._clock(), partner.issued
-        unresolved = Grant(fresh.hash, partner.id, partner.our_role, GrantKind.CURRENT, now + _UNRESOLVED_LASTS)
-        partner = self._save(partner.with_(issued=(*former, fresh.hash)), issue=[unresolved])
+        ours, now = self._fresh_token(), self._clock()
+        token, former = self._token_for(partner), self._roster.grants(partner)
+        partner = self._offered(partner, ours, former, now + _OFFER_LASTS)
+        conversation = send_credentials("PUT", partner.endpoints, token, self.our_credentials(partner, ours), now)
         try:
-            ours = self._our_credentials(partner.our_role, fresh)
-            flow = send_credentials("PUT", partner.endpoints, token, ours, now)
-            theirs = self._drive(partner, flow, _OUR_POST_TIMEOUT_S)
-            endpoints = self._their_endpoints(partner, theirs)
+            theirs = self._introduction.held(partner, conversation)
         except PartnerError as failed:
             self._note(partner, str(failed))
             raise
-        current = self._partners.get(partner.id) or partner
-        renewed = self._renewed(self._introduced(current, theirs, endpoints), partner, former, fresh)
-        fading = [Grant(old, partner.id, partner.our_role, GrantKind.FADING, now + _OVERLAP) for old in former]
-        return self._save(renewed, issue=[self._current(partner, fresh), *fading], release=_given_up(partner, renewed))
+        until = self._clock() + _OVERLAP
+        replaced = [grant.token_hash for grant in former if grant.kind in (GrantKind.CURRENT, GrantKind.OFFERED)]
+
+        def renewed(before: Partner) -> Partner:
+            if ours.hash not in before.issued:
+                raise ClientError("they changed or ended the registration meanwhile")
+            known = self._introduction.introduced(before, theirs, before.endpoints)
+            problem = f"PUT credentials was answered as {theirs.party}: set that party if it is theirs (Q-34)"
+            return known.with_(
+                former_token_we_send=token,
+                overlap_until=until,
+                fading=(*before.fading, *replaced),
+                problem=None if theirs.party == before.party else problem,
+            )
+
+        # Their new token is kept before anything else can fail: soon it is the only one that they take.
+        fading = [_grant(partner, token_hash, GrantKind.FADING, until) for token_hash in replaced]
+        return self.refreshed(self._roster.save(partner, renewed, issue=[_grant(partner, ours.hash), *fading]))
+
+    def _offered(self, partner: Partner, ours: AuthToken, former: Collection[Grant], until: datetime) -> Partner:
+        """The partner with a token more that it may come to use, and without those that are good for nothing."""
+        good = {grant.token_hash for grant in former if grant.kind is not GrantKind.SPENT}
+        gone = {*partner.issued} - good
+
+        def changed(now: Partner) -> Partner:
+            self._token_for(now)  # raises where they have ended it meanwhile
+            return now.with_(issued=(*(token for token in now.issued if token not in gone), ours.hash))
+
+        return self._roster.save(partner, changed, issue=[_grant(partner, ours.hash, GrantKind.OFFERED, until)])
 
     def unregister(self, partner: Partner) -> Partner:
         """The partner after our DELETE; whatever they answer, it is over for us (CRD-17, Q-42)."""
@@ -216,137 +247,64 @@ class Registrations:
                     problem = f"DELETE credentials was answered with HTTP {response.status}"
             except UnableToUseApi as failed:
                 problem = f"they may not know that it is over: {failed}"
-        return self._end(self._partners.get(partner.id) or partner, problem=problem)
+        return self._end(partner, problem)
+
+    # --- while it lasts -------------------------------------------------------------------------------------------
+
+    def tended(self, partner: Partner) -> Partner:
+        """The partner after its daily care: told where our endpoints changed (VER-11), theirs fetched (VER-13)."""
+        if not partner.is_registered or self._introduction.is_up_to_date(partner):
+            return self.refreshed(partner)
+        try:
+            return self.rotate(partner)
+        except OcpiError as failed:
+            return self._note(partner, f"they could not be told that our endpoints changed: {failed}")
 
     def refreshed(self, partner: Partner) -> Partner:
         """The partner with its endpoints as they are published now; as before if that fails (VER-13)."""
         if not partner.is_registered or partner.versions_url is None:
             return partner
+        token = self._token_for(partner)
         try:
-            token = self._token_for(partner)
-            flow = their_endpoints(partner.versions_url, token, self._required, self._clock())
-            endpoints = self._drive(partner, flow, _CALL_BACK_TIMEOUT_S)
+            endpoints = self._introduction.endpoints(partner, partner.versions_url, token)
         except PartnerError as failed:
-            return self._note(partner, str(failed))
-        if endpoints == partner.endpoints:
-            return partner
-        _LOG.info("endpoints of partner %s changed", partner.id)
-        return self._save(partner.with_(endpoints=endpoints, problem=None, updated_at=self._clock()))
+            return self._note(partner, f"{_NOT_FETCHED}{failed}")
 
-    def successor_used(self, partner: Partner) -> None:
-        """Lets the old tokens of a rotation die, now that they use the new one (Q-40)."""
-        try:
-            issued = tuple(token for token in partner.issued if token not in partner.fading)
-            self._save(partner.with_(issued=issued, fading=()), revoke=partner.fading)
-        except ClientError:
-            # Another request of theirs came first and has done it.
-            _LOG.debug("the old tokens of partner %s are gone already", partner.id)
+        def moved(before: Partner) -> Partner:
+            if before.token_we_send != token:
+                # Their PUT came meanwhile, or their DELETE, and knows better.
+                return before
+            healed = (before.problem or "").startswith(_NOT_FETCHED)
+            return before.with_(endpoints=endpoints, problem=None if healed else before.problem)
+
+        return self._roster.save(partner, moved)
 
     def changed(self, partner: Partner, **facts: Any) -> Partner:
-        """The partner with its name or profile changed by the operator."""
-        return self._save(partner.with_(**facts, updated_at=self._clock()))
+        """The partner with its name, profile or party set by the operator.
 
-    # --- what they have in common ---------------------------------------------------------------------------------
+        Raises:
+            ClientError: another connection is registered as this party (Q-34).
+        """
+        settled = {"problem": None} if "party" in facts else {}
+        return self._roster.save(partner, lambda now: now.with_(**facts, **settled))
 
-    def our_credentials(self, role: Role, token: AuthToken) -> Mapping[str, Any]:
-        """What the bearer of ``token`` uses to reach us (CRD-01)."""
-        return self._our_credentials(role, token)
-
-    def _our_credentials(self, role: Role, token: AuthToken) -> dict[str, Any]:
-        return {
-            "token": token.secret,
-            "url": self._our_versions_url(role),
-            "business_details": dict(self._identity.business_details),
-            "party_id": self._identity.party.party_id,
-            "country_code": self._identity.party.country_code,
-        }
-
-    def _their_endpoints(self, partner: Partner, theirs: Credentials) -> dict[str, str]:
-        flow = their_endpoints(theirs.url, theirs.auth_token, self._required, self._clock())
-        return self._drive(partner, flow, _CALL_BACK_TIMEOUT_S)
-
-    def _drive(self, partner: Partner, flow: Flow[T], timeout_s: float) -> T:
-        def send(request: Request) -> Response:
-            token = AuthToken(request.headers["authorization"].removeprefix("Token "))
-            return self._outbound.ask(
-                partner.id,
-                ModuleID.CREDENTIALS,
-                request.method,
-                request.url,
-                token,
-                request.body,
-                timeout_s=timeout_s,
-            )
-
-        return drive(flow, send)
-
-    def _introduced(self, partner: Partner, theirs: Credentials, endpoints: Mapping[str, str]) -> Partner:
-        details = theirs.business_details.model_dump(mode="json", exclude_none=True)
-        return partner.with_(
-            name=partner.name or theirs.business_details.name,
-            party=theirs.party,
-            versions_url=theirs.url,
-            endpoints=endpoints,
-            business_details=details,
-            token_we_send=theirs.auth_token,
-        )
-
-    def _renewed(self, partner: Partner, before: Partner, fading: Collection[str], fresh: AuthToken) -> Partner:
-        now = self._clock()
-        return partner.with_(
-            former_token_we_send=before.token_we_send,
-            overlap_until=now + _OVERLAP,
-            issued=(*fading, fresh.hash),
-            fading=tuple(fading),
-            problem=None,
-            updated_at=now,
-        )
-
-    def _current(self, partner: Partner, token: AuthToken) -> Grant:
-        return Grant(token.hash, partner.id, partner.our_role, GrantKind.CURRENT)
-
-    def _refuse_our_own_party(self, theirs: Credentials) -> None:
-        """Some platforms answer with the initiator's party instead of their own (Q-36)."""
-        if theirs.party == self._identity.party:
-            raise UnableToUseApi(f"POST credentials was answered with our own party {theirs.party} instead of theirs")
+    def our_credentials(self, partner: Partner, token: AuthToken) -> Mapping[str, Any]:
+        """What the partner uses to reach us with this token (CRD-01)."""
+        return self._introduction.our_credentials(partner.our_role, token)
 
     def _token_for(self, partner: Partner) -> AuthToken:
         if not partner.is_registered or partner.token_we_send is None:
             raise NotFound(f"partner {partner.id} is {partner.state}, not registered")
         return partner.token_we_send
 
-    def _save(
-        self,
-        partner: Partner,
-        *,
-        issue: Collection[Grant] = (),
-        revoke: Collection[str] = (),
-        release: Party | None = None,
-    ) -> Partner:
-        try:
-            saved = self._partners.save(partner, issue=issue, revoke=revoke, release=release)
-        except PartyTaken:
-            raise ClientError(f"{partner.party} is registered on another connection: unregister that first") from None
-        except Conflict:
-            raise ClientError("the registration changed meanwhile: please try again") from None
-        self._changed()
-        return saved
+    def _note(self, partner: Partner, problem: str, **facts: Any) -> Partner:
+        _LOG.warning("partner %s: %s", partner.id, problem)
+        return self._roster.save(partner, lambda now: now.with_(problem=problem, **facts))
 
-    def _note(self, partner: Partner, problem: str) -> Partner:
-        current = self._partners.get(partner.id) or partner
-        return self._save(current.with_(problem=problem, updated_at=self._clock()))
-
-    def _end(self, partner: Partner, *, revoke: Collection[str] = (), problem: str | None = None) -> Partner:
-        ended = partner.with_(
-            state=State.UNREGISTERED,
-            issued=(),
-            fading=(),
-            token_we_send=None,
-            former_token_we_send=None,
-            problem=problem,
-            updated_at=self._clock(),
-        )
-        return self._save(ended, revoke={*revoke, *partner.issued}, release=partner.party)
+    def _end(self, partner: Partner, problem: str | None) -> Partner:
+        """The partner without tokens on either side: nothing is sent any more, what we received stays (Q-42)."""
+        gone: dict[str, Any] = {"issued": (), "fading": (), "token_we_send": None, "former_token_we_send": None}
+        return self._roster.save(partner, lambda now: now.with_(state=State.UNREGISTERED, problem=problem, **gone))
 
 
 def fingerprint(theirs: Credentials) -> str:
@@ -354,5 +312,24 @@ def fingerprint(theirs: Credentials) -> str:
     return hashlib.sha256(f"{theirs.url} {theirs.token}".encode()).hexdigest()
 
 
-def _given_up(before: Partner, after: Partner) -> Party | None:
-    return before.party if before.party != after.party else None
+def _grant(
+    partner: Partner,
+    token_hash: str,
+    kind: GrantKind = GrantKind.CURRENT,
+    expires_at: datetime | None = None,
+    repeat_of: str | None = None,
+) -> Grant:
+    return Grant(token_hash, partner.id, partner.our_role, kind, expires_at, repeat_of)
+
+
+def _untouched(now: Partner, before: Partner) -> Partner:
+    """The partner as it is now, if nobody else changed the registration while we looked at their versions."""
+    if (now.state, now.issued) != (before.state, before.issued):
+        raise ClientError("the registration changed meanwhile: please try again")
+    return now
+
+
+def _pending(now: Partner) -> Partner:
+    if now.state is not State.PENDING:
+        raise ClientError("the registration was ended meanwhile")
+    return now

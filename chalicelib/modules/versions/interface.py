@@ -5,8 +5,10 @@ Spec: version_information_endpoint.md; rules VER-01 to VER-07, VER-10.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.node.partners import State
@@ -19,6 +21,25 @@ from chalicelib.ocpi.parties import Role
 
 CALL_BACKS: Final = "call-backs"
 """The counter of a partner's looks at our details while we register with it (Q-41)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where partners find one role's tree, and the module endpoints in it."""
+
+    versions_url: str
+    paths: Mapping[str, str]
+    """Of each module, below the base URL."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Differs when partners have to be told (VER-11)."""
+        return hashlib.sha256(json.dumps([self.versions_url, self.paths], sort_keys=True).encode()).hexdigest()
+
+
+def roots(role: Role, served: Iterable[Endpoint]) -> dict[str, str]:
+    """The path of each module that is served in this tree, by its identifier."""
+    return {each.module: each.path for each in served if each.path == f"{version_root(role)}/{each.module}"}
 
 
 def endpoints(role: Role, served: Mapping[str, str], tallies: Tallies) -> Iterable[Endpoint]:

@@ -1,0 +1,137 @@
+"""What the operator API is made of: an operation, what it is asked, what it replies, and how both are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chalicelib.bootstrap import Company
+from chalicelib.modules import MODULES
+from chalicelib.node.own import OwnObjects
+from chalicelib.node.partners import Partner
+from chalicelib.node.ports import is_storable
+from chalicelib.ocpi.errors import InvalidParameters, NotFound
+from chalicelib.ocpi.http import Request
+from chalicelib.ocpi.module import Module
+from chalicelib.ocpi.parts import Path
+from chalicelib.ocpi.reading import parse
+
+ROOT: Final = "/operator"
+_LONGEST_TEXT: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """An authenticated request of the host."""
+
+    company: Company
+    request: Request
+    steps: Mapping[str, str]
+    """The URL's variable segments, decoded."""
+
+    @property
+    def json(self) -> Any:
+        """The body.
+
+        Raises:
+            InvalidJson: it is none.
+        """
+        return parse(self.request.body)
+
+    @property
+    def partner(self) -> Partner:
+        """The partner that the URL names.
+
+        Raises:
+            NotFound: there is none.
+        """
+        name = self.steps["partner"]
+        partner = self.company.outside.partners.get(name) if is_storable(name) else None
+        if partner is None:
+            raise NotFound(f"there is no partner {name[:_LONGEST_TEXT]!r}")
+        return partner
+
+    @property
+    def module(self) -> Module:
+        """The module that the URL names.
+
+        Raises:
+            NotFound: there is none.
+        """
+        for identifier, module in MODULES.items():
+            if identifier == self.steps["module"]:
+                return module
+        raise NotFound(f"there is no module {self.steps['module']!r}; there are {', '.join(MODULES)}")
+
+    @property
+    def own(self) -> OwnObjects:
+        """Our own objects of the module that the URL names.
+
+        Raises:
+            NotFound: we own none such.
+        """
+        identifier = self.module.identifier
+        if identifier not in self.company.own:
+            raise NotFound(f"this node does not own {identifier}")
+        return self.company.own[identifier]
+
+    @property
+    def path(self) -> Path:
+        """The part ids in the URL.
+
+        Raises:
+            NotFound: the module's objects have no parts at that depth.
+        """
+        ids = tuple(self.steps[name] for name in ("evse_uid", "connector_id") if name in self.steps)
+        if len(ids) >= len(self.module.levels):
+            raise NotFound(f"{self.module.identifier} have no parts at that depth")
+        return ids
+
+    def texts(self, required: Collection[str] = (), optional: Collection[str] = ()) -> dict[str, str]:
+        """The body as an object of these text fields.
+
+        Raises:
+            InvalidJson: it is none.
+            InvalidParameters: a field is missing, unknown, or no text of a line at most.
+        """
+        value = self.json
+        if not isinstance(value, dict):
+            raise InvalidParameters("the body is a JSON object")
+        known = {*required, *optional}
+        wrong = sorted(name for name in value if name not in known or not _is_line(value[name]))
+        missing = sorted(name for name in required if name not in value)
+        if missing or wrong:
+            raise InvalidParameters(
+                f"missing: {', '.join(missing) or 'none'}; unknown or no text: {', '.join(wrong) or 'none'}"
+            )
+        return value
+
+
+def _is_line(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_TEXT and value.isprintable()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the host is answered."""
+
+    value: Any
+    status: int = 200
+
+
+Handler = Callable[[Ask], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method at one path of this API."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    body: str = ""
+    """The name of the body's schema in the OpenAPI file; empty where none is expected."""
+    query: tuple[str, ...] = ()
+    """The query parameters that it knows."""

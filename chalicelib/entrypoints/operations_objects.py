@@ -1,0 +1,131 @@
+"""The host's side of the objects: it puts its own in, and reads those that partners sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
+from chalicelib.modules.locations.view import for_drivers
+from chalicelib.node.own import Kept
+from chalicelib.node.partners import Partner
+from chalicelib.node.ports import LONGEST_ID, Stored, is_storable, theirs
+from chalicelib.node.sender import EVERYBODY
+from chalicelib.ocpi.errors import InvalidParameters, MethodNotAllowed, NotFound
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.paging import window_of
+from chalicelib.ocpi.reading import Deviation
+
+_MOST_AT_A_TIME: Final = 100
+
+
+# --- our own -------------------------------------------------------------------------------------------------------
+
+
+def _list(ask: Ask) -> Reply:
+    window = window_of(ask.request.query, _MOST_AT_A_TIME)
+    page = ask.company.outside.stores[ask.own.module.identifier].page(EVERYBODY, window)
+    following = None if page.next_offset is None else {"offset": page.next_offset}
+    return Reply({"total": page.total, "items": [json.loads(body) for body in page.bodies], "next": following})
+
+
+def _get(ask: Ask) -> Reply:
+    return Reply(ask.own.get(ask.steps["id"], ask.path))
+
+
+def _put(ask: Ask) -> Reply:
+    return _kept(ask.own.put(ask.steps["id"], ask.path, ask.json))
+
+
+def _patch(ask: Ask) -> Reply:
+    return _kept(ask.own.patch(ask.steps["id"], ask.path, ask.json))
+
+
+def _kept(kept: Kept) -> Reply:
+    warnings = [_warning(remark) for remark in kept.remarks]
+    answer = {"outcome": kept.outcome, "object": json.loads(kept.body), "warnings": warnings}
+    return Reply(answer, 201 if kept.outcome == "created" else 200)
+
+
+def _delete(ask: Ask) -> Reply:
+    module = ask.own.module
+    if not module.deletable:
+        raise MethodNotAllowed(f"the spec defines no deletion of {module.identifier}", ("GET", "PUT", "PATCH"))
+    ask.own.delete(ask.steps["id"])
+    return Reply({"outcome": "deleted"})
+
+
+def _import(ask: Ask) -> Reply:
+    own, values = ask.own, ask.json
+    if not isinstance(values, list):
+        raise InvalidParameters("the body is a JSON list of objects")
+    done = own.import_all(values)
+    return Reply(
+        {
+            "created": done.created,
+            "updated": done.updated,
+            "unchanged": done.unchanged,
+            "failed": [{"index": index, "id": object_id, "error": why} for index, object_id, why in done.failed],
+            "warnings": [f"{object_id}: {_warning(remark)}" for object_id, remark in done.remarks],
+        }
+    )
+
+
+def _warning(remark: Deviation) -> str:
+    return f"{remark.path} {remark.what} ({remark.rule})"
+
+
+# --- what partners sent --------------------------------------------------------------------------------------------
+
+
+def _received(ask: Ask) -> Reply:
+    partner, module = ask.partner, ask.module.identifier
+    limit = window_of({"limit": str(_MOST_AT_A_TIME)} | dict(ask.request.query), _MOST_AT_A_TIME).limit
+    store, after = ask.company.outside.stores[module], ask.request.query.get("after", "")[:LONGEST_ID]
+    found = store.received(theirs(partner.party), after, limit) if partner.party else []
+    items = [item for stored in found if (item := _shown(ask, partner, stored)) is not None]
+    return Reply({"items": items, "next": found[-1].id if len(found) == limit else None})
+
+
+def _received_one(ask: Ask) -> Reply:
+    partner, module, object_id = ask.partner, ask.module.identifier, ask.steps["id"]
+    store = ask.company.outside.stores[module]
+    stored = store.get(theirs(partner.party), object_id) if partner.party and is_storable(object_id) else None
+    shown = _shown(ask, partner, stored) if stored else None
+    if shown is None:
+        raise NotFound(f"this partner has sent us no {module} {object_id!r}")
+    return Reply(shown)
+
+
+def _shown(ask: Ask, partner: Partner, stored: Stored) -> Any:
+    """The object as the host asked to see it; None if it was deleted, or if drivers may not see it."""
+    if stored.aside.get("deleted_at"):
+        return None
+    value = json.loads(stored.body)
+    if ask.request.query.get("view") == "drivers" and ask.module.identifier is ModuleID.LOCATIONS:
+        return for_drivers(value, partner.business_details)
+    return value
+
+
+_OBJECT: Final = f"{ROOT}/{{module}}/{{id}}"
+_EVSE: Final = f"{_OBJECT}/{{evse_uid}}"
+_CONNECTOR: Final = f"{_EVSE}/{{connector_id}}"
+_RECEIVED: Final = f"{ROOT}/partners/{{partner}}/{{module}}"
+_PAGED: Final = ("offset", "limit", "date_from", "date_to")
+
+OPERATIONS: Final = (
+    Operation("GET", _RECEIVED, "What this partner sent us", _received, query=("after", "limit", "view")),
+    Operation("GET", f"{_RECEIVED}/{{id}}", "One object that this partner sent us", _received_one, query=("view",)),
+    Operation("GET", f"{ROOT}/{{module}}", "Our own objects, in pages", _list, query=_PAGED),
+    Operation("PUT", f"{ROOT}/{{module}}", "Create or replace a list of own objects", _import, "List"),
+    *(
+        operation
+        for path, what in ((_OBJECT, "object"), (_EVSE, "EVSE"), (_CONNECTOR, "connector"))
+        for operation in (
+            Operation("GET", path, f"One own {what}", _get),
+            Operation("PUT", path, f"Create or replace an own {what}", _put, "Object"),
+            Operation("PATCH", path, f"Change fields of an own {what}", _patch, "Object"),
+        )
+    ),
+    Operation("DELETE", _OBJECT, "Delete an own object, here and at every partner", _delete),
+)

@@ -1,0 +1,165 @@
+"""The host's side of roaming with somebody: invite, register, look, change, rotate, end."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chalicelib.bootstrap import Company
+from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
+from chalicelib.modules.credentials.objects import is_callable_url
+from chalicelib.node.partners import Partner
+from chalicelib.node.ports import Failure
+from chalicelib.ocpi.auth import AuthToken
+from chalicelib.ocpi.errors import InvalidParameters
+from chalicelib.ocpi.parties import Party, Role
+from chalicelib.ocpi.reading import Profile
+from chalicelib.ocpi.types import format_date_time
+
+
+def _self(ask: Ask) -> Reply:
+    company = ask.company
+    return Reply(
+        {
+            "name": company.settings.name,
+            "party": str(company.settings.party),
+            "roles": sorted(company.settings.roles),
+            "stage": company.settings.stage,
+            "versions_urls": {role.value: company.versions_url(role) for role in sorted(company.settings.roles)},
+        }
+    )
+
+
+def _invite(ask: Ask) -> Reply:
+    asked = ask.texts(required={"role"}, optional={"name"})
+    role = _their_role(ask.company, asked["role"])
+    invitation = ask.company.registrations.invite(role, asked.get("name", ""))
+    return Reply(
+        {
+            "id": invitation.partner.id,
+            "token": invitation.token.secret,
+            "expires_at": format_date_time(invitation.expires_at),
+            "versions_url": ask.company.versions_url(role.other),
+        },
+        201,
+    )
+
+
+def _register(ask: Ask) -> Reply:
+    asked = ask.texts(required={"versions_url", "token", "role"}, optional={"name"})
+    role = _their_role(ask.company, asked["role"])
+    if not is_callable_url(asked["versions_url"]):
+        raise InvalidParameters("versions_url is no absolute http(s) URL")
+    try:
+        token = AuthToken.of(asked["token"])
+    except ValueError as broken:
+        raise InvalidParameters(f"token: {broken}") from None
+    partner = ask.company.registrations.register(asked["versions_url"], token, role, asked.get("name", ""))
+    return Reply(_partner_json(ask.company, partner), 201)
+
+
+def _partners(ask: Ask) -> Reply:
+    return Reply({"partners": [_partner_json(ask.company, each) for each in ask.company.outside.partners.all()]})
+
+
+def _partner(ask: Ask) -> Reply:
+    return Reply(_partner_json(ask.company, ask.partner))
+
+
+def _change(ask: Ask) -> Reply:
+    changes: dict[str, Any] = ask.texts(optional={"name", "party", "profile"})
+    if "profile" in changes:
+        changes = changes | {"profile": _profile(changes["profile"])}
+    if "party" in changes:
+        changes = changes | {"party": _their_party(changes["party"])}
+    return Reply(_partner_json(ask.company, ask.company.registrations.changed(ask.partner, **changes)))
+
+
+def _rotate(ask: Ask) -> Reply:
+    return Reply(_partner_json(ask.company, ask.company.registrations.rotate(ask.partner)))
+
+
+def _unregister(ask: Ask) -> Reply:
+    return Reply(_partner_json(ask.company, ask.company.registrations.unregister(ask.partner)))
+
+
+def _outbox(ask: Ask) -> Reply:
+    return Reply({"failures": [_failure_json(each) for each in ask.company.outside.outbox.of(ask.partner.id)]})
+
+
+def _partner_json(company: Company, partner: Partner) -> dict[str, Any]:
+    return {
+        "id": partner.id,
+        "name": partner.name,
+        "state": partner.state,
+        "our_role": partner.our_role,
+        "their_role": partner.our_role.other,
+        "party": str(partner.party) if partner.party else None,
+        "versions_url": partner.versions_url,
+        "endpoints": dict(partner.endpoints),
+        "business_details": dict(partner.business_details),
+        "profile": partner.profile,
+        "problem": partner.problem,
+        "updated_at": format_date_time(partner.updated_at) if partner.updated_at else None,
+        "backlog": len(company.outside.outbox.of(partner.id)),
+        "tallies": company.outside.partners.tallies(partner.id),
+    }
+
+
+def _failure_json(failure: Failure) -> dict[str, Any]:
+    return {
+        "module": failure.announcement.module,
+        "id": failure.announcement.id,
+        "path": list(failure.announcement.path),
+        "reason": failure.reason,
+        "attempts": failure.attempts,
+        "failed_at": format_date_time(failure.failed_at),
+    }
+
+
+def _their_role(company: Company, text: str) -> Role:
+    """The role that a partner plays towards us.
+
+    Raises:
+        InvalidParameters: it is none, or we do not play its counterpart.
+    """
+    try:
+        role = Role(text)
+    except ValueError:
+        raise InvalidParameters("role is the role that they play: cpo or emsp") from None
+    if role.other not in company.settings.roles:
+        raise InvalidParameters(f"this node does not act as {role.other}, so it cannot roam with a {role}")
+    return role
+
+
+def _their_party(text: str) -> Party:
+    """Who the operator says that they are, where they do not say it themselves or may become another (Q-34, Q-36).
+
+    Raises:
+        InvalidParameters: it is no party.
+    """
+    try:
+        return Party.of(*text.split("/"))
+    except (TypeError, ValueError):
+        raise InvalidParameters("party is a country and a party id, such as NL/ABC") from None
+
+
+def _profile(text: str) -> Profile:
+    try:
+        return Profile(text)
+    except ValueError:
+        raise InvalidParameters("profile is strict or lenient") from None
+
+
+_PARTNER: Final = f"{ROOT}/partners/{{partner}}"
+
+OPERATIONS: Final = (
+    Operation("GET", ROOT, "Who this node is", _self),
+    Operation("GET", f"{ROOT}/partners", "Every partner", _partners),
+    Operation("POST", f"{ROOT}/partners", "Invite a partner; the token is shown once", _invite, "Invitation"),
+    Operation("POST", f"{ROOT}/partners/register", "Register with a partner", _register, "Registration"),
+    Operation("GET", _PARTNER, "One partner", _partner),
+    Operation("PATCH", _PARTNER, "Rename a partner, set its profile or who it is", _change, "PartnerChange"),
+    Operation("DELETE", _PARTNER, "Unregister", _unregister),
+    Operation("PUT", f"{_PARTNER}/credentials", "Rotate the tokens of both sides", _rotate),
+    Operation("GET", f"{_PARTNER}/outbox", "What this partner still has to be told", _outbox),
+)

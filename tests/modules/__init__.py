@@ -1,0 +1,1 @@
+"""The modules of OCPI, in conversation with real and with scripted partners."""

@@ -1,0 +1,71 @@
+"""The documents say what the code does: routes, settings and commands cannot drift apart from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from chalicelib.entrypoints.http import routes_markdown
+from chalicelib.settings import Settings
+from cli.main import cli
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+class Asked(Mapping[str, str]):
+    """An environment that remembers what was asked of it."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self.values_ = values
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        return self.values_[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_)
+
+    def __len__(self) -> int:
+        return len(self.values_)
+
+
+def settings_read() -> set[str]:
+    asked = Asked({"OCPI_COUNTRY_CODE": "DE", "OCPI_PARTY_ID": "ABC", "OCPI_NAME": "x"})
+    Settings.from_environment(asked)
+    return asked.names
+
+
+def test_the_route_table_is_the_one_that_is_served() -> None:
+    """``make docs`` writes it."""
+    assert (ROOT / "docs" / "routes.md").read_text(encoding="utf-8") == routes_markdown()
+
+
+@pytest.mark.parametrize("name", sorted(settings_read()))
+def test_every_setting_stands_in_the_readme(name: str) -> None:
+    assert f"`{name}`" in README
+
+
+def test_every_setting_is_provided_by_every_stage() -> None:
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text(encoding="utf-8"))
+    common = config.get("environment_variables", {})
+
+    for stage, facts in config["stages"].items():
+        assert settings_read() <= {*common, *facts.get("environment_variables", {})}, stage
+
+
+@pytest.mark.parametrize("command", sorted(cli.commands))
+def test_every_command_is_named_in_the_readme(command: str) -> None:
+    assert f"cli {command}" in README or f"`{command}" in README
+
+
+def test_every_decision_is_numbered_and_titled() -> None:
+    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+
+    for number, decision in enumerate(decisions, 1):
+        assert decision.name.startswith(f"{number:04}-")
+        assert decision.read_text(encoding="utf-8").startswith(f"# {number}. ")
