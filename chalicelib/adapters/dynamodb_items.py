@@ -16,9 +16,12 @@ from typing import Final
 from chalicelib.adapters.crawls import fixed_width
 from chalicelib.adapters.dynamodb import Item
 from chalicelib.node.ports import OURS, Stored
+from chalicelib.ocpi.errors import BodyTooLarge
 
 _ZLIB_JSON: Final = b"\x01"
 """The only format so far: canonical JSON, compressed by zlib. A later format gets a byte of its own."""
+_MOST_BYTES: Final = 396_000
+"""Of what an item holds beside its keys and numbers; DynamoDB takes 400 KB of it all."""
 _LEVEL: Final = 1
 """Level 6 saves a tenth of the bytes for four times the work."""
 
@@ -54,7 +57,11 @@ def item_of(stored: Stored) -> Item:
 
 
 def content_of(stored: Stored) -> Item:
-    """What changes with each write of an object."""
+    """What changes with each write of an object.
+
+    Raises:
+        BodyTooLarge: no item can hold it.
+    """
     content: Item = {
         "body": {"B": packed(stored.body)},
         "last_updated": {"S": fixed_width(stored.last_updated)},
@@ -62,6 +69,8 @@ def content_of(stored: Stored) -> Item:
     }
     if stored.aside:
         content["aside"] = {"S": json.dumps(dict(stored.aside), ensure_ascii=False, separators=(",", ":"))}
+    if len(content["body"]["B"]) + len(content.get("aside", {"S": ""})["S"].encode()) > _MOST_BYTES:
+        raise BodyTooLarge("the object takes more than 400 KB, even when compressed")
     return content
 
 

@@ -25,7 +25,8 @@ def deliveries(event: SQSEvent) -> None:
 
 
 def refresh_endpoints(_event: CloudWatchEvent) -> None:
-    """Tell every partner if our endpoints moved, and fetch theirs again in case they did without a word."""
+    """Tell every partner if our endpoints moved, fetch theirs in case they did, queue again what they missed."""
     with telemetry().event("refresh_endpoints", uuid4().hex):
         for partner in company().outside.partners.all():
             company().registrations.tended(partner)
+            company().deliverer.catch_up(partner.id)

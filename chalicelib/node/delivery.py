@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
+from chalicelib.node.bodies import encoded
+from chalicelib.node.news import Object, by_partner, collapsed, object_of, summary
 from chalicelib.node.outbound import Outbound, object_url
 from chalicelib.node.partners import Partner
-from chalicelib.node.ports import OURS, Announcement, Delivery, Failure, ObjectStore, Outbox, PartnerStore, Stored
-from chalicelib.node.receiver import encoded
+from chalicelib.node.ports import (
+    OURS,
+    Announcement,
+    Delivery,
+    Failure,
+    ObjectStore,
+    Outbox,
+    PartnerStore,
+    Queues,
+    Stored,
+)
 from chalicelib.node.telemetry import Observer
 from chalicelib.ocpi.envelope import accepted, code_of, opened
 from chalicelib.ocpi.errors import OcpiError, UnableToUseApi
@@ -26,8 +36,10 @@ from chalicelib.ocpi.parts import Json, Path, find
 RefreshEndpoints = Callable[[Partner], Partner]
 """Fetches a partner's endpoints again and answers with the partner as it then is (VER-13)."""
 
-_MOST_PARTS: Final = 4
-"""With more changed parts than this, the whole object is the smaller conversation."""
+_MOST_AGAIN: Final = 10
+_PAUSES_MIN: Final = (1, 5, 30)
+"""How long a partner is spared the same object after its first, second, ... failure. The last one is short enough for a
+state to be of use when they are back, and long enough for what they will never take."""
 
 
 class NotTaken(OcpiError):
@@ -35,7 +47,10 @@ class NotTaken(OcpiError):
 
 
 class Deliverer:
-    """Tells partners about changes of our objects; failures end in the outbox, never in an exception."""
+    """Tells partners about changes of our objects; failures end in the outbox, never in an exception.
+
+    What stands in the outbox is told with the next change of the object, or once the partner answers again.
+    """
 
     def __init__(
         self,
@@ -44,6 +59,7 @@ class Deliverer:
         stores: Mapping[ModuleID, ObjectStore],
         partners: PartnerStore,
         outbox: Outbox,
+        queues: Queues,
         outbound: Outbound,
         observer: Observer,
         clock: Callable[[], datetime],
@@ -54,6 +70,7 @@ class Deliverer:
         self._stores = stores
         self._partners = partners
         self._outbox = outbox
+        self._queues = queues
         self._outbound = outbound
         self._observer = observer
         self._clock = clock
@@ -61,17 +78,43 @@ class Deliverer:
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Tell each partner about each object once, however many of these deliveries name it."""
-        grouped: dict[tuple[str, ModuleID, str], list[Announcement]] = {}
-        for delivery in deliveries:
-            announcement = delivery.announcement
-            grouped.setdefault((delivery.partner_id, announcement.module, announcement.id), []).append(announcement)
-        for (partner_id, module, object_id), announcements in grouped.items():
+        for partner_id, news in by_partner(deliveries).items():
             partner = self._partners.get(partner_id)
-            if partner is not None and partner.is_registered and module in partner.endpoints:
-                self._observer.about(partner_id, module)
-                self._tell(partner, self._modules[module], object_id, collapsed(announcements))
+            if partner is not None and partner.is_registered:
+                self._tell_all(partner, news)
 
-    def _tell(self, partner: Partner, module: Module, object_id: str, news: Sequence[Announcement]) -> None:
+    def catch_up(self, partner_id: str) -> None:
+        """Queue again what this partner missed and what is due for another try (Q-57)."""
+        self._queue_again(partner_id, self._outbox.of(partner_id))
+
+    def _tell_all(self, partner: Partner, news: Mapping[Object, Sequence[Announcement]]) -> None:
+        missed = {object_of(failure.announcement): failure for failure in self._outbox.of(partner.id)}
+        reached = False
+        for about, announcements in news.items():
+            module, object_id = about
+            if module in partner.endpoints:
+                self._observer.about(partner.id, module)
+                reached |= self._tell(partner, self._modules[module], object_id, announcements, missed.pop(about, None))
+        if reached:
+            self._queue_again(partner.id, missed.values())
+
+    def _queue_again(self, partner_id: str, missed: Iterable[Failure]) -> None:
+        """Those whose pause is over, the oldest first and a few at a time: each that arrives brings the next."""
+        now = self._clock()
+        due = [failure for failure in missed if failure.failed_at + _pause(failure.attempts) <= now]
+        again = [Delivery(partner_id, failure.announcement) for failure in due[:_MOST_AGAIN]]
+        self._queues.deliver(again, cause=f"again at {now:%Y-%m-%dT%H:%M}")
+
+    def _tell(
+        self,
+        partner: Partner,
+        module: Module,
+        object_id: str,
+        announcements: Sequence[Announcement],
+        missed: Failure | None,
+    ) -> bool:
+        """Whether they took everything that they have to know of the object, what they missed before included."""
+        news = collapsed([missed.announcement, *announcements] if missed else announcements)
         delivery = Delivery(partner.id, summary(news))
         stored = self._stores[module.identifier].get(OURS, object_id)
         try:
@@ -79,16 +122,18 @@ class Deliverer:
                 self._remove(partner, module, object_id)
             for announcement in news if stored else ():
                 self._tell_part(partner, module, stored, announcement)  # type: ignore[arg-type]
-        except (UnableToUseApi, NotTaken) as failed:
+        except OcpiError as failed:
             self._outbox.record(Failure(partner.id, delivery.announcement, str(failed), 1, self._clock()))
-        else:
+            return False
+        if missed:
             self._outbox.settle(delivery)
+        return True
 
     def _remove(self, partner: Partner, module: Module, object_id: str) -> None:
         if not module.deletable:
             return
-        response = self._send(partner, module, "DELETE", (object_id,))
-        if response.status != 404:
+        response = self._send_where_they_are(partner, module, "DELETE", object_id)
+        if not _is_missing(response):
             _expect_taken(response, "DELETE")
 
     def _tell_part(self, partner: Partner, module: Module, stored: Stored, news: Announcement) -> None:
@@ -110,23 +155,30 @@ class Deliverer:
     ) -> None:
         """After a failed PATCH: look what they have, and PUT where that differs (TRA-25)."""
         _expect_not_refused(refusal, "PATCH")
-        have = self._send(partner, module, "GET", (stored.id, *path))
-        if accepted(have) and opened(have, "GET") == part:
-            return
-        self._put(partner, module, stored, path)
+        if not _holds(self._send(partner, module, "GET", (stored.id, *path)), part):
+            self._put(partner, module, stored, path)
 
     def _put(self, partner: Partner, module: Module, stored: Stored, path: Path) -> None:
         """PUT the part as it is now; where its parent is unknown to them, the whole object."""
         whole: Json = json.loads(stored.body)
-        part = find(whole, module.levels, path)
-        response = self._send(partner, module, "PUT", (stored.id, *path), part)
-        if response.status == 404 and path:
-            response = self._send(partner, module, "PUT", (stored.id,), whole)
-        if response.status == 404:
-            moved = self._refresh(partner)
-            if moved.endpoints.get(module.identifier) != partner.endpoints.get(module.identifier):
-                response = self._send(moved, module, "PUT", (stored.id,), whole)
-        _expect_taken(response, "PUT")
+        if path:
+            response = self._send(partner, module, "PUT", (stored.id, *path), find(whole, module.levels, path))
+            if not _is_missing(response):
+                _expect_taken(response, "PUT")
+                return
+        _expect_taken(self._send_where_they_are(partner, module, "PUT", stored.id, whole), "PUT")
+
+    def _send_where_they_are(
+        self, partner: Partner, module: Module, method: str, object_id: str, body: Json | None = None
+    ) -> Response:
+        """The answer of the module's endpoint, or of the one that it has moved to (VER-13)."""
+        response = self._send(partner, module, method, (object_id,), body)
+        if not _is_missing(response):
+            return response
+        moved = self._refresh(partner)
+        if moved.endpoints.get(module.identifier) in (None, partner.endpoints[module.identifier]):
+            return response
+        return self._send(moved, module, method, (object_id,), body)
 
     def _send(
         self, partner: Partner, module: Module, method: str, steps: tuple[str, ...], body: Json | None = None
@@ -136,36 +188,27 @@ class Deliverer:
         return self._outbound.send(partner, module.identifier, method, url, encoded(body) if body else b"")
 
 
-def collapsed(announcements: Iterable[Announcement]) -> list[Announcement]:
-    """The fewest announcements that say the same: parts once, with all their fields, and nothing below a whole part."""
-    by_path: dict[Path, Announcement] = {}
-    for announcement in announcements:
-        earlier = by_path.get(announcement.path)
-        if earlier is not None:
-            announcement = replace(announcement, fields=_either(earlier.fields, announcement.fields))  # noqa: PLW2901
-        by_path[announcement.path] = announcement
-    whole = {path for path, announcement in by_path.items() if announcement.fields is None}
-    kept = [
-        announcement
-        for path, announcement in by_path.items()
-        if not any(path[:depth] in whole for depth in range(len(path)))
-    ]
-    return kept if len(kept) <= _MOST_PARTS else [replace(kept[-1], path=(), fields=None)]
-
-
-def summary(news: Sequence[Announcement]) -> Announcement:
-    """One announcement that covers all of these, for the outbox."""
-    return news[0] if len(news) == 1 else replace(news[-1], path=(), fields=None)
-
-
-def _either(some: tuple[str, ...] | None, others: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    return None if some is None or others is None else tuple(sorted({*some, *others}))
+def _pause(attempts: int) -> timedelta:
+    return timedelta(minutes=_PAUSES_MIN[min(attempts, len(_PAUSES_MIN)) - 1])
 
 
 def _expect_not_refused(response: Response, what: str) -> None:
     """Asking again is no use where they do not let us in, or cannot answer."""
     if response.status in (401, 403, 429) or response.status >= 500:
         _expect_taken(response, what)
+
+
+def _is_missing(response: Response) -> bool:
+    """Whether nothing is at that URL; some say so with HTTP 404, some with OCPI status 2003 (Q-76)."""
+    return response.status == 404 or code_of(response)[0] == 2003
+
+
+def _holds(response: Response, part: Json) -> bool:
+    """Whether they have answered a GET with this part; if we cannot tell, they have not."""
+    try:
+        return bool(opened(response, "GET") == part)
+    except UnableToUseApi:
+        return False
 
 
 def _expect_taken(response: Response, what: str) -> None:

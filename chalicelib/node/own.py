@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from chalicelib.node.attempts import Sleep, repeated
-from chalicelib.node.ports import MOST_AT_ONCE, OURS, Announcement, ObjectStore, Queues, Stored
-from chalicelib.node.receiver import dumped, encoded
+from chalicelib.node.bodies import dumped, encoded
+from chalicelib.node.ports import MOST_AT_ONCE, OURS, Announcement, ObjectStore, Queues, Stored, is_storable
 from chalicelib.node.sender import EVERYBODY
+from chalicelib.node.stamps import stamped, with_stamps
 from chalicelib.ocpi.errors import ClientError, InvalidParameters
 from chalicelib.ocpi.module import Level, Module
-from chalicelib.ocpi.parts import Change, Json, Path, difference, find, merged, replaced, touched
+from chalicelib.ocpi.parts import Change, Json, Path, difference, find, merged, replaced
 from chalicelib.ocpi.reading import Deviation, Profile, read_value
 from chalicelib.ocpi.types import format_date_time
 
@@ -54,11 +55,23 @@ class _Draft:
     before: Stored | None
     whole: Json
     changes: tuple[Change, ...]
-    remarks: tuple[Deviation, ...] = field(default=())
+    moment: datetime
+    """Of the change: no earlier than the one before, whatever the clock says."""
+    remarks: tuple[Deviation, ...] = ()
 
     @property
     def version(self) -> int:
         return self.before.version + 1 if self.before else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One entry of a list that the host put in."""
+
+    place: int
+    id: str
+    value: Any
+    is_repeated: bool
 
 
 class OwnObjects:
@@ -79,7 +92,7 @@ class OwnObjects:
         Raises:
             NotFound: there is none.
         """
-        stored = self._store.get(OURS, object_id)
+        stored = self._found(object_id)
         part = find(json.loads(stored.body), self.module.levels, path) if stored else None
         if part is None:
             raise self.module.not_found(f"we have no such {self.module.level_of(path).model.__name__}")
@@ -95,7 +108,7 @@ class OwnObjects:
         return repeated(lambda: self._put(object_id, path, value), self._sleep)
 
     def _put(self, object_id: str, path: Path, value: Any) -> Kept:
-        stored = self._store.get(OURS, object_id)
+        stored = self._found(object_id)
         before = json.loads(stored.body) if stored else None
         if path and (before is None or find(before, self.module.levels, path[:-1]) is None):
             raise self.module.not_found(f"we have no such {self.module.level_of(path[:-1]).model.__name__}")
@@ -113,7 +126,7 @@ class OwnObjects:
         return repeated(lambda: self._patch(object_id, path, patch), self._sleep)
 
     def _patch(self, object_id: str, path: Path, patch: Json) -> Kept:
-        stored = self._store.get(OURS, object_id)
+        stored = self._found(object_id)
         known = find(json.loads(stored.body), self.module.levels, path) if stored else None
         if stored is None or known is None:
             raise self.module.not_found(f"we have no such {self.module.level_of(path).model.__name__}")
@@ -131,7 +144,7 @@ class OwnObjects:
         repeated(lambda: self._delete(object_id), self._sleep)
 
     def _delete(self, object_id: str) -> None:
-        stored = self._store.get(OURS, object_id)
+        stored = self._found(object_id)
         if stored is None:
             raise self.module.not_found(f"we have no such {self.module.model.__name__}")
         gone = Announcement(self.module.identifier, object_id, stored.version + 1, removed=True)
@@ -140,10 +153,16 @@ class OwnObjects:
 
     def import_all(self, values: Sequence[Any]) -> Imported:
         """Create or replace a whole list, in transactions of up to 99 new objects; safe to repeat."""
+        ids = [_id_of(value, self.module.id_field) for value in values]
+        first = {object_id: place for place, object_id in reversed(list(enumerate(ids)))}
+        items = [
+            _Item(place, object_id, value, is_repeated=object_id != "" and first[object_id] != place)
+            for place, (object_id, value) in enumerate(zip(ids, values, strict=True))
+        ]
         total = Imported()
-        for start in range(0, len(values), MOST_AT_ONCE):
-            chunk = values[start : start + MOST_AT_ONCE]
-            done = repeated(lambda start=start, chunk=chunk: self._import(start, chunk), self._sleep)  # type: ignore[misc]
+        for start in range(0, len(items), MOST_AT_ONCE):
+            chunk, outcomes = items[start : start + MOST_AT_ONCE], dict[str, str]()
+            done = repeated(lambda chunk=chunk, outcomes=outcomes: self._import(chunk, outcomes), self._sleep)  # type: ignore[misc]
             total = Imported(
                 total.created + done.created,
                 total.updated + done.updated,
@@ -153,28 +172,30 @@ class OwnObjects:
             )
         return total
 
-    def _import(self, start: int, values: Sequence[Any]) -> Imported:
-        ids = [_id_of(value, self.module.id_field) for value in values]
-        known = self._store.get_many(OURS, sorted({object_id for object_id in ids if object_id}))
+    def _import(self, items: Sequence[_Item], outcomes: dict[str, str]) -> Imported:
+        """What became of these; ``outcomes`` remembers what earlier attempts have written."""
+        known = self._store.get_many(OURS, sorted({item.id for item in items if item.id}))
         drafts: dict[str, _Draft] = {}
         failed: list[tuple[int, str, str]] = []
-        for place, (object_id, value) in enumerate(zip(ids, values, strict=True), start):
+        for item in items:
             try:
-                if object_id in drafts:
-                    raise InvalidParameters(f"{object_id} stands in the list twice")
-                drafts[object_id] = self._draft(object_id, (), value, known.get(object_id))
+                if item.is_repeated:
+                    raise InvalidParameters(f"{item.id} stands in the list twice")
+                drafts[item.id] = self._draft(item.id, (), item.value, known.get(item.id))
             except ClientError as broken:
-                failed.append((place, object_id, str(broken)))
-        changed = [draft for draft in drafts.values() if draft.changes]
-        self._write(changed)
-        created = sum(draft.before is None for draft in changed)
+                failed.append((item.place, item.id, str(broken)))
+        self._write([draft for draft in drafts.values() if draft.changes], outcomes)
+        became = [outcomes.get(object_id, "unchanged") for object_id in drafts]
         return Imported(
-            created=created,
-            updated=len(changed) - created,
-            unchanged=len(drafts) - len(changed),
+            created=became.count("created"),
+            updated=became.count("updated"),
+            unchanged=became.count("unchanged"),
             failed=tuple(failed),
             remarks=tuple((draft.id, remark) for draft in drafts.values() for remark in draft.remarks),
         )
+
+    def _found(self, object_id: str) -> Stored | None:
+        return self._store.get(OURS, object_id) if is_storable(object_id) else None
 
     # --- drafting and writing -------------------------------------------------------------------------------------
 
@@ -184,10 +205,11 @@ class OwnObjects:
         Raises:
             InvalidParameters: not a valid object, or another id than the one addressed.
         """
-        now, levels = self._clock(), self.module.levels
-        level = self.module.level_of(path)
-        value = _with_stamps(value, levels[len(path) :], format_date_time(now))
-        reading = read_value(level.model, value, Profile.STRICT, now, unknown="drop")
+        levels, level, moment = self.module.levels, self.module.level_of(path), self._clock()
+        moment = max(moment, stored.last_updated) if stored else moment
+        now = format_date_time(moment)
+        value = with_stamps(value, levels[len(path) :], now)
+        reading = read_value(level.model, value, Profile.STRICT, moment, unknown="drop")
         part, own_id = dumped(reading.value), path[-1] if path else object_id
         if part[level.id_field] != own_id:
             raise InvalidParameters(f"{level.model.__name__}.{level.id_field} is not {own_id!r}")
@@ -197,26 +219,28 @@ class OwnObjects:
             part = _with_removed_parts(part, known, levels[len(path) :])
         whole = replaced(before or {}, levels, path, part)
         changes = difference(before, whole, levels)
-        if before is not None:
-            whole = _restamped(whole, before, levels, changes, format_date_time(now))
-        else:
-            whole |= {"last_updated": format_date_time(now)}
-        return _Draft(object_id, stored, whole, changes, reading.deviations)
+        return _Draft(object_id, stored, stamped(whole, before, levels, now), changes, moment, reading.deviations)
 
     def _keep(self, draft: _Draft) -> Kept:
         if not draft.changes and draft.before:
             return Kept("unchanged", draft.before.body, draft.remarks)
-        self._write([draft])
-        return Kept("updated" if draft.before else "created", encoded(draft.whole), draft.remarks)
+        outcomes: dict[str, str] = {}
+        self._write([draft], outcomes)
+        return Kept(outcomes[draft.id], encoded(draft.whole), draft.remarks)
 
-    def _write(self, drafts: Sequence[_Draft]) -> None:
+    def _write(self, drafts: Sequence[_Draft], outcomes: dict[str, str]) -> None:
+        """Announce the changes, then write them, and say in ``outcomes`` how far that came."""
         if not drafts:
             return
         self._queues.announce([announced for draft in drafts for announced in self._announcements(draft)])
-        self._store.create([self._stored(draft) for draft in drafts if draft.before is None])
+        new = [draft for draft in drafts if draft.before is None]
+        if new:
+            self._store.create([_to_store(draft) for draft in new])
+            outcomes |= dict.fromkeys((draft.id for draft in new), "created")
         for draft in drafts:
             if draft.before is not None:
-                self._store.put(OURS, self._stored(draft))
+                self._store.put(OURS, _to_store(draft))
+                outcomes[draft.id] = "updated"
 
     def _announcements(self, draft: _Draft) -> list[Announcement]:
         return [
@@ -224,27 +248,15 @@ class OwnObjects:
             for change in draft.changes
         ]
 
-    def _stored(self, draft: _Draft) -> Stored:
-        now = self._clock()
-        moment = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        newest = max(moment, draft.before.last_updated) if draft.before else moment
-        return Stored(draft.id, encoded(draft.whole), newest, draft.version, list=EVERYBODY)
+
+def _to_store(draft: _Draft) -> Stored:
+    moment = draft.moment.replace(microsecond=draft.moment.microsecond // 1000 * 1000)
+    return Stored(draft.id, encoded(draft.whole), moment, draft.version, list=EVERYBODY)
 
 
 def _id_of(value: Any, id_field: str) -> str:
     object_id = value.get(id_field) if isinstance(value, dict) else None
-    return object_id if isinstance(object_id, str) and 0 < len(object_id) <= 255 else ""
-
-
-def _with_stamps(value: Any, levels: Sequence[Level], now: str) -> Any:
-    """``value`` with ``last_updated`` wherever the host left it out."""
-    if not isinstance(value, dict):
-        return value
-    stamped = value if value.get("last_updated") else value | {"last_updated": now}
-    parts = stamped.get(levels[1].list_field) if len(levels) > 1 else None
-    if isinstance(parts, list):
-        stamped = stamped | {levels[1].list_field: [_with_stamps(part, levels[1:], now) for part in parts]}
-    return stamped
+    return object_id if isinstance(object_id, str) and is_storable(object_id) else ""
 
 
 def _with_removed_parts(part: Json, known: Json, levels: Sequence[Level]) -> Json:
@@ -257,29 +269,3 @@ def _with_removed_parts(part: Json, known: Json, levels: Sequence[Level]) -> Jso
         item | inner.removed for item in known.get(inner.list_field) or () if item[inner.id_field] not in listed
     ]
     return part | {inner.list_field: [*(part.get(inner.list_field) or ()), *left_out]} if left_out else part
-
-
-def _restamped(whole: Json, before: Json, levels: Sequence[Level], changes: Sequence[Change], now: str) -> Json:
-    """``whole`` stamped now where it changed and above, and as before where it did not (LOC-02)."""
-    changed = {change.path for change in changes}
-    for path in _paths(whole, levels):
-        part, old = find(whole, levels, path), find(before, levels, path)
-        if part is None or old is None or path in changed:
-            continue
-        whole = replaced(whole, levels, path, part | {"last_updated": old["last_updated"]})
-    for change in changes:
-        part, old = find(whole, levels, change.path), find(before, levels, change.path)
-        if part is not None and old is not None:
-            stamp = max(now, old["last_updated"])
-            whole = replaced(whole, levels, change.path, part | {"last_updated": stamp})
-        whole = touched(whole, levels, change.path, now)
-    return whole
-
-
-def _paths(whole: Json, levels: Sequence[Level], above: Path = ()) -> list[Path]:
-    inner = levels[1] if len(levels) > 1 else None
-    parts = (whole.get(inner.list_field) or ()) if inner else ()
-    below = (
-        [path for part in parts for path in _paths(part, levels[1:], (*above, part[inner.id_field]))] if inner else []
-    )
-    return [above, *below]

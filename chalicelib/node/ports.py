@@ -75,6 +75,7 @@ class ObjectStore(Protocol):
 
         Raises:
             Conflict: the stored version is not the one before.
+            BodyTooLarge: the object is larger than the store can hold.
         """
 
     def create(self, stored: Sequence[Stored]) -> None:
@@ -86,6 +87,7 @@ class ObjectStore(Protocol):
 
         Raises:
             Conflict: one of them exists already.
+            BodyTooLarge: one of them is larger than the store can hold.
         """
 
     def remove(self, owner: str, stored: Stored) -> None:

@@ -6,25 +6,22 @@ Spec: transport_and_format.md, Client owned object push; rules TRA-19 to TRA-32,
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from chalicelib.node.attempts import Sleep, repeated
-from chalicelib.node.ports import ObjectStore, Stored, theirs
+from chalicelib.node.bodies import encoded
+from chalicelib.node.incoming import Addressed, Push, aside_after, capped, is_older, patch_of, put_of
+from chalicelib.node.ports import ObjectStore, Stored, is_storable, theirs
 from chalicelib.node.router import Call, Endpoint, Handler, version_root
 from chalicelib.ocpi.envelope import success
 from chalicelib.ocpi.errors import InvalidParameters, NotFound
 from chalicelib.ocpi.http import Response
-from chalicelib.ocpi.module import Level, Module
+from chalicelib.ocpi.module import Module
 from chalicelib.ocpi.parties import Party
-from chalicelib.ocpi.parts import Json, Path, find, merged, replaced, touched
-from chalicelib.ocpi.reading import Deviation, Profile, Reading, parse, read, read_value
-from chalicelib.ocpi.types import OcpiObject, format_date_time
-
-_TOLERATED_SKEW: Final = timedelta(minutes=5)
-"""A ``last_updated`` further ahead counts as now when pushes are compared (Q-72)."""
+from chalicelib.ocpi.parts import Json, difference, find, replaced, touched
+from chalicelib.ocpi.reading import Deviation, parse
+from chalicelib.ocpi.types import format_date_time
 
 
 class Tallies(Protocol):
@@ -32,42 +29,6 @@ class Tallies(Protocol):
 
     def tally(self, partner_id: str, counts: Mapping[str, int]) -> None:
         """Add to the partner's counters."""
-
-
-def dumped(value: OcpiObject) -> Json:
-    """The object as the JSON that we store and send: no nulls, no empty lists, stamps to the second."""
-    found: Json = value.model_dump(mode="json", exclude_none=True)
-    return found
-
-
-def encoded(value: Json) -> bytes:
-    """Canonical bytes: compact, UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-@dataclass(frozen=True, slots=True)
-class Addressed:
-    """What a receiver's URL addresses: an owner's object, or a part of it."""
-
-    owner: Party
-    id: str
-    path: Path
-    level: Level
-
-    @property
-    def own_id(self) -> str:
-        """The last segment, which the body must repeat."""
-        return self.path[-1] if self.path else self.id
-
-
-@dataclass(frozen=True, slots=True)
-class _Push:
-    """A part as it shall become, and how it came."""
-
-    part: Json
-    stamp: datetime
-    stamped_by_us: bool
-    deviations: tuple[Deviation, ...]
 
 
 class Receiver:
@@ -118,30 +79,23 @@ class Receiver:
             NotFound: the parent is unknown (LOC-14), or the owner is not the caller.
         """
         at = self._addressed(call)
-        reading = read(at.level.model, call.request.body, call.partner.profile, call.now)
-        self._same_id(at, dumped(reading.value))
-        created = repeated(lambda: self._put(call, at, reading), self._sleep)
-        self._count(call, reading.deviations)
+        push = put_of(at, call.request.body, call.partner.profile, call.now)
+        created = repeated(lambda: self._put(call, at, push), self._sleep)
+        self._count(call, push.deviations)
         return success(call.now, created=created)
 
-    def _put(self, call: Call, at: Addressed, reading: Reading[OcpiObject]) -> bool:
+    def _put(self, call: Call, at: Addressed, push: Push) -> bool:
         stored = self._stored(at, deleted=True)
         whole = None if stored is None or stored.aside.get("deleted_at") else json.loads(stored.body)
         if at.path and (whole is None or find(whole, self._module.levels, at.path[:-1]) is None):
             raise self._missing(at, parent=True)
         known = None if whole is None else find(whole, self._module.levels, at.path)
-        push = _Push(dumped(reading.value), _stamp(reading.value), _is_missing(reading), reading.deviations)
-        if known is not None and self._is_stale(call, at, stored, known, push):
-            return False
-        part = push.part if known is None else self._with_unnamed_parts(at, push.part, known)
-        self._write(call, at, stored, whole or {}, push, part)
+        if stored is not None and known is not None:
+            if self._is_stale(call, at, stored, known, push):
+                return False
+            push = push.keeping(at, known)
+        self._write(call, at, stored, whole or {}, push)
         return known is None
-
-    def _with_unnamed_parts(self, at: Addressed, part: Json, known: Json) -> Json:
-        """``part`` with the parts that the owner did not mention at all and may not delete (Q-29)."""
-        inner = self._inner(at)
-        keeps = inner is not None and inner.removed and inner.list_field not in part and known.get(inner.list_field)
-        return part | {inner.list_field: known[inner.list_field]} if inner is not None and keeps else part
 
     def patch(self, call: Call) -> Response:
         """Change the given fields of the object or part; the merged whole must be valid (TRA-22, TRA-24).
@@ -164,29 +118,13 @@ class Receiver:
         known = None if whole is None else find(whole, self._module.levels, at.path)
         if stored is None or known is None:
             raise self._missing(at)
-        push = self._merged(call, at, known, patch)
-        if self._is_stale(call, at, stored, known, push) or push.part == known:
+        push = patch_of(at, known, patch, call.partner.profile, call.now)
+        if self._is_stale(call, at, stored, known, push):
             return ()
-        self._write(call, at, stored, whole or {}, push, push.part)
+        says_nothing = push.stamped_by_us and not difference(known, push.part, at.levels)
+        if not says_nothing and push.part != known:
+            self._write(call, at, stored, whole or {}, push)
         return push.deviations
-
-    def _merged(self, call: Call, at: Addressed, known: Json, patch: Json) -> _Push:
-        profile, model = call.partner.profile, at.level.model
-        fields, forgiven = _without_required_nulls(model, patch, profile)
-        stamped_by_us = fields.get("last_updated") is None
-        if stamped_by_us:
-            fields |= {"last_updated": format_date_time(call.now)}
-        depth = len(at.path)
-        whole, skipped = merged(known, fields, self._module.levels[depth:], _completeness(profile, call.now))
-        self._same_id(at, whole)
-        if skipped and profile is Profile.STRICT:
-            raise InvalidParameters(f"{model.__name__}: {skipped[0]} is neither known nor complete (Q-45)")
-        reading = read_value(model, whole, profile, call.now)
-        touched_fields = [d for d in reading.deviations if d.path.split(".")[0].split("[")[0] in fields]
-        incomplete = [Deviation(path, "Q-45", "is an incomplete part and was skipped") for path in skipped]
-        deviations = (*forgiven, *incomplete, *touched_fields)
-        stamp = call.now if stamped_by_us else _stamp(reading.value)
-        return _Push(dumped(reading.value), stamp, stamped_by_us, deviations)
 
     def delete(self, call: Call) -> Response:
         """Take the object away; we keep it aside for objects that still refer to it (TAR-03, TAR-16).
@@ -217,14 +155,10 @@ class Receiver:
         if owner is None or owner != call.partner.party:
             raise NotFound("the country_code and party_id in the URL are not yours (TRA-30)")
         ids = [call.params[level.url_parameter] for level in self._module.levels if level.url_parameter in call.params]
-        return Addressed(owner, ids[0], tuple(ids[1:]), self._module.level_of(ids[1:]))
-
-    def _inner(self, at: Addressed) -> Level | None:
-        below = self._module.levels[len(at.path) + 1 :]
-        return below[0] if below else None
+        return Addressed(owner, ids[0], tuple(ids[1:]), self._module.levels[len(ids) - 1 :])
 
     def _stored(self, at: Addressed, *, deleted: bool = False) -> Stored | None:
-        if not 0 < len(at.id) <= 255:
+        if not is_storable(at.id):
             return None
         stored = self._store.get(theirs(at.owner), at.id)
         return None if stored is None or (stored.aside.get("deleted_at") and not deleted) else stored
@@ -233,30 +167,21 @@ class Receiver:
         level = self._module.level_of(at.path[:-1]) if parent else at.level
         return self._module.not_found(f"we have no such {level.model.__name__} of {at.owner}")
 
-    def _same_id(self, at: Addressed, part: Json) -> None:
-        if part[at.level.id_field] != at.own_id:
-            raise InvalidParameters(f"{at.level.model.__name__}.{at.level.id_field} is not the id in the URL (TRA-31)")
-
-    def _is_stale(self, call: Call, at: Addressed, stored: Stored | None, known: Json, push: _Push) -> bool:
+    def _is_stale(self, call: Call, at: Addressed, stored: Stored, known: Json, push: Push) -> bool:
         """Whether the push is older than what we hold: accepted, not applied, counted (Q-32)."""
-        marks = stored.aside.get("stamped_by_us", []) if stored else []
-        if stored is None or push.stamped_by_us or "/".join(at.path) in marks:
-            return False
-        newest = stored.last_updated if not at.path else _moment(known["last_updated"])
-        # Parts are stored to the second; a push within that second is no older than they are.
-        stale = _capped(push.stamp, call.now) < newest
+        stale = is_older(push, at, stored, known, call.now)
         if stale:
             self._tallies.tally(call.partner.id, {"stale_ignored": 1})
         return stale
 
-    def _write(self, call: Call, at: Addressed, stored: Stored | None, whole: Json, push: _Push, part: Json) -> None:
+    def _write(self, call: Call, at: Addressed, stored: Stored | None, whole: Json, push: Push) -> None:
         levels = self._module.levels
-        after = replaced(whole, levels, at.path, part)
+        after = replaced(whole, levels, at.path, push.part)
         after = touched(after, levels, at.path, format_date_time(push.stamp))
-        stamp = _capped(push.stamp, call.now)
+        stamp, version = capped(push.stamp, call.now), stored.version + 1 if stored else 1
         if stored is not None and at.path:
             stamp = max(stamp, stored.last_updated)
-        new = Stored(at.id, encoded(after), stamp, stored.version + 1 if stored else 1, aside=_aside(stored, at, push))
+        new = Stored(at.id, encoded(after), stamp, version, aside=aside_after(stored, at, push))
         self._store.put(theirs(at.owner), self._with_absent_parts(new, whole, after))
 
     def _with_absent_parts(self, new: Stored, before: Json, after: Json) -> Stored:
@@ -281,54 +206,3 @@ class Receiver:
             counts[name] = counts.get(name, 0) + 1
         if counts:
             self._tallies.tally(call.partner.id, counts)
-
-
-def _aside(stored: Stored | None, at: Addressed, push: _Push) -> dict[str, Any]:
-    """What we know beside the body after this push: a whole replacement forgets earlier marks."""
-    before = dict(stored.aside) if stored else {}
-    before.pop("deleted_at", None)
-    here = "/".join(at.path)
-    marks = {mark for mark in before.pop("stamped_by_us", ()) if mark != here and at.path}
-    if push.stamped_by_us:
-        marks |= {"/".join(at.path[:depth]) for depth in range(len(at.path) + 1)}
-    return before | ({"stamped_by_us": sorted(marks)} if marks else {})
-
-
-def _completeness(profile: Profile, now: datetime) -> Callable[[Level, Json], bool]:
-    def complete(level: Level, fragment: Json) -> bool:
-        try:
-            read_value(level.model, fragment, profile, now)
-        except InvalidParameters:
-            return False
-        return True
-
-    return complete
-
-
-def _without_required_nulls(
-    model: type[OcpiObject], patch: Json, profile: Profile
-) -> tuple[Json, tuple[Deviation, ...]]:
-    """The patch without nulls for required fields, which mean nothing (Q-21)."""
-    required = [name for name, field in model.model_fields.items() if field.is_required()]
-    nulls = [name for name in required if name in patch and patch[name] is None and name != "last_updated"]
-    if nulls and profile is Profile.STRICT:
-        raise InvalidParameters(f"{model.__name__}: {nulls[0]} is required and cannot be null (TRA-36)")
-    kept = {name: value for name, value in patch.items() if name not in nulls}
-    return kept, tuple(Deviation(name, "TRA-36", "is null in a PATCH and was ignored") for name in nulls)
-
-
-def _stamp(value: OcpiObject) -> datetime:
-    stamp = value.last_updated  # type: ignore[attr-defined]
-    return stamp if isinstance(stamp, datetime) else datetime.max.replace(tzinfo=UTC)
-
-
-def _is_missing(reading: Reading[Any]) -> bool:
-    return any(d.path == "last_updated" and d.what == "is missing" for d in reading.deviations)
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _capped(stamp: datetime, now: datetime) -> datetime:
-    return stamp if stamp <= now + _TOLERATED_SKEW else now

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from chalicelib.node.ports import OURS, ObjectStore
-from chalicelib.node.receiver import encoded
+from chalicelib.node.bodies import encoded
+from chalicelib.node.ports import OURS, ObjectStore, is_storable
 from chalicelib.node.router import Call, Endpoint, version_root
 from chalicelib.ocpi.envelope import json_list, success
 from chalicelib.ocpi.http import Response
@@ -58,7 +58,7 @@ class Sender:
         """
         levels = self._module.levels
         ids = [call.params[level.url_parameter] for level in levels if level.url_parameter in call.params]
-        stored = self._store.get(OURS, ids[0]) if 0 < len(ids[0]) <= 255 else None
+        stored = self._store.get(OURS, ids[0]) if is_storable(ids[0]) else None
         if stored is not None and len(ids) == 1:
             return success(call.now, stored.body)
         part = find(json.loads(stored.body), levels, tuple(ids[1:])) if stored else None

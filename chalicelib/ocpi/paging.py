@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +77,7 @@ def _date(query: Mapping[str, str], name: str) -> datetime | None:
         return None
     try:
         # A "+" that a caller forgot to encode arrives as a space before the offset.
-        return parse_date_time(text if text.count(":") < 3 else text.replace(" ", "+"))
+        return parse_date_time(re.sub(r" (\d\d:?\d\d)$", r"+\1", text, flags=re.ASCII))
     except ValueError as broken:
         raise InvalidParameters(f"{name} {broken} (PAG-21)") from None
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import Level
 
 Json = dict[str, Any]
@@ -53,12 +54,16 @@ def merged(stored: Json, patch: Json, levels: Sequence[Level], complete: IsCompl
 
     Fragments of parts merge into the parts they name; an unknown part is added if it is complete, else skipped (Q-45).
     A fragment without ``last_updated`` has its parent's.
+
+    Raises:
+        InvalidParameters: two fragments name the same part.
     """
     inner = levels[1] if len(levels) > 1 else None
     if inner is None or inner.list_field not in patch:
         return stored | patch, ()
     fragments = patch[inner.list_field]
-    if not isinstance(fragments, list | None):
+    if not isinstance(fragments, list | None) or (fragments == [] and not inner.removed):
+        # An empty list of what may be deleted is meant; whether there may be none is not decided here (LOC-09).
         return stored | patch, ()
     parts, skipped = _merged_parts(stored, fragments or [], patch.get("last_updated"), levels[1:], complete)
     return stored | patch | {inner.list_field: parts}, skipped
@@ -69,8 +74,13 @@ def _merged_parts(
 ) -> tuple[list[Json], tuple[str, ...]]:
     level, skipped = levels[0], []
     parts = _by_id(stored, level)
+    named: set[str] = set()
     for fragment in fragments:
         part_id = fragment.get(level.id_field) if isinstance(fragment, dict) else None
+        if isinstance(part_id, str) and part_id in named:
+            # The first one is not validated yet: nothing can be merged into it.
+            raise InvalidParameters(f"{level.list_field}[] names one {level.id_field} twice (LOC-08)")
+        named |= {part_id} if isinstance(part_id, str) else set()
         fresh = {"last_updated": stamp} | fragment if stamp and isinstance(fragment, dict) else fragment
         if isinstance(part_id, str) and part_id in parts:
             parts[part_id], below = merged(parts[part_id], fresh, levels, complete)

@@ -7,10 +7,12 @@ partner, the breaches are mended or let pass one by one, so that each has a JSON
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -23,6 +25,8 @@ from chalicelib.ocpi.types import OcpiObject, Tolerance, format_date_time
 M = TypeVar("M", bound=OcpiObject)
 
 _MOST_BREACHES_NAMED: Final = 5
+_MOST_BREACHES: Final = 10_000
+"""Naming and mending each takes time; a location of a thousand connectors that breaks ten rules each still passes."""
 _MOST_ROUNDS: Final = 4
 """Mending one breach can uncover another behind it, one nesting level deeper; the spec's objects nest four deep."""
 
@@ -61,12 +65,15 @@ def parse(body: bytes) -> Any:
 
     Raises:
         InvalidJson: not JSON in UTF-8, or nothing at all (TRA-15).
-        InvalidParameters: JSON that no honest client sends: a name twice in one object, nesting or numbers without end.
+        InvalidParameters: JSON that no honest client sends: a name twice in one object, nesting or numbers without end,
+            half a character.
     """
     if not body.strip():
         raise InvalidJson("the body is empty where JSON is required")
     try:
-        return json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_not_json)
+        value = json.loads(
+            body.decode(), object_pairs_hook=_unique, parse_constant=_not_json, parse_float=_finite_float
+        )
     except RecursionError:
         raise _too_deep(body) from None
     except _DuplicateNameError as twice:
@@ -75,6 +82,12 @@ def parse(body: bytes) -> Any:
         if "integer string conversion" in str(broken):
             raise InvalidParameters("the body contains a number that is too large (FMT-05)") from None
         raise InvalidJson("the body is not JSON") from None
+    try:
+        # Stricter than json: no lone surrogates, which UTF-8 cannot carry on, and at most 200 levels of nesting.
+        from_json(body)
+    except ValueError:
+        raise InvalidParameters("the body nests too deeply, or holds half a character (FMT-07)") from None
+    return value
 
 
 class _DuplicateNameError(Exception):
@@ -87,6 +100,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         raise _DuplicateNameError(next(name for name, _ in pairs if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
     return found
+
+
+def _finite_float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        # It would be sent on as Infinity, which is not JSON.
+        raise InvalidParameters("the body contains a number that is too large (FMT-05)")
+    return value
 
 
 def _not_json(name: str) -> Any:
@@ -134,6 +155,8 @@ def read_value(model: type[M], value: Any, profile: Profile, now: datetime, *, u
             model.model_validate(value, context=Tolerance.PEDANTIC, extra="allow" if unknown == "keep" else "forbid")
             break
         except ValidationError as invalid:
+            if invalid.error_count() > _MOST_BREACHES:
+                raise InvalidParameters(f"{model.__name__}: breaks more than {_MOST_BREACHES} rules") from None
             breaches = invalid.errors(include_url=False)
         deviations |= {(breach["loc"], breach["type"]): _deviation(breach) for breach in breaches}
         mended = value if profile is Profile.STRICT else _mended(value, breaches, now)
@@ -193,7 +216,7 @@ def _mended(value: Any, breaches: list[Any], now: datetime) -> Any:
     mends = {breach["loc"]: mend for breach in breaches if (mend := _mend(breach, now)) is not None}
     if not mends:
         return value
-    copy = from_json(json.dumps(value))
+    copy = json.loads(json.dumps(value))
     for loc, mend in mends.items():
         _put(copy, loc, mend)
     return copy
@@ -204,10 +227,15 @@ def _mend(breach: Mapping[str, Any], now: datetime) -> Any:
     if kind == "ocpi":
         return breach["ctx"]["mend"]
     if kind == "missing":
-        return format_date_time(now) if breach["loc"][-1] == "last_updated" else None
-    if kind == "string_type":
-        return str(given) if isinstance(given, int | float) and not isinstance(given, bool) else None
+        return {"last_updated": format_date_time(now), **_STAND_INS}.get(breach["loc"][-1])
+    if kind == "string_type" and isinstance(given, int | float) and not isinstance(given, bool):
+        # Through Decimal, because Python writes 0.00005 with an exponent.
+        return f"{Decimal(str(given)):f}"
     return None
+
+
+_STAND_INS: Final = {"twentyfourseven": False}
+"""Required fields that partners leave out where the others say it all: hours are not around the clock (Q-44)."""
 
 
 def _put(value: Any, loc: tuple[int | str, ...], mend: Any) -> None:

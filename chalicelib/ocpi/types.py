@@ -14,11 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -57,7 +58,8 @@ class OcpiObject(BaseModel):
     Empty optional fields are None, and so are empty ``*`` lists: null, ``[]`` and omitted are one (TRA-36).
     """
 
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)
+    # Only a model that allows unknown fields writes out those that its reader kept.
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, defer_build=True)
 
 
 # --- strings -----------------------------------------------------------------------------------------------------
@@ -83,18 +85,22 @@ class _Annotation:
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROL_IN_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_MARKUP = re.compile(r"<[A-Za-z/!]")
 
 
 @dataclass(frozen=True)
 class Text(_Annotation):
     """A string of at most ``limit`` characters; a lenient reader takes up to ``lenient`` (FMT-10, Q-18).
 
-    Non-ASCII text is accepted (Q-19), control characters are not; only ``prose`` may have line breaks and tabs.
+    Non-ASCII text is accepted (Q-19), control characters are not; only ``prose`` may have line breaks and tabs, and
+    is watched for markup (FMT-09).
     """
 
     limit: int
     lenient: int = 255
     prose: bool = False
+    least: int = 0
+    """1 for an id, which has to make a segment of a URL."""
 
     def check(self, value: str, info: ValidationInfo) -> str:
         """The value, if it keeps the rule."""
@@ -102,17 +108,17 @@ class Text(_Annotation):
             raise breach("FMT-07", "contains a control character")
         if _CONTROL.search(value) and not tolerated(info, Tolerance.STRICT):
             raise breach("FMT-07", "contains line breaks or tabs")
+        if self.prose and _MARKUP.search(value) and not tolerated(info, Tolerance.STRICT):
+            raise breach("FMT-09", "contains markup")
+        if len(value) < self.least:
+            raise breach("FMT-10", "is empty")
         if len(value) > self.limit and not (tolerated(info, Tolerance.LENIENT) and len(value) <= self.lenient):
             raise breach("FMT-10", f"is longer than {self.limit} characters")
         return value
 
     def schema(self) -> JsonSchemaValue:
         """What this adds to the JSON Schema."""
-        return {"maxLength": self.limit}
-
-
-def _still_bad(mended: str | None) -> bool:
-    return mended is None or bool(_CONTROL.search(mended))
+        return {"maxLength": self.limit} | ({"minLength": self.least} if self.least else {})
 
 
 @dataclass(frozen=True)
@@ -261,7 +267,20 @@ ClockTime = Annotated[
 ]
 """``HH:MM`` in 24 hours. A lenient reader takes ``9:00`` and, as the end of the day, ``24:00`` (Q-44)."""
 
-Day = Annotated[str, Matches(r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", "FMT-22", "a YYYY-MM-DD date")]
+
+def _existing(value: str) -> str:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise breach("FMT-22", "is not a date that exists") from None
+    return value
+
+
+Day = Annotated[
+    str,
+    Matches(r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", "FMT-22", "a YYYY-MM-DD date"),
+    AfterValidator(_existing),
+]
 
 
 # --- numbers -----------------------------------------------------------------------------------------------------
@@ -291,7 +310,8 @@ def _number(value: Any, info: ValidationInfo) -> int | float:
         raise breach("FMT-05", "is too large a number")
     if round(value, 4) != value and not tolerated(info, Tolerance.LENIENT):
         raise breach("FMT-05", "has more than 4 decimals")
-    return value if isinstance(value, int) else round(value, 6)
+    # Below 0.0001 Python would write an exponent.
+    return value if isinstance(value, int) else round(value, 6 if abs(value) >= 0.0001 else 4)
 
 
 def _int(value: Any) -> int:

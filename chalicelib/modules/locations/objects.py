@@ -94,13 +94,15 @@ def _degrees(value: str, most: int) -> str | None:
     return f"{float(value):.6f}"
 
 
+_LATITUDE = r"-?([0-8]?[0-9]\.[0-9]{6}|90\.0{6})"
+_LONGITUDE = r"-?((0?[0-9]{1,2}|1[0-7][0-9])\.[0-9]{6}|180\.0{6})"
+"""The spec's patterns, and no further than the earth goes (Q-17)."""
+
 Latitude = Annotated[
-    str,
-    Matches(r"-?[0-9]{1,2}\.[0-9]{6}", "FMT-12", "a latitude with 6 decimals", mend=lambda text: _degrees(text, 90)),
+    str, Matches(_LATITUDE, "FMT-12", "a latitude with 6 decimals", mend=lambda text: _degrees(text, 90))
 ]
 Longitude = Annotated[
-    str,
-    Matches(r"-?[0-9]{1,3}\.[0-9]{6}", "FMT-12", "a longitude with 6 decimals", mend=lambda text: _degrees(text, 180)),
+    str, Matches(_LONGITUDE, "FMT-12", "a longitude with 6 decimals", mend=lambda text: _degrees(text, 180))
 ]
 
 
@@ -109,6 +111,13 @@ class GeoLocation(OcpiObject):
 
     latitude: Latitude
     longitude: Longitude
+
+    @model_validator(mode="after")
+    def _is_somewhere(self, info: ValidationInfo) -> Self:
+        nowhere = float(self.latitude) == float(self.longitude) == 0
+        if nowhere and not tolerated(info, Tolerance.STRICT):
+            raise breach("FMT-12", "is 0/0, in the sea off Africa")
+        return self
 
 
 class AdditionalGeoLocation(GeoLocation):
@@ -216,7 +225,7 @@ class StatusSchedule(OcpiObject):
 class Connector(OcpiObject):
     """A socket or cable; voltage in V, amperage in A. Its id is unique within its EVSE. Spec: mod_locations.md 3.3."""
 
-    id: Annotated[str, Text(36)]
+    id: Annotated[str, Text(36, least=1)]
     standard: Annotated[str, OneOf(CONNECTOR_TYPE)]
     format: Annotated[str, OneOf(("SOCKET", "CABLE"))]
     power_type: Annotated[str, OneOf(("AC_1_PHASE", "AC_3_PHASE", "DC"))]
@@ -230,7 +239,7 @@ class Connector(OcpiObject):
 class Evse(OcpiObject):
     """One charging spot: it serves one car at a time. Spec: mod_locations.md 3.2."""
 
-    uid: Annotated[str, Text(39)]
+    uid: Annotated[str, Text(39, least=1)]
     evse_id: Annotated[str, Text(48)] | None = None
     status: Annotated[str, OneOf(STATUS, otherwise="UNKNOWN")]
     status_schedule: Many[StatusSchedule] = None
@@ -266,7 +275,7 @@ def _true_if_null(value: Any) -> Any:
 class Location(OcpiObject):
     """A place where cars charge. Spec: mod_locations.md 3.1."""
 
-    id: Annotated[str, Text(39)]
+    id: Annotated[str, Text(39, least=1)]
     type: Annotated[str, OneOf(LOCATION_TYPE)]
     name: Annotated[str, Text(255, lenient=1024)] | None = None
     address: Annotated[str, Text(45)]
@@ -283,7 +292,7 @@ class Location(OcpiObject):
     facilities: Many[Annotated[str, OneOf(FACILITY)]] = None
     time_zone: Annotated[str, Text(255)] | None = None
     opening_times: Hours | None = None
-    charging_when_closed: Annotated[bool, BeforeValidator(_true_if_null)] = True
+    charging_when_closed: Annotated[bool, BeforeValidator(_true_if_null, json_schema_input_type=bool | None)] = True
     images: Many[Image] = None
     energy_mix: EnergyMix | None = None
     last_updated: DateTime
@@ -302,6 +311,6 @@ class Location(OcpiObject):
             return name
         try:
             ZoneInfo(name)
-        except (ValueError, OSError):
+        except (KeyError, ValueError, OSError):  # unknown, a way out of the database, a folder in it
             raise breach("FMT-18", "is not an IANA time zone") from None
         return name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from pydantic import ValidationInfo, field_validator
+
 from chalicelib.modules.locations.objects import EnergyMix
 from chalicelib.ocpi.types import (
     Between,
@@ -19,7 +21,10 @@ from chalicelib.ocpi.types import (
     OneOf,
     Some,
     Text,
+    Tolerance,
     Url,
+    breach,
+    tolerated,
 )
 
 DAY_OF_WEEK = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
@@ -65,10 +70,17 @@ class TariffElement(OcpiObject):
 class Tariff(OcpiObject):
     """What charging costs, excluding VAT. Spec: mod_tariffs.md 3.1."""
 
-    id: Annotated[str, Text(36)]
+    id: Annotated[str, Text(36, least=1)]
     currency: Currency
     tariff_alt_text: Many[DisplayText] = None
     tariff_alt_url: Url | None = None
     elements: Some[TariffElement]
     energy_mix: EnergyMix | None = None
     last_updated: DateTime
+
+    @field_validator("elements")
+    @classmethod
+    def _last_one_always_applies(cls, elements: list[TariffElement], info: ValidationInfo) -> list[TariffElement]:
+        if elements[-1].restrictions not in (None, TariffRestrictions()) and not tolerated(info, Tolerance.STRICT):
+            raise breach("TAR-08", "ends with an element that has restrictions, so there may be no price at all")
+        return elements

@@ -1,0 +1,19 @@
+"""Objects as the JSON that we store and send."""
+
+from __future__ import annotations
+
+import json
+
+from chalicelib.ocpi.parts import Json
+from chalicelib.ocpi.types import OcpiObject
+
+
+def dumped(value: OcpiObject) -> Json:
+    """The object as a JSON value: no nulls, no empty lists, stamps to the second."""
+    found: Json = value.model_dump(mode="json", exclude_none=True)
+    return found
+
+
+def encoded(value: Json) -> bytes:
+    """Canonical bytes: compact, UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,57 @@
+"""What there is to tell a partner, sorted and shortened: several announcements often say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from chalicelib.node.ports import Announcement, Delivery
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.parts import Path
+
+_MOST_PARTS: Final = 4
+"""With more changed parts than this, the whole object is the smaller conversation."""
+
+Object = tuple[ModuleID, str]
+"""An own object: its module and its id."""
+
+
+def object_of(announcement: Announcement) -> Object:
+    """The object that this is about."""
+    return announcement.module, announcement.id
+
+
+def by_partner(deliveries: Iterable[Delivery]) -> dict[str, dict[Object, list[Announcement]]]:
+    """What each partner is to be told of each object, in order."""
+    grouped: dict[str, dict[Object, list[Announcement]]] = {}
+    for delivery in deliveries:
+        news = grouped.setdefault(delivery.partner_id, {})
+        news.setdefault(object_of(delivery.announcement), []).append(delivery.announcement)
+    return grouped
+
+
+def collapsed(announcements: Iterable[Announcement]) -> list[Announcement]:
+    """The fewest announcements that say the same: parts once, with all their fields, and nothing below a whole part."""
+    by_path: dict[Path, Announcement] = {}
+    for announcement in announcements:
+        earlier = by_path.get(announcement.path)
+        if earlier is not None:
+            announcement = replace(announcement, fields=_either(earlier.fields, announcement.fields))  # noqa: PLW2901
+        by_path[announcement.path] = announcement
+    whole = {path for path, announcement in by_path.items() if announcement.fields is None}
+    kept = [
+        announcement
+        for path, announcement in by_path.items()
+        if not any(path[:depth] in whole for depth in range(len(path)))
+    ]
+    return kept if len(kept) <= _MOST_PARTS else [replace(kept[-1], path=(), fields=None)]
+
+
+def summary(news: Sequence[Announcement]) -> Announcement:
+    """One announcement that covers all of these, for the outbox."""
+    return news[0] if len(news) == 1 else replace(news[-1], path=(), fields=None)
+
+
+def _either(some: tuple[str, ...] | None, others: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if some is None or others is None else tuple(sorted({*some, *others}))
