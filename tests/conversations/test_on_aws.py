@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.conftest import Stage
 from tests.conversations.on_aws import CallCount, CompanyOnAws, pair_on_aws
+from tests.node.faults import at_once
 from tests.world import Pair
 
 
@@ -24,25 +24,6 @@ def pair(new_stage: Callable[[], Stage]) -> Pair:
 def stage_of(company: Any) -> Stage:
     assert isinstance(company, CompanyOnAws)
     return company.stage
-
-
-def at_once(*actions: Callable[[], object]) -> None:
-    """Runs the actions in threads that start together; an exception of one fails the test."""
-    start, problems = threading.Barrier(len(actions)), []
-
-    def run(action: Callable[[], object]) -> None:
-        start.wait()
-        try:
-            action()
-        except Exception as problem:  # noqa: BLE001 - told by the assertion below
-            problems.append(problem)
-
-    threads = [threading.Thread(target=run, args=(action,)) for action in actions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert problems == []
 
 
 def test_a_page_costs_two_calls_at_any_offset(pair: Pair) -> None:
@@ -85,7 +66,7 @@ def test_fifty_patches_of_different_evses_at_once_all_survive(pair: Pair) -> Non
     pair.to_emsp("PUT", path, make.location("LOC1", evses=evses))
     patch = {"status": "CHARGING", "last_updated": "2026-02-01T00:00:00Z"}
 
-    at_once(*(lambda n=n: pair.to_emsp("PATCH", f"{path}/E{n}", patch) for n in range(50)))  # type: ignore[misc]
+    at_once(*(lambda n=n: pair.to_emsp("PATCH", f"{path}/E{n}", patch) for n in range(50)))
 
     stored = pair.to_emsp("GET", path).data
     assert {evse["status"] for evse in stored["evses"]} == {"CHARGING"}
@@ -95,7 +76,7 @@ def test_fifty_creations_at_once_get_fifty_dense_places_in_the_list(pair: Pair) 
     """PAG-05, PAG-11."""
     own = pair.cpo.company.own[ModuleID.TARIFFS]
 
-    at_once(*(lambda n=n: own.put(f"T{n}", (), make.tariff(f"T{n}")) for n in range(50)))  # type: ignore[misc]
+    at_once(*(lambda n=n: own.put(f"T{n}", (), make.tariff(f"T{n}")) for n in range(50)))
 
     page = pair.to_cpo("GET", "/ocpi/cpo/2.1.1/tariffs", query={"limit": "99"})
     assert page.headers["x-total-count"] == "50"

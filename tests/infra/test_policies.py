@@ -76,7 +76,8 @@ def test_the_api_sends_changes_and_reads_no_queue() -> None:
 
     assert api["changes"] == {"sqs:SendMessage", "sqs:GetQueueUrl"}
     assert "deliveries.fifo" not in api
-    assert all("dynamodb:PutItem" in api[table] for table in ("locations", "tariffs", "partners", "outbox"))
+    assert all("dynamodb:PutItem" in api[table] for table in ("locations", "tariffs", "partners"))
+    assert api["outbox"] == {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
 
 
 def test_workers_cannot_change_objects() -> None:
@@ -97,12 +98,14 @@ def test_only_the_delivery_worker_takes_deliveries() -> None:
     assert takers == ["delivery_worker"]
 
 
-def test_refreshing_endpoints_touches_partners_only() -> None:
+def test_refreshing_endpoints_touches_no_objects_and_changes_partners_only() -> None:
     granted = allowed("prod", "refresh_endpoints")
 
-    assert {name for name, actions in granted.items() if any(a.startswith(("dynamodb", "sqs")) for a in actions)} == {
-        "partners"
+    touched = {
+        name: actions for name, actions in granted.items() if any(a.startswith(("dynamodb", "sqs")) for a in actions)
     }
+    assert set(touched) == {"partners", "outbox", "deliveries.fifo"}
+    assert [name for name, actions in touched.items() if "dynamodb:PutItem" in actions] == ["partners"]
 
 
 def test_writing_policies_again_changes_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,281 @@
+"""Two packaged stages roam: each function has in its package all that it needs, and its role allows all that it does.
+
+The emulator enforces IAM, so an action that a policy lacks fails here as on AWS; and functions find nothing but their
+packages and boto3. What Lambda itself does with a role is not enforced and is asked for instead.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import boto3
+import pytest
+
+from chalicelib.node.ports import Announcement, Failure
+from chalicelib.ocpi.module import ModuleID
+from cli import policies
+from cli.local import emulator
+from cli.local.workers import Schedule
+from tests import make
+from tests.infra.running_stack import Roaming, add_stages, connected, deploy, eventually, lambda_python
+from tests.infra.stage import ROOT, copy_project
+
+CPO, EMSP = "DE/CPO", "NL/MSP"
+STAGES = {
+    "cpo": {"OCPI_COUNTRY_CODE": "DE", "OCPI_PARTY_ID": "CPO"},
+    "emsp": {"OCPI_COUNTRY_CODE": "NL", "OCPI_PARTY_ID": "MSP"},
+}
+EVERY_DAY = Schedule("refresh_endpoints", 86_400, print)
+each_module = pytest.mark.parametrize("module", policies.OBJECT_TABLES)
+each_function = pytest.mark.parametrize("function", policies.GRANTS)
+
+
+def added(tariff: str) -> Announcement:
+    """That there is a new tariff."""
+    return Announcement(ModuleID.TARIFFS, tariff, version=1)
+
+
+def function_of(mapping: Mapping[str, Any]) -> str:
+    """The name of the function that an event source mapping calls."""
+    return str(mapping["FunctionArn"]).rpartition(":")[2]
+
+
+@pytest.fixture(scope="module")
+def admin() -> Iterator[Any]:
+    """A session of an administrator, at an AWS that enforces IAM."""
+    # Not pytest's own, which it keeps for a while: the emulator leaves 30 MB per function in its folder.
+    with TemporaryDirectory(ignore_cleanup_errors=True) as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        settings = {"AUTH": "true", "LAMBDA_PYTHON": str(lambda_python(folder / "python")), "TMPDIR": name}
+        with emulator.running(folder / "log", settings=settings) as running:
+            for variable, value in running.environment.items():
+                patch.setenv(variable, value)
+            yield boto3.Session()
+
+
+@pytest.fixture(scope="module")
+def roaming(admin: Any, tmp_path_factory: pytest.TempPathFactory) -> Roaming:
+    """The two stages, registered with each other through their APIs."""
+    project = copy_project(ROOT, tmp_path_factory.mktemp("stages") / "project")
+    add_stages(project, STAGES)
+    cpo, emsp = (deploy(admin, project, stage) for stage in STAGES)
+    return Roaming(cpo, emsp, *connected(cpo, emsp))
+
+
+def test_who_brings_no_token_is_answered_401_in_an_envelope(roaming: Roaming) -> None:
+    answer = roaming.cpo.call("GET", "/ocpi/cpo/versions")
+
+    assert (answer.status, answer.json["status_code"]) == (401, 2000)
+
+
+def test_an_unknown_path_is_answered_404_in_an_envelope(roaming: Roaming) -> None:
+    answer = roaming.cpo.call("GET", "/ocpi/3.0/nothing", authorization="Token unknown")
+
+    assert (answer.status, answer.json["status_code"]) == (404, 2000)
+
+
+def test_both_know_each_other_as_registered(roaming: Roaming) -> None:
+    (emsp,) = roaming.cpo.operate("GET", "/partners")["partners"]
+    (cpo,) = roaming.emsp.operate("GET", "/partners")["partners"]
+
+    assert (emsp["state"], emsp["party"], emsp["problem"]) == ("registered", EMSP, None)
+    assert (cpo["state"], cpo["party"], cpo["problem"]) == ("registered", CPO, None)
+    assert all(url.startswith(roaming.emsp.url) for url in emsp["endpoints"].values())
+
+
+@each_module
+def test_an_object_that_the_cpo_puts_in_arrives_at_the_emsp(module: str, roaming: Roaming) -> None:
+    kept = roaming.cpo.operate("PUT", f"/{module}/NEW", make.object_of(module, "NEW"))
+
+    assert eventually(lambda: roaming.received(module, "NEW")) == kept["object"]
+
+
+def test_a_changed_status_arrives(roaming: Roaming) -> None:
+    roaming.cpo.operate("PUT", "/locations/BUSY", make.location("BUSY"))
+    roaming.cpo.operate("PATCH", "/locations/BUSY/E1", {"status": "CHARGING"})
+
+    def arrived() -> bool:
+        location = roaming.received("locations", "BUSY")
+        return location is not None and location["evses"][0]["status"] == "CHARGING"
+
+    assert eventually(arrived)
+
+
+def test_a_deleted_tariff_disappears_at_both(roaming: Roaming) -> None:
+    for object_id in ("GONE", "NEWEST"):
+        roaming.cpo.operate("PUT", f"/tariffs/{object_id}", make.tariff(object_id))
+    eventually(lambda: roaming.received("tariffs", "GONE"))
+
+    roaming.cpo.operate("DELETE", "/tariffs/GONE")
+
+    assert eventually(lambda: roaming.received("tariffs", "GONE") is None)
+    assert "GONE" not in [tariff["id"] for tariff in roaming.cpo.operate("GET", "/tariffs")["items"]]
+
+
+@pytest.mark.parametrize("query", ["limit=1", "limit=1&date_from=2020-01-01T00:00:00Z&date_to=2030-01-01T00:00:00Z"])
+@each_module
+def test_the_emsp_can_read_the_lists_in_pages(module: str, query: str, roaming: Roaming) -> None:
+    objects = [make.object_of(module, object_id) for object_id in ("LISTED1", "LISTED2")]
+    roaming.cpo.operate("PUT", f"/{module}", objects)
+    token = roaming.token_of_the_emsp()
+
+    answer = roaming.cpo.call("GET", f"/ocpi/cpo/2.1.1/{module}?{query}", authorization=f"Token {token}")
+
+    assert (answer.status, answer.json["status_code"], len(answer.json["data"])) == (200, 1000, 1)
+    assert int(answer.headers["x-total-count"]) >= 2
+    assert 'rel="next"' in answer.headers["link"]
+
+
+@each_module
+def test_the_emsps_host_can_list_what_it_received(module: str, roaming: Roaming) -> None:
+    roaming.cpo.operate("PUT", f"/{module}/SENT", make.object_of(module, "SENT"))
+    eventually(lambda: roaming.received(module, "SENT"))
+
+    listed = roaming.emsp.operate("GET", f"/partners/{roaming.at_emsp}/{module}")["items"]
+
+    assert "SENT" in [each["id"] for each in listed]
+
+
+def test_what_an_absent_partner_misses_waits_in_the_outbox_until_it_takes_the_next_change(roaming: Roaming) -> None:
+    with roaming.emsp.switched_off():
+        roaming.cpo.operate("PUT", "/tariffs/MISSED", make.tariff("MISSED"))
+        eventually(lambda: roaming.outbox() == ["MISSED"])
+
+    roaming.cpo.operate("PATCH", "/tariffs/MISSED", {"currency": "CHF"})
+
+    assert eventually(lambda: roaming.received("tariffs", "MISSED"))["currency"] == "CHF"
+    assert eventually(lambda: roaming.outbox() == [])
+
+
+def test_what_was_missed_long_ago_is_told_once_the_partner_takes_anything(roaming: Roaming) -> None:
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    roaming.cpo.write_tariff(make.tariff("FORGOTTEN"))
+    roaming.cpo.outside.outbox.record(Failure(roaming.at_cpo, added("FORGOTTEN"), "no answer", 1, an_hour_ago))
+
+    roaming.cpo.operate("PUT", "/tariffs/TAKEN", make.tariff("TAKEN"))
+
+    assert eventually(lambda: roaming.received("tariffs", "FORGOTTEN"))
+    assert eventually(lambda: roaming.outbox() == [])
+
+
+def test_a_delivery_finds_the_endpoint_that_has_moved(roaming: Roaming) -> None:
+    """VER-13."""
+    partner = roaming.partner()
+    roaming.cpo.outside.partners.save(
+        partner.with_(endpoints={**partner.endpoints, "tariffs": f"{roaming.emsp.url}/old"})
+    )
+
+    roaming.cpo.operate("PUT", "/tariffs/FOLLOWS", make.tariff("FOLLOWS"))
+
+    assert eventually(lambda: roaming.received("tariffs", "FOLLOWS"))
+    assert roaming.partner().endpoints == partner.endpoints
+
+
+def test_a_change_that_is_announced_long_before_it_is_written_is_told_then(roaming: Roaming) -> None:
+    roaming.cpo.outside.queues.announce([added("LATE")])
+    eventually(lambda: roaming.cpo.waiting("changes")["later"])
+
+    roaming.cpo.write_tariff(make.tariff("LATE"))
+
+    assert eventually(lambda: roaming.received("tariffs", "LATE"))
+
+
+def test_once_a_day_a_partner_learns_what_we_publish_and_we_what_it_publishes(admin: Any, roaming: Roaming) -> None:
+    """VER-11, VER-13."""
+    partner = roaming.partner()
+    stale = {"credentials": partner.endpoints["credentials"]}
+    roaming.cpo.outside.partners.save(partner.with_(shown="what we published then", endpoints=stale))
+
+    answer = admin.client("lambda").invoke(
+        FunctionName=roaming.cpo.function("refresh_endpoints"), Payload=json.dumps(EVERY_DAY.event(datetime.now(UTC)))
+    )
+
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    found = roaming.partner()
+    assert (found.shown, found.endpoints, found.problem) == (partner.shown, partner.endpoints, None)
+    assert found.token_we_send != partner.token_we_send
+
+
+def test_tokens_are_rotated_and_a_connection_is_ended_by_the_host(roaming: Roaming) -> None:
+    """The other way round, for both have both roles."""
+    at_emsp, at_cpo = connected(roaming.emsp, roaming.cpo)
+
+    rotated = roaming.cpo.operate("PUT", f"/partners/{at_cpo}/credentials")
+    ended = roaming.cpo.operate("DELETE", f"/partners/{at_cpo}")
+
+    assert (rotated["state"], rotated["problem"]) == ("registered", None)
+    assert (ended["state"], ended["problem"]) == ("unregistered", None)
+    assert roaming.emsp.operate("GET", f"/partners/{at_emsp}")["state"] == "unregistered"
+
+
+# --- what the tests above count on -------------------------------------------------------------------------------
+
+
+def test_what_a_role_does_not_allow_is_refused(admin: Any, roaming: Roaming) -> None:
+    iam, role = admin.client("iam"), roaming.cpo.role("api_handler").rpartition("/")[2]
+    (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    less = [statement for statement in policy["Statement"] if statement["Sid"] != "SendMessages"]
+
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy | {"Statement": less}))
+    refused = roaming.cpo.call(
+        "PUT", "/operator/tariffs/NO", make.tariff("NO"), authorization=f"Bearer {roaming.cpo.key}"
+    )
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
+
+    assert refused.status == 500
+
+
+def test_functions_find_the_runtimes_packages_and_no_others(admin: Any, roaming: Roaming) -> None:
+    program = """
+import pkgutil
+def found(event, context):
+    return [module.name for module in pkgutil.iter_modules() if "site-packages" in module.module_finder.path]
+"""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as package:
+        package.writestr("look.py", program)
+    functions = admin.client("lambda")
+    functions.create_function(
+        FunctionName="look",
+        Runtime="python3.11",
+        Handler="look.found",
+        Role=roaming.cpo.role("api_handler"),
+        Code={"ZipFile": code.getvalue()},
+    )
+
+    answer = functions.invoke(FunctionName="look")
+
+    assert json.loads(answer["Payload"].read()) == ["boto3", "botocore", "dateutil", "s3transfer", "six"]
+
+
+# --- what Lambda does with a role, which the emulator allows itself ----------------------------------------------
+
+
+@each_function
+def test_lambda_may_write_what_functions_log_and_trace(function: str, admin: Any, roaming: Roaming) -> None:
+    name = roaming.cpo.function(function)
+    arn = admin.client("lambda").get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+    logs = arn.replace(":lambda:", ":logs:").replace(":function:", ":log-group:/aws/lambda/")
+
+    assert roaming.cpo.allows(function, f"{logs}:log-stream:any", "logs:CreateLogStream", "logs:PutLogEvents")
+    assert roaming.cpo.allows(function, "*", "xray:PutTelemetryRecords", "xray:PutTraceSegments")
+    assert not roaming.cpo.allows(function, logs.replace("-cpo", "-emsp"), "logs:PutLogEvents")
+
+
+def test_lambda_may_take_messages_from_the_queues_that_call_functions(admin: Any, roaming: Roaming) -> None:
+    names = {roaming.cpo.function(function): function for function in policies.GRANTS}
+    mappings = admin.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    sources = {names[found]: one["EventSourceArn"] for one in mappings if (found := function_of(one)) in names}
+
+    assert sources.keys() == {"change_worker", "delivery_worker"}
+    for function, queue in sources.items():
+        needed = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
+        assert roaming.cpo.allows(function, queue, *needed)

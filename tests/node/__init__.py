@@ -1,0 +1,1 @@
+"""What every node does, proven between two of them."""

@@ -1,0 +1,138 @@
+"""Pushing to a receiver at any depth of any module: what the tests of the receiver have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.modules import MODULES
+from chalicelib.node.ports import theirs
+from chalicelib.ocpi.module import Level, Module, ModuleID
+from chalicelib.ocpi.parts import find
+from chalicelib.ocpi.reading import Profile
+from tests import make
+from tests.world import Pair, Reply, pair
+
+Json = dict[str, Any]
+
+NEW_VALUES: dict[str, Json] = {
+    "Location": {"city": "Gouda", "time_zone": "Europe/Amsterdam"},
+    "Evse": {"status": "CHARGING", "floor_level": "-1"},
+    "Connector": {"amperage": 16, "tariff_id": "T9"},
+    "Tariff": {"currency": "CHF", "tariff_alt_url": "https://cpo.example/t"},
+}
+"""For each object another value of a required field and a value of an optional one."""
+
+EARLIER, LATER, LATEST = "2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z", "2026-02-03T00:00:00Z"
+"""All of them after what ``make`` says, and before the world's clock begins."""
+
+
+@dataclass(frozen=True)
+class Depth:
+    """One URL of one module: the object itself, or a part of it."""
+
+    module: Module
+    path: tuple[str, ...]
+
+    @property
+    def level(self) -> Level:
+        return self.module.level_of(self.path)
+
+    @property
+    def whole(self) -> Json:
+        """The object that is addressed, or holds the part that is."""
+        return make.object_of(self.module.identifier, "X1")
+
+    @property
+    def part(self) -> Json:
+        part = find(self.whole, self.module.levels, self.path)
+        assert part is not None
+        return part
+
+    @property
+    def required(self) -> tuple[str, str]:
+        """A required field and another value of it."""
+        return next(iter(NEW_VALUES[self.level.model.__name__].items()))
+
+    @property
+    def optional(self) -> tuple[str, str]:
+        """An optional field and a value of it."""
+        return list(NEW_VALUES[self.level.model.__name__].items())[1]
+
+    def __str__(self) -> str:
+        return "/".join([self.module.identifier, *(level.list_field for level in self.module.levels[1:][: self.steps])])
+
+    @property
+    def steps(self) -> int:
+        return len(self.path)
+
+
+def depths() -> list[Depth]:
+    """Every URL that a receiver has."""
+    found = []
+    for module in MODULES.values():
+        path: tuple[str, ...] = ()
+        found.append(Depth(module, path))
+        for level in module.levels[1:]:
+            path = (*path, found[-1].part[level.list_field][0][level.id_field])
+            found.append(Depth(module, path))
+    return found
+
+
+DEPTHS = depths()
+
+
+@dataclass(frozen=True)
+class Pushing:
+    """The CPO pushes at one depth to an eMSP that holds the whole object already."""
+
+    pair: Pair
+    depth: Depth
+
+    def url(self, *path: str, id: str = "X1") -> str:  # noqa: A002 - the spec's name
+        return self.pair.at_emsp(self.depth.module.identifier, id, *path)
+
+    def __call__(self, method: str, body: Any = None, **other: Any) -> Reply:
+        """The answer of the URL that the depth names."""
+        return self.pair.to_emsp(method, self.url(*self.depth.path), body, **other)
+
+    @property
+    def held(self) -> Json:
+        """The part as the eMSP shows it."""
+        reply = self("GET")
+        assert reply.outcome == (200, 1000)
+        return dict(reply.data)
+
+    @property
+    def whole(self) -> Json:
+        """The whole object as the eMSP shows it."""
+        return dict(self.pair.to_emsp("GET", self.url()).data)
+
+    @property
+    def tallies(self) -> dict[str, int]:
+        return tallies(self.pair)
+
+
+def tallies(there: Pair) -> dict[str, int]:
+    """What the eMSP has counted about the CPO."""
+    return there.emsp.outside.partners.tallies(there.emsp.partners()[0].id)
+
+
+def read_as(there: Pair, profile: Profile) -> Pair:
+    """The pair, the eMSP now reading in this profile."""
+    there.emsp.company.registrations.changed(there.emsp.partners()[0], profile=profile)
+    return there
+
+
+def pushing(depth: Depth, profile: Profile = Profile.LENIENT) -> Pushing:
+    """An eMSP that holds the object, and a CPO that pushes at this depth."""
+    there = Pushing(read_as(pair(), profile), depth)
+    assert there.pair.to_emsp("PUT", there.url(), depth.whole).outcome == (201, 1000)
+    return there
+
+
+def aside(there: Pair, module: ModuleID, object_id: str) -> Any:
+    """What the eMSP knows about the CPO's object beside its body."""
+    stored = there.emsp.outside.stores[module].get(theirs(there.cpo.party), object_id)
+    assert stored is not None
+    return stored.aside

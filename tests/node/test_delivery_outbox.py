@@ -1,0 +1,297 @@
+"""Proves that what a partner could not be told is told later, also deletions, and also to modules that moved."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from chalicelib.modules import MODULES
+from chalicelib.node.partners import State
+from chalicelib.node.ports import Announcement, Conflict, Delivery
+from chalicelib.ocpi.http import Request, Response
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.parties import Party, Role
+from tests import make
+from tests.node.faults import Failing, run_on
+from tests.node.partner import Partner, partner, said
+from tests.world import register
+
+Json = dict[str, Any]
+
+LOCATIONS, TARIFFS = ModuleID.LOCATIONS, ModuleID.TARIFFS
+
+
+def change(there: Partner, path: tuple[str, ...], patch: Json, object_id: str = "LOC1") -> None:
+    there.there.cpo.company.own[LOCATIONS].patch(object_id, path, patch)
+    there.there.pump()
+
+
+# --- into the outbox -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 502, 503, 504])
+def test_who_does_not_let_us_in_or_cannot_answer_is_not_asked_again_at_once(status: int) -> None:
+    """Q-02, Q-23, Q-57, TRA-25: no retry storm."""
+    there = partner()
+    there.will("PATCH", said(status, 2000))
+
+    change(there, ("E1",), {"status": "CHARGING"})
+
+    assert there.requests() == ["PATCH locations LOC1/E1"]
+    (failure,) = there.backlog
+    assert (failure.announcement.id, failure.announcement.path, failure.attempts) == ("LOC1", ("E1",), 1)
+    assert f"PATCH was answered with HTTP {status}" in failure.reason
+    assert there.held("LOC1") != there.own("LOC1")
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE"])
+def test_who_cannot_be_reached_is_told_later(method: str) -> None:
+    """Q-57, OFF-03: nothing is lost, and nothing raised."""
+    there = partner()
+    tariffs = there.there.cpo.company.own[TARIFFS]
+    if method == "DELETE":
+        tariffs.put("T1", (), make.tariff("T1"))
+        there.there.pump()
+    there.there.world.down.add("emsp.example")
+
+    if method == "PATCH":
+        change(there, ("E1",), {"status": "CHARGING"})
+    elif method == "PUT":
+        tariffs.put("T1", (), make.tariff("T1"))
+    else:
+        tariffs.delete("T1")
+    there.there.pump()
+
+    (failure,) = there.backlog
+    assert "refused" in failure.reason
+    assert failure.announcement.removed is (method == "DELETE")
+
+
+@pytest.mark.parametrize(
+    "answer", [said(200, 2001), said(200, 3000), said(400, 2001), said(404, 2000), said(301, None)]
+)
+def test_a_put_that_is_refused_is_on_record_with_what_they_said(answer: Response) -> None:
+    """TRA-14."""
+    there = partner()
+    there.will("PUT", answer)
+
+    there.there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.there.pump()
+
+    (failure,) = there.backlog
+    assert f"HTTP {answer.status}" in failure.reason
+
+
+def test_one_partner_that_is_down_does_not_keep_news_from_the_others() -> None:
+    """Q-57."""
+    there = partner()
+    other = there.there.world.company("other.example", Party("FR", "OTH"), frozenset({Role.EMSP}))
+    register(other, there.there.cpo, Role.CPO)
+    there.there.world.down.add("emsp.example")
+
+    change(there, ("E1",), {"status": "CHARGING"})
+
+    assert other.received(LOCATIONS, there.there.cpo.party, "LOC1") == there.own("LOC1")
+    assert len(there.backlog) == 1
+
+
+# --- and out again -------------------------------------------------------------------------------------------------
+
+
+def test_a_later_change_brings_what_was_missed_with_it() -> None:
+    """Q-57, OFF-03: the change of another part does not settle the one that never arrived."""
+    there = partner()
+    there.there.world.down.add("emsp.example")
+    change(there, (), {"city": "Gouda"})
+    change(there, ("E1",), {"status": "BLOCKED"})
+    there.there.world.down.clear()
+
+    change(there, ("E1",), {"status": "CHARGING"})
+
+    assert there.requests() == ["PUT locations LOC1"]
+    assert there.held("LOC1") == there.own("LOC1")
+    assert there.backlog == []
+
+
+def test_what_was_missed_is_told_once_the_partner_answers_again() -> None:
+    """Q-57: as it is then, each object once, whatever happened meanwhile."""
+    there = partner(*(make.location(f"LOC{n}") for n in range(30)))
+    there.there.world.down.add("emsp.example")
+    for status in ("CHARGING", "BLOCKED", "RESERVED"):
+        for n in range(25):
+            change(there, ("E1",), {"status": status}, f"LOC{n}")
+    there.there.world.down.clear()
+    there.there.world.clock.pass_(hours=1)
+
+    change(there, ("E1",), {"status": "CHARGING"}, "LOC29")
+
+    assert sorted(there.requests()) == sorted(f"PATCH locations LOC{n}/E1" for n in [*range(25), 29])
+    assert all(there.held(f"LOC{n}") == there.own(f"LOC{n}") for n in range(30))
+    assert there.backlog == []
+
+
+def test_the_daily_round_tells_a_partner_to_whom_nothing_else_happened() -> None:
+    """Q-57."""
+    there = partner()
+    there.there.world.down.add("emsp.example")
+    change(there, ("E1",), {"status": "CHARGING"})
+    there.there.world.down.clear()
+    there.there.world.clock.pass_(days=1)
+
+    there.there.cpo.company.deliverer.catch_up(there.there.cpo.partners()[0].id)
+    there.there.pump()
+
+    assert there.held("LOC1") == there.own("LOC1")
+    assert there.backlog == []
+
+
+@pytest.mark.parametrize(("attempts", "minutes"), [(1, 1), (2, 5), (3, 30), (4, 30), (9, 30)], ids=lambda n: f"{n}")
+def test_what_a_partner_keeps_refusing_is_tried_ever_more_rarely(attempts: int, minutes: int) -> None:
+    """Q-57, Q-23: an object that they will never take does not multiply our requests."""
+    there = partner(make.location("LOC1"), make.location("LOC2"))
+    for _ in range(attempts):
+        there.will("PUT", said(200, 2001))
+        there.there.cpo.company.own[TARIFFS].import_all([make.tariff("T1", energy_mix={"is_green_energy": True})])
+        there.there.cpo.company.deliverer.deliver(
+            [Delivery(there.there.cpo.partners()[0].id, Announcement(TARIFFS, "T1", 1))]
+        )
+    there.there.cpo.queues.announcements.clear()
+    assert [failure.attempts for failure in there.backlog] == [attempts]
+    there.asked.clear()
+
+    there.there.world.clock.pass_(minutes=minutes, seconds=-10)
+    change(there, ("E1",), {"status": "CHARGING"})
+    assert there.requests() == ["PATCH locations LOC1/E1"]
+    there.there.world.clock.pass_(seconds=20)
+    change(there, ("E1",), {"status": "CHARGING"}, "LOC2")
+
+    assert there.requests() == ["PATCH locations LOC2/E1", "PUT tariffs T1"]
+
+
+def test_who_is_no_longer_registered_is_told_nothing_that_was_queued() -> None:
+    """CRD-17."""
+    there = partner()
+    there.there.cpo.company.own[LOCATIONS].patch("LOC1", ("E1",), {"status": "CHARGING"})
+    there.there.cpo.company.push.spread(*there.there.cpo.queues.announcements.pop())
+    known = there.there.cpo.partners()[0]
+    there.there.cpo.outside.partners.save(known.with_(state=State.UNREGISTERED))
+
+    there.there.pump()
+
+    assert there.requests() == []
+
+
+# --- deletion ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [None, said(404, 2000), said(200, 1000), said(204, None)], ids=str)
+def test_a_deletion_is_a_delete_and_gone_already_is_fine(answer: Response | None) -> None:
+    """TAR-14, TAR-03."""
+    there = partner()
+    tariffs = there.there.cpo.company.own[TARIFFS]
+    tariffs.put("T1", (), make.tariff("T1"))
+    there.there.pump()
+    there.asked.clear()
+    there.will("DELETE", *([answer] if answer else []))
+
+    tariffs.delete("T1")
+    there.there.pump()
+
+    assert there.requests() == ["DELETE tariffs T1"]
+    assert there.backlog == []
+
+
+def test_a_tariff_that_is_deleted_before_its_change_is_delivered_is_deleted_there() -> None:
+    """TAR-14: and one that was made again is put."""
+    there = partner()
+    tariffs = there.there.cpo.company.own[TARIFFS]
+    tariffs.import_all([make.tariff("T1"), make.tariff("T2")])
+    there.there.pump()
+    there.asked.clear()
+
+    tariffs.patch("T1", (), {"currency": "CHF"})
+    tariffs.delete("T1")
+    tariffs.delete("T2")
+    tariffs.put("T2", (), make.tariff("T2", currency="CHF"))
+    there.there.pump()
+
+    assert there.held("T1", TARIFFS) is None
+    assert there.held("T2", TARIFFS) == there.own("T2", TARIFFS)
+    assert there.requests() == ["DELETE tariffs T1", "PUT tariffs T2"]
+
+
+# --- where they are ------------------------------------------------------------------------------------------------
+
+
+def move(there: Partner, module: ModuleID, url: str | None) -> None:
+    """The eMSP publishes another URL for a module, or none, and answers 404 at the old one."""
+    real, old = there.real, f"/ocpi/emsp/2.1.1/{module}"
+
+    def moved(request: Request) -> Response:
+        if request.url.startswith(f"{old}/"):
+            return said(404, None)
+        if url and request.url.startswith(urlsplit(url).path):
+            there.asked.append(request)
+            path = old + request.url.removeprefix(urlsplit(url).path.rstrip("/"))
+            return real(Request(request.method, path, request.headers, request.query, request.body))
+        response = real(request)
+        gone = f'"identifier": "{module}", "url": "https://emsp.example{old}"'.encode()
+        new = (
+            f'"identifier": "{module}", "url": "{url}"' if url else '"identifier": "other", "url": "https://x.example"'
+        )
+        return Response(response.status, response.headers, response.body.replace(gone, new.encode()))
+
+    there.real = moved
+
+
+@pytest.mark.parametrize("new", ["https://emsp.example/new/place", "https://emsp.example/new/place/"])
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_that_moved_without_a_word_is_found_again(module: ModuleID, new: str) -> None:
+    """VER-13, TRA-33: with or without a trailing slash."""
+    there = partner()
+    move(there, module, new)
+
+    there.there.cpo.company.own[module].put("X1", (), make.object_of(module, "X1"))
+    there.there.pump()
+
+    assert there.held("X1", module) == there.own("X1", module)
+    assert there.asked[-1].url == "/new/place/DE/CPO/X1"
+    assert there.there.cpo.partners()[0].endpoints[module] == new
+    assert there.backlog == []
+
+
+def test_a_deletion_follows_a_module_that_moved() -> None:
+    """VER-13, TAR-14: 404 at the old place does not mean that the tariff is gone."""
+    there = partner()
+    there.there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.there.pump()
+    move(there, TARIFFS, "https://emsp.example/new")
+
+    there.there.cpo.company.own[TARIFFS].delete("T1")
+    there.there.pump()
+
+    assert there.held("T1", TARIFFS) is None
+
+
+def test_a_module_that_they_no_longer_serve_harms_nobody() -> None:
+    """VER-13, OFF-02."""
+    there = partner()
+    move(there, LOCATIONS, None)
+
+    change(there, ("E1",), {"status": "CHARGING"})
+
+    assert len(there.backlog) == 1
+    assert LOCATIONS not in there.there.cpo.partners()[0].endpoints
+
+
+def test_a_look_for_a_moved_module_that_fails_ends_in_the_outbox_too() -> None:
+    """VER-13, Q-57: an exception would repeat the whole batch."""
+    there = partner()
+    there.real = lambda _request: said(404, None)
+    run_on(there.there.cpo, partners=Failing(there.there.cpo.outside.partners, "save", error=Conflict))
+
+    change(there, ("E1",), {"status": "CHARGING"})
+
+    assert len(there.backlog) == 1

@@ -1,0 +1,249 @@
+"""Proves who is told of a change, when, and that an announcement whose write is late or never comes harms nobody."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from chalicelib.modules import MODULES
+from chalicelib.node.partners import State
+from chalicelib.node.ports import Announcement, Delivery
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.parties import Party, Role
+from tests import make
+from tests.memory import MemoryQueues
+from tests.node.faults import Broken, Failing, run_on
+from tests.world import CompanyInWorld, Pair, World, pair, register
+
+every_module = pytest.mark.parametrize("module", MODULES)
+
+LOCATIONS, TARIFFS = ModuleID.LOCATIONS, ModuleID.TARIFFS
+
+
+class WatchedQueues(MemoryQueues):
+    """Queues that remember what was put back, for how long, and what each batch of deliveries came from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.put_back: list[tuple[list[Announcement], int, int]] = []
+        self.causes: list[str] = []
+
+    def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
+        if attempt:
+            self.put_back.append((list(announcements), attempt, delay_s))
+        super().announce(announcements, attempt=attempt, delay_s=delay_s)
+
+    def deliver(self, deliveries: Sequence[Delivery], *, cause: str = "") -> None:
+        self.causes += [cause] * len(deliveries)
+        super().deliver(deliveries, cause=cause)
+
+
+def watched(company: CompanyInWorld, **ports: Any) -> WatchedQueues:
+    """The company's queues, which are watched from now on."""
+    queues = WatchedQueues()
+    run_on(company, queues=queues, **ports)
+    company.queues = queues
+    return queues
+
+
+def change(module: ModuleID = TARIFFS, object_id: str = "T1", version: int = 1, **facts: Any) -> Announcement:
+    return Announcement(module, object_id, version, **facts)
+
+
+# --- who -----------------------------------------------------------------------------------------------------------
+
+
+def network() -> tuple[World, CompanyInWorld, dict[str, CompanyInWorld]]:
+    """A company in both roles with four registered partners."""
+    world = World()
+    us = world.company("us.example", Party("DE", "ALL"))
+    partners = {}
+    for name, role in (("CP1", Role.CPO), ("MS1", Role.EMSP), ("MS2", Role.EMSP), ("MS3", Role.EMSP)):
+        partners[name] = world.company(f"{name.lower()}.example", Party("NL", name), frozenset({role}))
+        register(partners[name], us, role.other)
+    return world, us, partners
+
+
+def told(us: CompanyInWorld) -> list[str]:
+    """Which parties the queued deliveries go to."""
+    names = {partner.id: partner.party for partner in us.partners()}
+    return [str(names[delivery.partner_id]) for delivery in us.queues.deliveries]
+
+
+def spread(us: CompanyInWorld) -> None:
+    announcements, attempt = us.queues.announcements.pop(0)
+    us.company.push.spread(announcements, attempt)
+
+
+@every_module
+def test_every_registered_partner_in_the_other_role_is_told(module: ModuleID) -> None:
+    """LOC-29, TAR-14: and nobody in our own role."""
+    _, us, _ = network()
+    us.company.registrations.invite(Role.EMSP)
+    assert us.partners()[-1].state is State.INVITED
+    us.company.own[module].put("X1", (), make.object_of(module, "X1"))
+
+    spread(us)
+
+    assert told(us) == ["NL/MS1", "NL/MS2", "NL/MS3"]
+
+
+def test_who_is_no_longer_registered_is_told_nothing() -> None:
+    """CRD-17."""
+    _, us, partners = network()
+    partners["MS2"].company.registrations.unregister(partners["MS2"].partners()[0])
+    us.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+
+    spread(us)
+
+    assert told(us) == ["NL/MS1", "NL/MS3"]
+
+
+@every_module
+def test_who_published_no_endpoint_for_a_module_is_told_nothing_of_it(module: ModuleID) -> None:
+    """OFF-02, LOC-32: such a partner pulls."""
+    _, us, _ = network()
+    for partner in us.partners():
+        if partner.party in (Party("NL", "MS1"), Party("NL", "MS3")):
+            endpoints = {name: url for name, url in partner.endpoints.items() if name != module}
+            us.outside.partners.save(partner.with_(endpoints=endpoints))
+    us.company.own[module].put("X1", (), make.object_of(module, "X1"))
+
+    spread(us)
+
+    assert told(us) == ["NL/MS2"]
+
+
+def test_a_partner_that_became_one_after_the_announcement_is_told() -> None:
+    """LOC-29."""
+    world, us, _ = network()
+    us.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    register(world.company("late.example", Party("NL", "LAT"), frozenset({Role.EMSP})), us, Role.CPO)
+
+    spread(us)
+
+    assert told(us)[-1] == "NL/LAT"
+
+
+# --- when ----------------------------------------------------------------------------------------------------------
+
+
+def announced_first(there: Pair) -> list[Announcement]:
+    """The announcement of the tariff T1, which is not written."""
+    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    ((announcements, _),) = there.cpo.queues.announcements
+    there.cpo.queues.announcements.clear()
+    stored = there.cpo.outside.stores[TARIFFS].get("ours", "T1")
+    assert stored is not None
+    there.cpo.outside.stores[TARIFFS].remove("ours", stored)
+    return announcements
+
+
+def test_a_write_that_follows_its_announcement_is_waited_for() -> None:
+    """LOC-29: within the same look, without another message."""
+    there = pair()
+    early = announced_first(there)
+    naps: list[float] = []
+
+    def write_meanwhile(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 2:
+            there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+
+    queues = watched(there.cpo, sleep=write_meanwhile)
+
+    there.cpo.company.push.spread(early)
+
+    assert sum(naps) < 1
+    assert [delivery.announcement for delivery in queues.deliveries] == early
+    assert queues.put_back == []
+
+
+def test_a_write_that_never_comes_is_looked_for_ever_more_rarely_and_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    """LOC-29: what never happened is told to nobody."""
+    there = pair()
+    early, queues = announced_first(there), watched(there.cpo)
+
+    with caplog.at_level(logging.WARNING):
+        there.cpo.company.push.spread(early)
+        there.cpo.pump()
+
+    assert queues.put_back == [(early, attempt, delay) for attempt, delay in enumerate((1, 5, 15, 60, 300), 1)]
+    assert queues.causes == []
+    assert "never written" in caplog.text
+
+
+def test_a_write_that_is_minutes_late_is_told() -> None:
+    """LOC-29."""
+    there = pair()
+    early, queues = announced_first(there), watched(there.cpo)
+    there.cpo.company.push.spread(early, attempt=3)
+    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+
+    there.cpo.pump()
+
+    assert [delay for _, _, delay in queues.put_back] == [60]
+    assert there.emsp.received(TARIFFS, there.cpo.party, "T1") == there.cpo.company.own[TARIFFS].get("T1")
+
+
+def test_what_is_written_does_not_wait_for_what_is_not() -> None:
+    """LOC-29, TAR-14: and order is kept."""
+    there = pair()
+    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.cpo.company.own[LOCATIONS].put("LOC1", (), make.location())
+    written = [change(), change(LOCATIONS, "LOC1", path=("E1",), fields=("status",)), change(LOCATIONS, "LOC1")]
+    late = [change(version=2), change(LOCATIONS, "LOC2"), change(LOCATIONS, "LOC1", version=7)]
+    queues = watched(there.cpo)
+
+    there.cpo.company.push.spread([late[0], written[0], late[1], written[1], late[2], written[2]], cause="message 1")
+
+    assert [delivery.announcement for delivery in queues.deliveries] == written
+    assert queues.causes == ["message 1"] * 3
+    ((put_back, attempt, delay_s),) = queues.put_back
+    assert (sorted(put_back, key=late.index), attempt, delay_s) == (late, 1, 1)
+
+
+def test_a_deletion_is_told_once_the_object_is_gone() -> None:
+    """TAR-14."""
+    there = pair()
+    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    gone, queues = change(version=2, removed=True), watched(there.cpo)
+
+    there.cpo.company.push.spread([gone])
+    assert queues.deliveries == []
+    there.cpo.company.own[TARIFFS].delete("T1")
+    there.cpo.company.push.spread([gone])
+
+    assert [delivery.announcement for delivery in queues.deliveries] == [gone]
+
+
+def test_a_later_version_covers_an_earlier_announcement() -> None:
+    """LOC-29: the worker sends what is then true."""
+    there = pair()
+    own = there.cpo.company.own[TARIFFS]
+    for currency in ("EUR", "CHF", "DKK"):
+        own.put("T1", (), make.tariff("T1", currency=currency))
+    queues = watched(there.cpo)
+
+    there.cpo.company.push.spread([change(version=1), change(version=2), change(version=3)])
+
+    assert [delivery.announcement.version for delivery in queues.deliveries] == [1, 2, 3]
+
+
+def test_a_queue_that_fails_leaves_the_message_to_be_repeated() -> None:
+    """LOC-29: nothing is put back before the deliveries are out, so a repeated message loses nothing."""
+    there = pair()
+    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    queues = watched(there.cpo)
+    run_on(there.cpo, queues=Failing(queues, "deliver"))
+
+    with pytest.raises(Broken):
+        there.cpo.company.push.spread([change(), change(object_id="T2")])
+    assert queues.put_back == []
+
+    there.cpo.company.push.spread([change(), change(object_id="T2")])
+    assert [delivery.announcement for delivery in queues.deliveries] == [change()]
+    assert [announcements for announcements, _, _ in queues.put_back] == [[change(object_id="T2")]]

@@ -1,0 +1,117 @@
+"""The frame around answers: ours is always the same, theirs is opened whatever it looks like."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.ocpi.envelope import accepted, code_of, failure, json_list, opened, success
+from chalicelib.ocpi.errors import (
+    ClientError,
+    InvalidParameters,
+    MethodNotAllowed,
+    OcpiError,
+    TooManyRequests,
+    UnableToUseApi,
+)
+from chalicelib.ocpi.http import Response
+from tests.rules import envelopes
+from tests.rules.strategies import JSON
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, 999_999, UTC)
+
+
+def every_error(kind: type[OcpiError] = OcpiError) -> list[type[OcpiError]]:
+    return [kind, *(each for below in kind.__subclasses__() for each in every_error(below))]
+
+
+@given(st.lists(JSON), st.booleans())
+def test_a_success_frames_its_data_as_it_is(values: list[Any], created: bool) -> None:
+    """TRA-11, TRA-12, TRA-26, TRA-27: ready JSON is passed on, not read again."""
+    answer = success(NOW, json_list(json.dumps(value).encode() for value in values), created=created)
+
+    assert envelopes.objections(answer, NOW) == []
+    assert answer.status == (201 if created else 200)
+    assert json.loads(answer.body) == {"data": values, "status_code": 1000, "timestamp": "2026-03-01T12:00:00Z"}
+
+
+def test_a_success_without_data_has_no_data() -> None:
+    """TRA-12, Q-14."""
+    assert json.loads(success(NOW).body) == {"status_code": 1000, "timestamp": "2026-03-01T12:00:00Z"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in every_error() if kind not in (MethodNotAllowed, TooManyRequests)])
+@given(message=st.text())
+def test_every_error_is_framed(kind: type[OcpiError], message: str) -> None:
+    """TRA-10, TRA-11, TRA-16: a short message, whatever was said."""
+    answer = failure(NOW, kind(message))
+
+    assert envelopes.objections(answer, NOW) == []
+    assert (answer.status, json.loads(answer.body)["status_code"]) == (kind.http_status, kind.status_code)
+    assert len(json.loads(answer.body)["status_message"]) <= 500
+
+
+def test_errors_that_know_more_say_it_in_headers() -> None:
+    """TRA-18, Q-23."""
+    assert failure(NOW, MethodNotAllowed("no", ["GET", "PUT"])).headers["allow"] == "GET, PUT"
+    assert failure(NOW, TooManyRequests("slowly", 7)).headers["retry-after"] == "7"
+    assert failure(NOW, InvalidParameters("no")).headers.keys() == {"content-type"}
+
+
+def test_only_the_layer_below_the_envelope_uses_http_errors() -> None:
+    """TRA-16: JSON at an existing URL is never an HTTP error."""
+    statuses = {kind.__name__: (kind.http_status, kind.status_code) for kind in every_error(ClientError)}
+
+    assert {name for name, (status, _) in statuses.items() if status == 200} == {
+        *("ClientError", "InvalidParameters", "NotEnoughInformation", "UnknownLocation"),
+    }
+    assert {code for status, code in statuses.values() if status >= 400} == {2000, 2003}
+
+
+def theirs(status: int, frame: Any) -> Response:
+    return Response(status, {}, frame if isinstance(frame, bytes) else json.dumps(frame).encode())
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize("code", [1000, 1001, 1999])
+def test_a_success_of_theirs_opens(status: int, code: int) -> None:
+    """TRA-14, Q-14: with or without the fields that may be missing."""
+    assert opened(theirs(status, {"status_code": code, "data": [1]}), "GET x") == [1]
+    assert opened(theirs(status, {"status_code": code, "status_message": None, "data": None}), "GET x") is None
+
+
+@pytest.mark.parametrize("status", [200, 301, 400, 401, 404, 500, 503])
+@pytest.mark.parametrize(
+    "frame", [{"status_code": 2000}, {"status_code": 2001, "data": {"a": 1}}, {"status_code": 3000}]
+)
+def test_everything_else_of_theirs_is_a_failure_with_both_statuses(status: int, frame: dict[str, Any]) -> None:
+    """TRA-13, TRA-14: its data is not looked at."""
+    with pytest.raises(
+        UnableToUseApi, match=rf"GET x was answered with HTTP {status} and OCPI status {frame['status_code']}"
+    ):
+        opened(theirs(status, frame), "GET x")
+
+
+@given(
+    st.integers(100, 599),
+    st.binary() | JSON | st.fixed_dictionaries({"status_code": JSON}, optional={"data": JSON, "status_message": JSON}),
+)
+def test_any_answer_of_theirs_opens_or_is_a_failure(status: int, frame: Any) -> None:
+    """TRA-14: nothing else is ever raised, and a push counts as taken by the same measure."""
+    answer = theirs(status, frame)
+    code, _ = code_of(answer)
+
+    try:
+        opened(answer, "GET x")
+    except UnableToUseApi:
+        assert not accepted(answer) or code is None
+    else:
+        assert accepted(answer)
+        assert 200 <= status < 300
+        assert code is not None
+        assert 1000 <= code < 2000

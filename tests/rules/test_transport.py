@@ -1,0 +1,200 @@
+"""What every URL of ours promises: who may call, which methods there are, and the frame around each answer."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import replace
+
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.modules import MODULES
+from chalicelib.node.router import Endpoint
+from chalicelib.ocpi.http import Request
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.parties import Role
+from tests import make
+from tests.rules import envelopes
+from tests.rules.filled import caller_of, filled, url_of
+from tests.rules.scripted import TOKEN, ScriptedPartner, taken
+from tests.world import Reply, pair
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "TRACE", "PROPFIND", "BREW")
+
+# Section 12 of the rulebook, turned round: what each interface does define.
+DEFINED = {
+    "/ocpi/cpo/versions": {"GET"},
+    "/ocpi/cpo/2.1.1": {"GET"},
+    "/ocpi/cpo/2.1.1/credentials": {"GET", "POST", "PUT", "DELETE"},
+    "/ocpi/cpo/2.1.1/locations": {"GET"},
+    "/ocpi/cpo/2.1.1/locations/{location_id}": {"GET"},
+    "/ocpi/cpo/2.1.1/locations/{location_id}/{evse_uid}": {"GET"},
+    "/ocpi/cpo/2.1.1/locations/{location_id}/{evse_uid}/{connector_id}": {"GET"},
+    "/ocpi/cpo/2.1.1/tariffs": {"GET"},
+    "/ocpi/emsp/versions": {"GET"},
+    "/ocpi/emsp/2.1.1": {"GET"},
+    "/ocpi/emsp/2.1.1/credentials": {"GET", "POST", "PUT", "DELETE"},
+    "/ocpi/emsp/2.1.1/locations": set(),
+    "/ocpi/emsp/2.1.1/locations/{country_code}/{party_id}/{location_id}": {"GET", "PUT", "PATCH"},
+    "/ocpi/emsp/2.1.1/locations/{country_code}/{party_id}/{location_id}/{evse_uid}": {"GET", "PUT", "PATCH"},
+    "/ocpi/emsp/2.1.1/locations/{country_code}/{party_id}/{location_id}/{evse_uid}/{connector_id}": {
+        "GET",
+        "PUT",
+        "PATCH",
+    },
+    "/ocpi/emsp/2.1.1/tariffs": set(),
+    "/ocpi/emsp/2.1.1/tariffs/{country_code}/{party_id}/{tariff_id}": {"GET", "PUT", "PATCH", "DELETE"},
+}
+every_url = pytest.mark.parametrize("endpoint", bootstrap.route_table(), ids=lambda endpoint: endpoint.path)
+every_module = pytest.mark.parametrize("module", MODULES)
+
+
+def test_the_table_of_methods_covers_every_url() -> None:
+    """TRA-18, TRA-34: and every URL below a tree's version carries it."""
+    urls = {endpoint.path for endpoint in bootstrap.route_table()}
+
+    assert urls == DEFINED.keys()
+    assert {url for url in urls if "/2.1.1" not in url} == {"/ocpi/cpo/versions", "/ocpi/emsp/versions"}
+
+
+# --- who may call ------------------------------------------------------------------------------------------------
+
+
+@every_url
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "", "Token", "Token ", "Token nope", "Bearer {}", "Basic {}", "{}", "Token {} {}", "Token,{}", "Tokén {}"],
+)
+def test_without_a_token_of_ours_every_url_is_401(endpoint: Endpoint, authorization: str | None) -> None:
+    """TRA-03, TRA-04, TRA-05, TRA-10, TRA-11: by every method."""
+    nodes = filled()
+    call = caller_of(nodes, endpoint)
+    given = {} if authorization is None else {"authorization": authorization.format(call.token, call.token)}
+
+    for method in METHODS:
+        response = nodes.world.send(Request(method, f"https://{call.host}{url_of(endpoint)}", given))
+
+        assert (response.status, Reply(response).code) == (401, 2000), method
+        assert envelopes.objections(response, nodes.world.clock.now) == []
+        assert call.token not in response.body.decode()
+
+
+@every_url
+def test_a_token_opens_its_own_tree_alone(endpoint: Endpoint) -> None:
+    """TRA-04, TRA-06: both are known to us, each on its own connection."""
+    nodes = filled()
+    right, wrong = caller_of(nodes, endpoint), caller_of(nodes, endpoint)
+    wrong = replace(wrong, token=(nodes.to_emsp if right is nodes.to_cpo else nodes.to_cpo).token)
+
+    assert right("GET", url_of(endpoint)).status != 401
+    assert wrong("GET", url_of(endpoint)).outcome == (401, 2000)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["Token {}", "token {}", "TOKEN {}", "Token   {}", "  Token {}  ", "Token\t{}"],
+)
+def test_the_token_is_taken_literally_and_its_scheme_in_any_case(spelled: str) -> None:
+    """TRA-05, TRA-08, Q-04."""
+    nodes = pair()
+
+    reply = nodes.to_cpo("GET", "/ocpi/cpo/versions", headers={"authorization": spelled.format(nodes.to_cpo.token)})
+
+    assert reply.outcome == (200, 1000)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_token_in_base64_is_taken_as_well(end: str) -> None:
+    """TRA-08, Q-03."""
+    nodes = pair()
+    wrapped = base64.b64encode((nodes.to_cpo.token + end).encode()).decode()
+
+    ours = nodes.to_cpo("GET", "/ocpi/cpo/2.1.1/credentials", headers={"authorization": f"Token {wrapped}"})
+
+    assert ours.outcome == (200, 1000)
+    assert ours.data["token"] == nodes.to_cpo.token
+
+
+@pytest.mark.parametrize("token", ["x" * 65, "with space", "tab\t", "", "é", "nul\x00"], ids=ascii)
+def test_a_token_that_is_none_is_refused(token: str) -> None:
+    """TRA-07: in POST credentials, which consumes no invitation."""
+    nodes = pair()
+    invitation = nodes.emsp.company.registrations.invite(Role.CPO)
+    call = replace(nodes.to_emsp, token=invitation.token.secret)
+
+    reply = call("POST", "/ocpi/emsp/2.1.1/credentials", make.credentials(token, "https://x.example/versions"))
+
+    assert reply.outcome == (200, 2001)
+    assert "token is not 1 to 64 printable characters without spaces (TRA-07)" in reply.message
+    assert call("GET", "/ocpi/emsp/versions").outcome == (200, 1000)
+
+
+def test_tokens_that_we_issue_are_printable_and_differ() -> None:
+    """TRA-07."""
+    tokens = {bootstrap.fresh_token().secret for _ in range(100)}
+
+    assert len(tokens) == 100
+    assert [token for token in tokens if not re.fullmatch(r"[\x21-\x7E]{1,64}", token)] == []
+
+
+@every_module
+def test_a_partner_reaches_its_own_objects_alone(module: ModuleID) -> None:
+    """TRA-06, TRA-30, TRA-32: two owners of an object with one id, each sees its own."""
+    nodes = pair()
+    other = ScriptedPartner(nodes.world, Role.CPO).register_with(nodes.emsp)
+    changed = {"locations": {"name": "Of the other"}, "tariffs": {"currency": "SEK"}}[module]
+    theirs = f"/ocpi/emsp/2.1.1/{module}/NL/ABC/X1"
+
+    mine = make.object_of(module)
+    assert nodes.to_emsp("PUT", nodes.at_emsp(module, "X1"), mine).outcome == (201, 1000)
+    assert other("PUT", theirs, mine | changed).outcome == (201, 1000)
+
+    assert nodes.to_emsp("GET", nodes.at_emsp(module, "X1")).data.items() >= mine.items()
+    assert other("GET", theirs).data.items() >= (mine | changed).items()
+    for method in ("GET", "PUT", "PATCH"):
+        assert other(method, nodes.at_emsp(module, "X1"), mine).status == 404
+        assert nodes.to_emsp(method, theirs, mine).status == 404
+
+
+def test_the_token_that_we_send_is_theirs_and_the_one_that_we_take_is_ours() -> None:
+    """TRA-02, TRA-08: never the other way round."""
+    nodes = pair()
+    partner = ScriptedPartner(nodes.world, endpoints={"tariffs": "https://partner.example/tariffs"}, answer=taken)
+    ours = partner.register_with(nodes.cpo)
+
+    nodes.cpo.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    nodes.pump()
+
+    assert partner.asked[-1].headers["authorization"] == f"Token {TOKEN}"
+    assert ours("GET", "/ocpi/cpo/versions").status == 200
+    assert replace(ours, token=TOKEN)("GET", "/ocpi/cpo/versions").status == 401
+
+
+# --- which methods there are -------------------------------------------------------------------------------------
+
+
+@every_url
+def test_a_method_that_the_spec_does_not_define_is_405(endpoint: Endpoint) -> None:
+    """TRA-18, TRA-29, TRA-10: with Allow, and without looking at the body."""
+    nodes = filled()
+    call = caller_of(nodes, endpoint)
+
+    for method in set(METHODS) - DEFINED[endpoint.path]:
+        reply = call(method, url_of(endpoint), raw=b"{")
+        assert reply.outcome == (405, 2000), method
+        assert set(reply.headers["allow"].split(", ")) == DEFINED[endpoint.path] | {"OPTIONS"}
+        assert envelopes.objections(reply.response, nodes.world.clock.now) == []
+
+
+@every_url
+@pytest.mark.parametrize("token", [True, False])
+def test_options_says_what_is_allowed(endpoint: Endpoint, token: bool) -> None:
+    """TRA-18, Q-26."""
+    nodes = pair()
+    call = caller_of(nodes, endpoint) if token else replace(caller_of(nodes, endpoint), token="none")
+
+    answer = call("OPTIONS", url_of(endpoint)).response
+
+    assert (answer.status, answer.body) == (204, b"")
+    assert set(answer.headers["allow"].split(", ")) == DEFINED[endpoint.path] | {"OPTIONS"}
