@@ -15,8 +15,8 @@ from typing import Any
 from chalicelib.settings import APP_NAME, resource_name
 
 READ = ("BatchGetItem", "GetItem", "Query")
-# A transaction needs the actions of its parts; ConditionCheckItem is the one that is no call of its own.
-WRITE = ("ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
+# A transaction needs the actions of its parts.
+WRITE = ("DeleteItem", "PutItem", "UpdateItem")
 
 OBJECT_TABLES = ("locations", "tariffs")
 OBJECT_INDEXES = ("by_rank", "by_last_updated")
@@ -34,7 +34,7 @@ class Grant:
 
 
 GRANTS: Mapping[str, Grant] = {
-    "api_handler": Grant(writes=(*OBJECT_TABLES, "partners", "outbox"), sends=("changes",)),
+    "api_handler": Grant(reads=("outbox",), writes=(*OBJECT_TABLES, "partners"), sends=("changes",)),
     # Sends to its own queue too, to look again when it comes before the write.
     "change_worker": Grant(
         reads=(*OBJECT_TABLES, "partners"), sends=("changes", "deliveries.fifo"), receives=("changes",)
@@ -43,7 +43,8 @@ GRANTS: Mapping[str, Grant] = {
     "delivery_worker": Grant(
         reads=OBJECT_TABLES, writes=("partners", "outbox"), sends=("deliveries.fifo",), receives=("deliveries.fifo",)
     ),
-    "refresh_endpoints": Grant(writes=("partners",)),
+    # Queues again what a partner missed to whom nothing else happened since.
+    "refresh_endpoints": Grant(reads=("outbox",), writes=("partners",), sends=("deliveries.fifo",)),
 }
 
 
