@@ -85,7 +85,9 @@ class Deliverer:
 
     def catch_up(self, partner_id: str) -> None:
         """Queue again what this partner missed and what is due for another try (Q-57)."""
-        self._queue_again(partner_id, self._outbox.of(partner_id))
+        partner = self._partners.get(partner_id)
+        if partner is not None and partner.is_registered:
+            self._queue_again(partner, self._outbox.of(partner_id))
 
     def _tell_all(self, partner: Partner, news: Mapping[Object, Sequence[Announcement]]) -> None:
         missed = {object_of(failure.announcement): failure for failure in self._outbox.of(partner.id)}
@@ -96,14 +98,17 @@ class Deliverer:
                 self._observer.about(partner.id, module)
                 reached |= self._tell(partner, self._modules[module], object_id, announcements, missed.pop(about, None))
         if reached:
-            self._queue_again(partner.id, missed.values())
+            self._queue_again(partner, missed.values())
 
-    def _queue_again(self, partner_id: str, missed: Iterable[Failure]) -> None:
+    def _queue_again(self, partner: Partner, missed: Iterable[Failure]) -> None:
         """Those whose pause is over, the oldest first and a few at a time: each that arrives brings the next."""
         now = self._clock()
-        due = [failure for failure in missed if failure.failed_at + _pause(failure.attempts) <= now]
-        again = [Delivery(partner_id, failure.announcement) for failure in due[:_MOST_AGAIN]]
-        self._queues.deliver(again, cause=f"again at {now:%Y-%m-%dT%H:%M}")
+        due = [
+            Delivery(partner.id, failure.announcement)
+            for failure in missed
+            if failure.announcement.module in partner.endpoints and failure.failed_at + _pause(failure.attempts) <= now
+        ]
+        self._queues.deliver(due[:_MOST_AGAIN], cause=f"again at {now:%Y-%m-%dT%H:%M}")
 
     def _tell(
         self,

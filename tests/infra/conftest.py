@@ -18,6 +18,8 @@ from cli.deploy import stage_environment
 from tests.infra.stage import ROOT, Aws, Deployed, copy_project, deploy_dev, package_of
 
 
+# First, because xdist reads the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process of a parallel run has all of these tests, so that packages are made once."""
     here = Path(__file__).parent

@@ -167,6 +167,16 @@ class Roaming:
         """The objects that the CPO still has to tell the eMSP about."""
         return [failure["id"] for failure in self.cpo.operate("GET", f"/partners/{self.at_cpo}/outbox")["failures"]]
 
+    def eventually(self, look: Callable[[], T | None]) -> T:
+        """What ``look`` finds once it finds something, unless a function fails before."""
+
+        def looked() -> T | None:
+            problem = failure_of_a_worker(self.cpo.aws)
+            assert not problem, problem
+            return look()
+
+        return eventually(looked)
+
     def partner(self) -> Partner:
         """The eMSP as the CPO knows it, for an administrator to change."""
         found = self.cpo.outside.partners.get(self.at_cpo)
@@ -179,6 +189,21 @@ class Roaming:
         assert found is not None
         assert found.token_we_send is not None
         return found.token_we_send.secret
+
+
+def failure_of_a_worker(aws: Any) -> str:
+    """What a function logged that failed at the last messages it was given; nothing if none did."""
+    for mapping in aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]:
+        if mapping["LastProcessingResult"] == "FAILED":
+            name = function_of(mapping)
+            logged = aws.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+            return f"{name} failed:\n" + "\n".join(event["message"] for event in logged[-30:])
+    return ""
+
+
+def function_of(mapping: Mapping[str, Any]) -> str:
+    """The name of the function that an event source mapping calls."""
+    return str(mapping["FunctionArn"]).rpartition(":")[2]
 
 
 def connected(cpo: RunningStage, emsp: RunningStage) -> tuple[str, str]:

@@ -232,3 +232,42 @@ def test_any_success_is_one(method: str, taken: Response) -> None:
 
     assert [request.split()[0] for request in there.requests()] == [method]
     assert there.backlog == []
+
+
+# --- deletion ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [None, said(404, 2000), said(200, 1000), said(204, None)], ids=str)
+def test_a_deletion_is_a_delete_and_gone_already_is_fine(answer: Response | None) -> None:
+    """TAR-14, TAR-03."""
+    there = partner()
+    tariffs = there.there.cpo.company.own[TARIFFS]
+    tariffs.put("T1", (), make.tariff("T1"))
+    there.there.pump()
+    there.asked.clear()
+    there.will("DELETE", *([answer] if answer else []))
+
+    tariffs.delete("T1")
+    there.there.pump()
+
+    assert there.requests() == ["DELETE tariffs T1"]
+    assert there.backlog == []
+
+
+def test_a_tariff_that_is_deleted_before_its_change_is_delivered_is_deleted_there() -> None:
+    """TAR-14: and one that was made again is put."""
+    there = partner()
+    tariffs = there.there.cpo.company.own[TARIFFS]
+    tariffs.import_all([make.tariff("T1"), make.tariff("T2")])
+    there.there.pump()
+    there.asked.clear()
+
+    tariffs.patch("T1", (), {"currency": "CHF"})
+    tariffs.delete("T1")
+    tariffs.delete("T2")
+    tariffs.put("T2", (), make.tariff("T2", currency="CHF"))
+    there.there.pump()
+
+    assert there.held("T1", TARIFFS) is None
+    assert there.held("T2", TARIFFS) == there.own("T2", TARIFFS)
+    assert there.requests() == ["DELETE tariffs T1", "PUT tariffs T2"]

@@ -1,4 +1,4 @@
-"""Proves that what a partner could not be told is told later, also deletions, and also to modules that moved."""
+"""Proves that what a partner could not be told is told later, and that modules which moved are found again."""
 
 from __future__ import annotations
 
@@ -80,8 +80,18 @@ def test_a_put_that_is_refused_is_on_record_with_what_they_said(answer: Response
     there.there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
     there.there.pump()
 
-    (failure,) = there.backlog
-    assert f"HTTP {answer.status}" in failure.reason
+    assert f"HTTP {answer.status}" in there.backlog[0].reason
+
+
+def test_who_gave_us_no_token_is_not_called() -> None:
+    """TRA-02, Q-57."""
+    there = partner()
+    there.there.cpo.outside.partners.save(there.there.cpo.partners()[0].with_(token_we_send=None))
+
+    change(there, ("E1",), {"status": "CHARGING"})
+
+    assert there.requests() == []
+    assert "register first" in there.backlog[0].reason
 
 
 def test_one_partner_that_is_down_does_not_keep_news_from_the_others() -> None:
@@ -183,45 +193,6 @@ def test_who_is_no_longer_registered_is_told_nothing_that_was_queued() -> None:
     assert there.requests() == []
 
 
-# --- deletion ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("answer", [None, said(404, 2000), said(200, 1000), said(204, None)], ids=str)
-def test_a_deletion_is_a_delete_and_gone_already_is_fine(answer: Response | None) -> None:
-    """TAR-14, TAR-03."""
-    there = partner()
-    tariffs = there.there.cpo.company.own[TARIFFS]
-    tariffs.put("T1", (), make.tariff("T1"))
-    there.there.pump()
-    there.asked.clear()
-    there.will("DELETE", *([answer] if answer else []))
-
-    tariffs.delete("T1")
-    there.there.pump()
-
-    assert there.requests() == ["DELETE tariffs T1"]
-    assert there.backlog == []
-
-
-def test_a_tariff_that_is_deleted_before_its_change_is_delivered_is_deleted_there() -> None:
-    """TAR-14: and one that was made again is put."""
-    there = partner()
-    tariffs = there.there.cpo.company.own[TARIFFS]
-    tariffs.import_all([make.tariff("T1"), make.tariff("T2")])
-    there.there.pump()
-    there.asked.clear()
-
-    tariffs.patch("T1", (), {"currency": "CHF"})
-    tariffs.delete("T1")
-    tariffs.delete("T2")
-    tariffs.put("T2", (), make.tariff("T2", currency="CHF"))
-    there.there.pump()
-
-    assert there.held("T1", TARIFFS) is None
-    assert there.held("T2", TARIFFS) == there.own("T2", TARIFFS)
-    assert there.requests() == ["DELETE tariffs T1", "PUT tariffs T2"]
-
-
 # --- where they are ------------------------------------------------------------------------------------------------
 
 
@@ -276,14 +247,22 @@ def test_a_deletion_follows_a_module_that_moved() -> None:
 
 
 def test_a_module_that_they_no_longer_serve_harms_nobody() -> None:
-    """VER-13, OFF-02."""
+    """VER-13, OFF-02, Q-57: what they missed of it is queued for nobody."""
     there = partner()
     move(there, LOCATIONS, None)
 
     change(there, ("E1",), {"status": "CHARGING"})
-
     assert len(there.backlog) == 1
-    assert LOCATIONS not in there.there.cpo.partners()[0].endpoints
+    known = there.there.cpo.partners()[0]
+    assert LOCATIONS not in known.endpoints
+
+    there.there.world.clock.pass_(days=1)
+    there.there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.there.cpo.company.deliverer.deliver([Delivery(known.id, Announcement(TARIFFS, "T1", 1))])
+    there.there.cpo.company.deliverer.catch_up(known.id)
+
+    assert there.held("T1", TARIFFS) is not None
+    assert there.there.cpo.queues.deliveries == []
 
 
 def test_a_look_for_a_moved_module_that_fails_ends_in_the_outbox_too() -> None:

@@ -117,6 +117,20 @@ def test_a_stamp_of_ours_is_distrusted_until_it_is_replaced(method: str, distrus
     assert aside(there, LOCATIONS, "LOC1").get("unsure_stamps") == distrusted
 
 
+@pytest.mark.parametrize("path", ["/E1", "/E1/1"])
+@pytest.mark.parametrize(("stamp", "applied"), [({}, True), ({"last_updated": LATEST}, False)], ids=["ours", "theirs"])
+def test_a_stamp_that_went_up_is_trusted_as_far_as_the_one_below(path: str, stamp: Any, *, applied: bool) -> None:
+    """Q-31, Q-32, LOC-23: at the parents of the part that was pushed."""
+    there = pair()
+    url = there.at_emsp("locations", "LOC1")
+    there.to_emsp("PUT", url, make.location())
+    there.to_emsp("PATCH", url + path, {"floor_level": "1", "amperage": 16} | stamp)
+
+    there.to_emsp("PATCH", url, {"city": "Gouda", "last_updated": LATER})
+
+    assert there.to_emsp("GET", url).data["city"] == ("Gouda" if applied else "Utrecht")
+
+
 def test_parts_that_a_put_does_not_mention_keep_their_distrusted_stamps_too() -> None:
     """Q-29, Q-31."""
     there = pair()

@@ -55,7 +55,7 @@ def test_nesting_that_real_objects_have_is_read(depth: int) -> None:
 
 @pytest.mark.parametrize("profile", Profile)
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_an_object_is_read_or_refused_without_repeating_it(profile: Profile, name: str, data: st.DataObject) -> None:
     """TRA-16, TRA-37: a message names paths and rules, never a value, and neither does a deviation."""
@@ -72,7 +72,7 @@ def test_an_object_is_read_or_refused_without_repeating_it(profile: Profile, nam
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_lenient_takes_whatever_strict_takes_and_makes_the_same_of_it(name: str, data: st.DataObject) -> None:
     """FMT-03, FMT-10, Q-18: what strict calls a breach, lenient at least writes down."""
@@ -95,7 +95,7 @@ def test_lenient_takes_whatever_strict_takes_and_makes_the_same_of_it(name: str,
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_what_was_mended_needs_no_mending_again(name: str, data: st.DataObject) -> None:
     """Q-16, Q-17: a mended object reads strictly, but for what lenient lets pass as it is."""

@@ -77,7 +77,7 @@ def is_by_the_book(request: Request, response: Response, changed: bool) -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=350, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_is_asked_is_answered_by_the_book(role: Role, data: st.DataObject) -> None:
     """TRA-03, TRA-10, TRA-11, TRA-15, TRA-16, TRA-17, TRA-18, TRA-37, TRA-38."""

@@ -61,7 +61,7 @@ NODE, STEPS = hosted()
 
 
 @pytest.mark.parametrize("module", MODULES)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_the_host_asks_is_answered_with_a_documented_status(module: ModuleID, data: st.DataObject) -> None:
     """N-68: 502 where it is the partner that cannot be reached or used."""
@@ -88,7 +88,7 @@ def test_garbage_breaks_nothing(method: str, path: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("path", ["/operator/partners", "/operator/partners/register", "/operator/partners/{partner}"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_fields_of_any_kind_are_taken_or_refused(path: str, data: st.DataObject) -> None:
     """422 names what is missing, unknown or no text."""

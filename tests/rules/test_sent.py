@@ -46,7 +46,7 @@ def test_a_complete_object_leaves_as_it_came(module: ModuleID) -> None:
 
 
 @every_module
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_what_we_take_from_our_host_leaves_by_the_tables(module: ModuleID, data: st.DataObject) -> None:
     """FMT-01, FMT-05, FMT-10, FMT-11, FMT-12, LOC-07, PAG-26: or we do not take it."""
