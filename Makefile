@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test lint format docs bench
+.PHONY: help venv run test coverage lint format docs bench
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ lint: $(STAMP) ## Lint, check formatting, types and import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+coverage: $(STAMP) ## Run all tests and show which lines no test reaches
+	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term
 
 format: $(STAMP) ## Mend what the linter can mend, and format
 	$(BIN)/ruff check --fix-only
