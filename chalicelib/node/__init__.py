@@ -1,11 +1,14 @@
 """What every node does, whatever the module and the role.
 
                   we own the object                they own the object
-they call us      sender: they pull our list       receiver: they push to us
+they call us      sender: they pull our list       receiver, incoming: they push to us
 we call them      push, delivery: we tell them     (pull: we crawl their list)
 
-own         our host puts its objects in          router      paths, methods, who may call
-partners    a counterparty as a value             node        one request in, one envelope out
-ports       what we need from the outside         outbound    one request to a partner, told to the observer
-flows       drives a conversation of requests     attempts    repeating after a conflict
+own, stamps   our host puts its objects in         router      paths, methods, who may call
+news          several changes told as one          node        one request in, one envelope out
+partners      a counterparty as a value            outbound    one request to a partner, told to the observer
+roster        the only writer of partners          flows       drives a conversation of requests
+admissions    whom a token lets in                 attempts    repeating after a conflict
+ports         what we need from the outside        telemetry   what happened, for whoever watches
+bodies        objects as bytes
 """

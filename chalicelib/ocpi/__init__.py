@@ -1,8 +1,9 @@
 """The protocol, pure: no socket, no store, no clock.
 
-errors     what can go wrong and how it is answered     envelope   the answer's frame, written and opened
-http       a message as a value                         paging     offset, limit, dates, Link
-parties    who roams, in which role                     types      the spec's DateTime, strings, numbers and enums
-reading    bytes to valid objects, two profiles         module     what a module's chapter declares
-changes    what differs between two states              handshake  lives with its module, modules/credentials
+errors      what can go wrong, and how it is answered    envelope   the answer's frame, ours written, theirs opened
+http        a message as a value                         paging     offset, limit, dates, Link
+auth        the token in the header                      types      the spec's DateTime, strings, numbers and enums
+parties     who roams, in which role                     reading    bytes to valid objects, in two profiles
+module      what a module's chapter declares             parts      objects inside objects, and what changed in them
+countries   alpha-2 and alpha-3
 """

@@ -24,7 +24,7 @@ from cli import policies
 from cli.local import emulator
 from cli.local.workers import Schedule
 from tests import make
-from tests.infra.running_stack import Roaming, add_stages, connected, deploy, function_of, lambda_python
+from tests.infra.running_stack import Roaming, RunningStage, add_stages, connected, deploy, function_of, lambda_python
 from tests.infra.stage import ROOT, copy_project
 
 CPO, EMSP = "DE/CPO", "NL/MSP"
@@ -40,6 +40,20 @@ each_function = pytest.mark.parametrize("function", policies.GRANTS)
 def added(tariff: str) -> Announcement:
     """That there is a new tariff."""
     return Announcement(ModuleID.TARIFFS, tariff, version=1)
+
+
+def missed_an_hour_ago(roaming: Roaming, tariff: str) -> None:
+    """Let a tariff of the CPO be one that the eMSP has not taken."""
+    roaming.cpo.write_tariff(make.tariff(tariff))
+    failed_at = datetime.now(UTC) - timedelta(hours=1)
+    roaming.cpo.outside.outbox.record(Failure(roaming.at_cpo, added(tariff), "no answer", 1, failed_at))
+
+
+def let_a_day_pass(admin: Any, stage: RunningStage) -> None:
+    """Call the function of the daily schedule, as EventBridge would."""
+    event = json.dumps(EVERY_DAY.event(datetime.now(UTC)))
+    answer = admin.client("lambda").invoke(FunctionName=stage.function("refresh_endpoints"), Payload=event)
+    assert "FunctionError" not in answer, answer["Payload"].read()
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +164,7 @@ def test_what_an_absent_partner_misses_waits_in_the_outbox_until_it_takes_the_ne
 
 
 def test_what_was_missed_long_ago_is_told_once_the_partner_takes_anything(roaming: Roaming) -> None:
-    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
-    roaming.cpo.write_tariff(make.tariff("FORGOTTEN"))
-    roaming.cpo.outside.outbox.record(Failure(roaming.at_cpo, added("FORGOTTEN"), "no answer", 1, an_hour_ago))
+    missed_an_hour_ago(roaming, "FORGOTTEN")
 
     roaming.cpo.operate("PUT", "/tariffs/TAKEN", make.tariff("TAKEN"))
 
@@ -188,14 +200,19 @@ def test_once_a_day_a_partner_learns_what_we_publish_and_we_what_it_publishes(ad
     stale = {"credentials": partner.endpoints["credentials"]}
     roaming.cpo.outside.partners.save(partner.with_(shown="what we published then", endpoints=stale))
 
-    answer = admin.client("lambda").invoke(
-        FunctionName=roaming.cpo.function("refresh_endpoints"), Payload=json.dumps(EVERY_DAY.event(datetime.now(UTC)))
-    )
+    let_a_day_pass(admin, roaming.cpo)
 
-    assert "FunctionError" not in answer, answer["Payload"].read()
     found = roaming.partner()
     assert (found.shown, found.endpoints, found.problem) == (partner.shown, partner.endpoints, None)
     assert found.token_we_send != partner.token_we_send
+
+
+def test_once_a_day_a_partner_to_whom_nothing_happens_is_told_what_it_missed(admin: Any, roaming: Roaming) -> None:
+    missed_an_hour_ago(roaming, "OVERDUE")
+
+    let_a_day_pass(admin, roaming.cpo)
+
+    assert roaming.eventually(lambda: roaming.received("tariffs", "OVERDUE"))
 
 
 def test_tokens_are_rotated_and_a_connection_is_ended_by_the_host(roaming: Roaming) -> None:
