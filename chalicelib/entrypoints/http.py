@@ -6,6 +6,7 @@ import logging
 import re
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -75,7 +76,11 @@ def _answered(given: ChaliceRequest, answer: Answer) -> ChaliceResponse:
         response = failure(bootstrap.utc_now(), broken)
     except Exception:  # noqa: BLE001 - the edge: a node that cannot even start still answers in an envelope
         _LOG.exception("the node cannot answer")
-        response = failure(bootstrap.utc_now(), ServerError(f"unexpected failure; reference {correlation_id}"))
+        unexpected = ServerError(f"unexpected failure; reference {correlation_id}")
+        response = failure(bootstrap.utc_now(), unexpected)
+        if answer is _operator:
+            # A host goes by the HTTP status, where OCPI has 200.
+            response = replace(response, status=500)
     headers: dict[str, str | list[str]] = {_spelled(name): value for name, value in response.headers.items()}
     headers["X-Correlation-ID"] = correlation_id
     # A HEAD is answered without a body, whatever GET would say.

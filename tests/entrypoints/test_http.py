@@ -123,13 +123,16 @@ def test_the_callers_correlation_id_comes_back_and_a_harmful_one_does_not(call: 
     assert harmful.headers["X-Correlation-ID"].isalnum()
 
 
-def test_a_node_that_cannot_even_start_answers_in_the_envelope(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("path", "status"), [(VERSIONS, 200), ("/operator", 500)])
+def test_a_node_that_cannot_even_start_answers_in_the_envelope(
+    aws: None, monkeypatch: pytest.MonkeyPatch, path: str, status: int
+) -> None:
     """TRA-38."""
     from app import app
 
     monkeypatch.setenv("OCPI_PARTY_ID", "TOO LONG")
     event = {
-        "requestContext": {"resourcePath": VERSIONS, "httpMethod": "GET"},
+        "requestContext": {"resourcePath": path, "httpMethod": "GET"},
         "headers": {"x-request-id": "find-me", "authorization": "Token any"},
         "multiValueQueryStringParameters": None,
         "pathParameters": None,
@@ -140,7 +143,7 @@ def test_a_node_that_cannot_even_start_answers_in_the_envelope(aws: None, monkey
 
     answer = app(event, None)
 
-    assert answer["statusCode"] == 200
+    assert answer["statusCode"] == status
     frame = json.loads(answer["body"])
     assert frame["status_code"] == 3000
     assert "find-me" in frame["status_message"]

@@ -254,6 +254,23 @@ def test_a_deletion_is_a_delete_and_gone_already_is_fine(answer: Response | None
     assert there.backlog == []
 
 
+@pytest.mark.parametrize("answer", [said(500, 2000), said(200, 2001), said(405, 2000), said(401, 2000)])
+def test_a_deletion_that_is_refused_is_not_forgotten(answer: Response) -> None:
+    """TAR-14, TRA-14, Q-57."""
+    there = partner()
+    tariffs = there.there.cpo.company.own[TARIFFS]
+    tariffs.put("T1", (), make.tariff("T1"))
+    there.there.pump()
+    there.will("DELETE", answer)
+
+    tariffs.delete("T1")
+    there.there.pump()
+
+    (failure,) = there.backlog
+    assert failure.announcement.removed
+    assert f"DELETE was answered with HTTP {answer.status}" in failure.reason
+
+
 def test_a_tariff_that_is_deleted_before_its_change_is_delivered_is_deleted_there() -> None:
     """TAR-14: and one that was made again is put."""
     there = partner()

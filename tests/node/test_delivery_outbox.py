@@ -157,6 +157,21 @@ def test_the_daily_round_tells_a_partner_to_whom_nothing_else_happened() -> None
     assert there.backlog == []
 
 
+def test_the_daily_round_passes_by_those_who_are_no_partners_any_more() -> None:
+    """CRD-17."""
+    there = partner()
+    there.there.world.down.add("emsp.example")
+    change(there, ("E1",), {"status": "CHARGING"})
+    known = there.there.cpo.partners()[0]
+    there.there.cpo.outside.partners.save(known.with_(state=State.UNREGISTERED))
+    there.there.world.clock.pass_(days=1)
+
+    for partner_id in (known.id, "nobody"):
+        there.there.cpo.company.deliverer.catch_up(partner_id)
+
+    assert there.there.cpo.queues.deliveries == []
+
+
 @pytest.mark.parametrize(("attempts", "minutes"), [(1, 1), (2, 5), (3, 30), (4, 30), (9, 30)], ids=lambda n: f"{n}")
 def test_what_a_partner_keeps_refusing_is_tried_ever_more_rarely(attempts: int, minutes: int) -> None:
     """Q-57, Q-23: an object that they will never take does not multiply our requests."""

@@ -221,16 +221,17 @@ def test_a_deletion_is_told_once_the_object_is_gone() -> None:
 
 
 def test_a_later_version_covers_an_earlier_announcement() -> None:
-    """LOC-29: the worker sends what is then true."""
-    there = pair()
+    """LOC-29: the worker sends what is then true, and waits for nothing."""
+    there, naps = pair(), list[float]()
     own = there.cpo.company.own[TARIFFS]
     for currency in ("EUR", "CHF", "DKK"):
         own.put("T1", (), make.tariff("T1", currency=currency))
-    queues = watched(there.cpo)
+    queues = watched(there.cpo, sleep=naps.append)
 
     there.cpo.company.push.spread([change(version=1), change(version=2), change(version=3)])
 
     assert [delivery.announcement.version for delivery in queues.deliveries] == [1, 2, 3]
+    assert naps == []
 
 
 def test_a_queue_that_fails_leaves_the_message_to_be_repeated() -> None:

@@ -232,6 +232,19 @@ def test_milliseconds_order_pushes_of_objects(stamp: str) -> None:
     assert there.to_emsp("GET", url).data["currency"] == ("CHF" if applied else "EUR")
 
 
+def test_a_part_that_is_older_than_its_parent_does_not_make_the_parent_older() -> None:
+    """LOC-23, Q-32."""
+    there = pair()
+    url = there.at_emsp("locations", "LOC1")
+    there.to_emsp("PUT", url, make.location(last_updated=LATEST))
+
+    there.to_emsp("PATCH", f"{url}/E1", {"status": "CHARGING", "last_updated": EARLIER})
+    there.to_emsp("PATCH", url, {"city": "Gouda", "last_updated": LATER})
+
+    held = there.to_emsp("GET", url).data
+    assert (held["city"], held["last_updated"], held["evses"][0]["status"]) == ("Utrecht", LATEST, "CHARGING")
+
+
 def test_fifty_patches_of_different_evses_at_once_all_survive() -> None:
     """TRA-22."""
     there = pair()
