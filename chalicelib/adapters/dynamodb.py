@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from chalicelib.adapters.aws import Client
+from chalicelib.node.attempts import pause_s
 from chalicelib.node.ports import Conflict
 
 T = TypeVar("T")
@@ -33,7 +33,6 @@ _PASSING: Final = {
 }
 _ATTEMPTS: Final = 60
 """Fifty writers that meet at one counter all get through; each round lets one of them win."""
-_LONGEST_PAUSE_S: Final = 0.25
 _FRUITLESS_READS: Final = 8
 
 
@@ -159,4 +158,4 @@ class Table:
 
     def pause(self, number: int) -> None:
         """Wait a random while, on average longer with each ``number``, so that those who met do not meet again."""
-        self.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**number)))  # noqa: S311 - jitter, not a secret
+        self.sleep(pause_s(number))

@@ -18,6 +18,11 @@ _MOST_ATTEMPTS: Final = 80
 _LONGEST_PAUSE_S: Final = 0.25
 
 
+def pause_s(number: int) -> float:
+    """A random while, on average longer with each ``number``, so that those who met do not meet again."""
+    return random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**number))  # noqa: S311 - jitter, not a secret
+
+
 def repeated(attempt: Callable[[], T], sleep: Sleep) -> T:
     """What ``attempt`` answers once it meets no conflict; it reads afresh each time.
 
@@ -28,5 +33,5 @@ def repeated(attempt: Callable[[], T], sleep: Sleep) -> T:
         try:
             return attempt()
         except Conflict:
-            sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**number)))  # noqa: S311 - jitter, not a secret
+            sleep(pause_s(number))
     raise ServerError("too many writers at once: please send it again")
