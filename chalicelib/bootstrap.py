@@ -10,9 +10,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.modules import MODULES
+from chalicelib.modules.cdrs.posting import CdrReceiver
 from chalicelib.modules.credentials.interface import CredentialsEndpoint
 from chalicelib.modules.credentials.introduction import Identity, Introduction
 from chalicelib.modules.credentials.registration import Registrations
+from chalicelib.modules.sessions.ending import SessionEnds
+from chalicelib.modules.tokens.asking import Authorizer
+from chalicelib.modules.tokens.authorize import Authorize, decide
+from chalicelib.modules.tokens.owners import TokenOwners
 from chalicelib.modules.versions import interface as versions
 from chalicelib.modules.versions.interface import Published
 from chalicelib.node.admissions import CachedAdmissions
@@ -21,9 +26,9 @@ from chalicelib.node.delivery import Deliverer
 from chalicelib.node.node import Node
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.own import OwnObjects
-from chalicelib.node.ports import ObjectStore, Outbox, PartnerStore, Queues, Web
+from chalicelib.node.ports import ObjectStore, Outbox, PartnerStore, Quarantine, Queues, Web
 from chalicelib.node.push import Push
-from chalicelib.node.receiver import Receiver
+from chalicelib.node.receiver import Receiver, nothing_known
 from chalicelib.node.roster import Roster
 from chalicelib.node.router import Endpoint, Router
 from chalicelib.node.sender import Sender
@@ -61,6 +66,7 @@ class Outside:
     partners: PartnerStore
     queues: Queues
     outbox: Outbox
+    quarantine: Quarantine
     web: Web
     observer: Observer = field(default_factory=Silence)
     clock: Callable[[], datetime] = utc_now
@@ -77,6 +83,8 @@ class Company:
     node: Node
     own: Mapping[ModuleID, OwnObjects]
     registrations: Registrations
+    authorizer: Authorizer
+    outbound: Outbound
     push: Push
     deliverer: Deliverer
     outside: Outside
@@ -108,15 +116,21 @@ def company(settings: Settings, outside: Outside) -> Company:
         outside.fresh_id,
     )
     router = Router(endpoints(registrations, outside, settings.page_limit))
+    tokens = outside.stores[ModuleID.TOKENS]
+    addressee = TokenOwners(tokens).of
     return Company(
         settings=settings,
         node=Node(router, settings.roles, admissions, outside.observer, outside.clock, registrations.successor_used),
         own={
-            identifier: OwnObjects(module, outside.stores[identifier], outside.queues, outside.clock, outside.sleep)
+            identifier: OwnObjects(
+                module, outside.stores[identifier], outside.queues, outside.clock, outside.sleep, addressee
+            )
             for identifier, module in MODULES.items()
             if module.owner in settings.roles
         },
         registrations=registrations,
+        authorizer=Authorizer(tokens, partners, outbound, outside.clock, decide),
+        outbound=outbound,
         push=Push(MODULES, outside.stores, partners, outside.queues, outside.sleep),
         deliverer=Deliverer(
             settings.party,
@@ -128,6 +142,7 @@ def company(settings: Settings, outside: Outside) -> Company:
             outbound,
             outside.observer,
             outside.clock,
+            outside.sleep,
             registrations.refreshed,
         ),
         outside=outside,
@@ -137,14 +152,21 @@ def company(settings: Settings, outside: Outside) -> Company:
 
 def endpoints(registrations: Registrations, outside: Outside, page_limit: int) -> Iterable[Endpoint]:
     """Every OCPI endpoint of both trees: versions, credentials, and each module from the side that the role is on."""
+    stores, tallies, sleep = outside.stores, outside.partners, outside.sleep
+    sessions = SessionEnds(stores[ModuleID.SESSIONS], stores[ModuleID.CDRS], MODULES[ModuleID.CDRS], sleep)
     for role in Role:
         served = [*CredentialsEndpoint(registrations).endpoints(role)]
         for identifier, module in MODULES.items():
-            store = outside.stores[identifier]
+            store = stores[identifier]
             if module.owner is role:
                 served += Sender(module, store, page_limit).endpoints()
+            elif identifier is ModuleID.CDRS:
+                served += CdrReceiver(store, tallies, outside.quarantine, sleep, sessions.ended).endpoints()
             else:
-                served += Receiver(module, store, outside.partners, outside.sleep).endpoints()
+                elsewhere = sessions.corrected if identifier is ModuleID.SESSIONS else nothing_known
+                served += Receiver(module, store, tallies, sleep, elsewhere).endpoints()
+            if identifier is ModuleID.TOKENS and module.owner is role:
+                served += Authorize(store, stores[ModuleID.LOCATIONS], tallies).endpoints()
         yield from versions.endpoints(role, versions.roots(role, served), outside.partners)
         yield from served
 
@@ -174,6 +196,7 @@ def on_aws(settings: Settings, observer: Observer) -> Outside:
     from chalicelib.adapters.dynamodb_objects import DynamoObjects
     from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
     from chalicelib.adapters.dynamodb_partners import DynamoPartners
+    from chalicelib.adapters.dynamodb_quarantine import DynamoQuarantine
     from chalicelib.adapters.http import Web as PublicWeb
     from chalicelib.adapters.sqs import SqsQueues
 
@@ -187,6 +210,7 @@ def on_aws(settings: Settings, observer: Observer) -> Outside:
         partners=DynamoPartners(table("partners"), utc_now),
         queues=SqsQueues(settings.queue("changes"), settings.queue("deliveries.fifo"), clients.sqs),
         outbox=DynamoOutbox(table("outbox")),
+        quarantine=DynamoQuarantine(table("quarantine")),
         web=PublicWeb(open_network=settings.open_network),
         observer=observer,
     )
@@ -207,6 +231,6 @@ class _Nowhere:
 def route_table() -> tuple[Endpoint, ...]:
     """Every endpoint, as declared; their handlers must not be called."""
     nowhere: Any = _Nowhere()
-    outside = Outside(dict.fromkeys(MODULES, nowhere), nowhere, nowhere, nowhere, nowhere)
+    outside = Outside(dict.fromkeys(MODULES, nowhere), nowhere, nowhere, nowhere, nowhere, nowhere)
     registrations = Registrations(nowhere, nowhere, nowhere, utc_now, fresh_token, fresh_id)
     return tuple(endpoints(registrations, outside, 1))

@@ -18,8 +18,13 @@ READ = ("BatchGetItem", "GetItem", "Query")
 # A transaction needs the actions of its parts.
 WRITE = ("DeleteItem", "PutItem", "UpdateItem")
 
-OBJECT_TABLES = ("locations", "tariffs")
-OBJECT_INDEXES = ("by_rank", "by_last_updated")
+OBJECT_TABLES = ("locations", "tariffs", "sessions", "cdrs", "tokens")
+_LISTS = ("by_rank", "by_last_updated")
+INDEXES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(OBJECT_TABLES, _LISTS),
+    "sessions": (*_LISTS, "by_auth_id"),
+    "tokens": (*_LISTS, "by_uid", "by_auth_id"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +39,17 @@ class Grant:
 
 
 GRANTS: Mapping[str, Grant] = {
-    "api_handler": Grant(reads=("outbox",), writes=(*OBJECT_TABLES, "partners"), sends=("changes",)),
+    "api_handler": Grant(reads=("outbox",), writes=(*OBJECT_TABLES, "partners", "quarantine"), sends=("changes",)),
     # Sends to its own queue too, to look again when it comes before the write.
     "change_worker": Grant(
         reads=(*OBJECT_TABLES, "partners"), sends=("changes", "deliveries.fifo"), receives=("changes",)
     ),
-    # Sends to its own queue too, what a partner missed while it did not answer.
+    # Notes where a partner keeps a CDR. Sends to its own queue too, what a partner missed while it did not answer.
     "delivery_worker": Grant(
-        reads=OBJECT_TABLES, writes=("partners", "outbox"), sends=("deliveries.fifo",), receives=("deliveries.fifo",)
+        reads=tuple(table for table in OBJECT_TABLES if table != "cdrs"),
+        writes=("cdrs", "partners", "outbox"),
+        sends=("deliveries.fifo",),
+        receives=("deliveries.fifo",),
     ),
     # Queues again what a partner missed to whom nothing else happened since.
     "refresh_endpoints": Grant(reads=("outbox",), writes=("partners",), sends=("deliveries.fifo",)),
@@ -103,8 +111,7 @@ def _tables(stage: str, names: Iterable[str]) -> list[str]:
     arns = []
     for name in names:
         table = f"arn:*:dynamodb:*:*:table/{resource_name(name, stage)}"
-        indexes = OBJECT_INDEXES if name in OBJECT_TABLES else ()
-        arns += [table, *(f"{table}/index/{index}" for index in indexes)]
+        arns += [table, *(f"{table}/index/{index}" for index in INDEXES.get(name, ()))]
     return arns
 
 

@@ -75,7 +75,7 @@ class Call:
         """What to raise for an error of urllib3."""
         if isinstance(error, DecodeError):
             return UnableToUseApi(f"{self.name}: the answer cannot be decompressed")
-        return Unreachable(f"{self.name}: {self._reason(_cause(error))}")
+        return Unreachable(f"{self.name}: {self._reason(_cause(error))}", unsent=isinstance(error, NewConnectionError))
 
     def _reason(self, cause: BaseException) -> str:
         if isinstance(cause, TimeoutError):

@@ -127,6 +127,20 @@ class Door:
             raise AddressNotAllowed(f"{request.method} {target.authority}: the URL is over {MAX_URL_LENGTH} characters")
         return target
 
+    def check(self, target: Target) -> None:
+        """Nothing, unless the host is an address, and one that is not open to us.
+
+        Raises:
+            AddressNotAllowed: it is.
+        """
+        try:
+            address = ip_address(target.host.strip("[]"))
+        except ValueError:
+            # A name: where it leads is looked up, and checked, with each call.
+            return
+        if not self.is_open_to(address):
+            raise AddressNotAllowed("we call public addresses only, and this is not one")
+
     def addresses(self, host: str, *, within_s: float, call: str) -> Sequence[Address]:
         """Every address of ``host``, all of them open to us. ``call`` says in the error whose call it was.
 

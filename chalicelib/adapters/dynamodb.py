@@ -127,6 +127,19 @@ class Table:
         ) as lost:
             raise Conflict("somebody else wrote first") from lost
 
+    def exchanged(self, key: Item, name: str, value: str, *, expires_at: int) -> str | None:
+        """What the item's attribute ``name`` was before it became ``value``; None if it was nothing; one call."""
+        before = self._client().update_item(
+            TableName=self.name,
+            Key=key,
+            UpdateExpression="SET #name = :value, expires_at = :expires_at",
+            ExpressionAttributeNames={"#name": name},
+            ExpressionAttributeValues={":value": {"S": value}, ":expires_at": {"N": str(expires_at)}},
+            ReturnValues="UPDATED_OLD",
+        )
+        found: str | None = before.get("Attributes", {}).get(name, {}).get("S")
+        return found
+
     def transact(self, actions: Sequence[Action]) -> None:
         """All of the actions or none; one call.
 

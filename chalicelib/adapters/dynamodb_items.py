@@ -1,8 +1,8 @@
 """How an object and the counter of a list lie in a module's table.
 
 An object: ``pk`` (owner) and ``id``, ``body`` (see ``packed``), ``last_updated`` (fixed width), ``version``; ``list``
-and ``rank`` on our own; ``aside`` (JSON) where there is any. A counter: ``pk`` is ``counters``, ``id`` the list's name,
-``n`` how many objects the list has, ``removals`` how many were ever taken out.
+and ``rank`` on our own; ``aside`` (JSON) and index keys such as ``key_auth_id`` where there are any. A counter: ``pk``
+is ``counters``, ``id`` the list's name, ``n`` how many objects the list has, ``removals`` how many were ever taken out.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _ZLIB_JSON: Final = b"\x01"
 """The only format so far: canonical JSON, compressed by zlib. A later format gets a byte of its own."""
 _MOST_BYTES: Final = 396_000
 """Of what an item holds beside its keys and numbers; DynamoDB takes 400 KB of it all."""
+INDEXES: Final = ("by_auth_id", "by_uid")
+"""The indexes that a module's table may have beside those of its pages, by a key and ``last_updated``."""
 _LEVEL: Final = 1
 """Level 6 saves a tenth of the bytes for four times the work."""
 
@@ -34,6 +36,11 @@ def object_key(owner: str, object_id: str) -> Item:
 def counter_key(list_name: str) -> Item:
     """Where the counter of a list lies."""
     return object_key("counters", list_name)
+
+
+def key_attribute(index: str) -> str:
+    """The attribute that an index is over: ``key_auth_id`` for ``by_auth_id``."""
+    return "key_" + index.removeprefix("by_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,7 @@ def content_of(stored: Stored) -> Item:
     }
     if stored.aside:
         content["aside"] = {"S": json.dumps(dict(stored.aside), ensure_ascii=False, separators=(",", ":"))}
+    content |= {key_attribute(index): {"S": key} for index, key in stored.keys.items()}
     if len(content["body"]["B"]) + len(content.get("aside", {"S": ""})["S"].encode()) > _MOST_BYTES:
         raise BodyTooLarge("the object takes more than 400 KB, even when compressed")
     return content
@@ -83,6 +91,7 @@ def stored_of(item: Item) -> Stored:
         version=int(item["version"]["N"]),
         list=item["list"]["S"] if "list" in item else None,
         aside=json.loads(item["aside"]["S"]) if "aside" in item else {},
+        keys={index: item[name]["S"] for index in INDEXES if (name := key_attribute(index)) in item},
     )
 
 

@@ -10,16 +10,18 @@ from typing import Any, Final
 from chalicelib.adapters.aws import bounded
 from chalicelib.adapters.dynamodb import Action, Busy, Cancelled, Item, Table
 from chalicelib.adapters.dynamodb_items import (
+    INDEXES,
     Counter,
     content_of,
     counter_key,
     item_of,
+    key_attribute,
     object_key,
     rank_of,
     stored_of,
 )
 from chalicelib.adapters.dynamodb_pages import Pages
-from chalicelib.node.ports import MOST_AT_ONCE, OURS, Conflict, Stored
+from chalicelib.node.ports import MOST_AT_ONCE, MOST_FOUND, OURS, Conflict, Found, Stored
 from chalicelib.ocpi.paging import Page, Window
 
 _MOST_BYTES: Final = 3_000_000
@@ -130,6 +132,25 @@ class DynamoObjects:
         """
         return self._pages.page(list_name, window)
 
+    def find(self, index: str, key: str, limit: int = MOST_FOUND) -> list[Found]:
+        """Up to ``limit`` objects of whatever owner with this key in an index, the latest change first; two calls."""
+        if not key:
+            return []
+        keys = self._table.ask(
+            {},
+            IndexName=index,
+            KeyConditionExpression="#key = :key",
+            ExpressionAttributeNames={"#key": key_attribute(index)},
+            ExpressionAttributeValues={":key": {"S": key}},
+            ScanIndexForward=False,
+            Limit=limit,
+        ).items
+        items = self._table.get_all([{"pk": each["pk"], "id": each["id"]} for each in keys])
+        # What is read decides: the index may remember a key that the object has no longer.
+        found = [Found(item["pk"]["S"], stored_of(item)) for item in items]
+        found = [each for each in found if each.stored.keys.get(index) == key]
+        return sorted(found, key=lambda each: each.stored.last_updated, reverse=True)
+
     def received(self, owner: str, after: str | None, limit: int) -> list[Stored]:
         """Up to ``limit`` objects of an owner by id, those behind ``after``."""
         items = self._table.query(
@@ -152,8 +173,10 @@ def _new_state(stored: Stored) -> dict[str, Any]:
     values = {f":{name}": value for name, value in content.items()}
     update = "SET " + ", ".join(f"#{name} = :{name}" for name in content)
     names = {f"#{name}": name for name in content}
-    if "aside" not in content:
-        update, names["#aside"] = update + " REMOVE #aside", "aside"
+    gone = [name for name in ("aside", *map(key_attribute, INDEXES)) if name not in content]
+    if gone:
+        update += " REMOVE " + ", ".join(f"#{name}" for name in gone)
+        names |= {f"#{name}": name for name in gone}
     if stored.version == 1:
         condition = "attribute_not_exists(pk)"
     else:

@@ -55,11 +55,24 @@ class Web:
 
     def __post_init__(self) -> None:
         self._door = Door(open_network=self.open_network, resolve=self.resolve)
-        self._manager: PoolManager | None = None
+        self._public_door = Door(resolve=self.resolve)
+        self._managers: dict[Door, PoolManager] = {}
+        """One per door: a connection that one let through is none of the other's."""
         self._building = Lock()
 
-    def send(self, request: Request, *, timeout_s: float | None = None) -> Response:
+    def check(self, url: str, *, public: bool = False) -> None:
+        """Nothing, if the URL itself is one that we call; where its name leads is seen when it is called.
+
+        Raises:
+            AddressNotAllowed: it is not, or it names an address that is not open to us.
+        """
+        door = self._public_door if public else self._door
+        door.check(door.target(Request("POST", url)))
+
+    def send(self, request: Request, *, timeout_s: float | None = None, public: bool = False) -> Response:
         """What the partner answers, its body decompressed; ``timeout_s`` bounds this one call instead of ``total_s``.
+
+        ``public`` closes, for this call, a network that ``open_network`` has opened.
 
         A GET follows redirects that stay on the same scheme, host and port; any other redirect is itself the answer.
         What may be sent twice is sent again, once, if the connection fails before the first byte of an answer.
@@ -69,45 +82,53 @@ class Web:
             Unreachable: no whole answer came: refused, too slow, TLS failure, broken off.
             UnableToUseApi: the answer is larger than we read or cannot be decompressed, or a header cannot be sent.
         """
-        target = self._door.target(request)
+        door = self._public_door if public else self._door
+        target = door.target(request)
         headers = _sendable(request, target)
         ends_at = time.monotonic() + (self.total_s if timeout_s is None else timeout_s)
         for _ in range(_MOST_REDIRECTS):
-            response = self._answer(request, target, headers, ends_at)
-            onward = self._onward(request, target, response)
+            response = self._answer(request, target, headers, ends_at, door)
+            onward = self._onward(request, target, response, door)
             if onward is None:
                 return response
             target = onward
-        return self._answer(request, target, headers, ends_at)
+        return self._answer(request, target, headers, ends_at, door)
 
     def close(self) -> None:
         """Hang up all connections that are not in use."""
-        if self._manager is not None:
-            self._manager.clear()
+        for manager in self._managers.values():
+            manager.clear()
 
-    def _pools(self) -> PoolManager:
+    def _pools(self, door: Door) -> PoolManager:
         with self._building:
-            if self._manager is None:
+            if door not in self._managers:
                 from chalicelib.adapters.connections import pool_manager
 
-                self._manager = pool_manager(self.ssl_context)
-            return self._manager
+                self._managers[door] = pool_manager(self.ssl_context)
+            return self._managers[door]
 
     def _answer(
-        self, request: Request, target: Target, headers: Mapping[str, str], ends_at: float, *, again: bool = True
+        self,
+        request: Request,
+        target: Target,
+        headers: Mapping[str, str],
+        ends_at: float,
+        door: Door,
+        *,
+        again: bool = True,
     ) -> Response:
         from urllib3.exceptions import HTTPError
 
         from chalicelib.adapters.connections import Call
 
         name = f"{request.method} {target.authority}"
-        call = Call(name, self._door, self.connect_s, self.read_s, self.idle_s, ends_at)
+        call = Call(name, door, self.connect_s, self.read_s, self.idle_s, ends_at)
         try:
             return self._exchange(request, target, headers, call)
         except HTTPError as error:
             if not (again and request.method in _SENT_AGAIN and call.broke_before_an_answer(error)):
                 raise call.failure(error) from error
-        return self._answer(request, target, headers, ends_at, again=False)
+        return self._answer(request, target, headers, ends_at, door, again=False)
 
     def _exchange(self, request: Request, target: Target, headers: Mapping[str, str], call: Call) -> Response:
         from chalicelib.adapters.connections import CALL
@@ -115,7 +136,7 @@ class Web:
         acting = CALL.set(call)
         try:
             answer = (
-                self._pools()
+                self._pools(call.door)
                 .connection_from_host(target.host, target.port, target.scheme)
                 .urlopen(
                     request.method,
@@ -143,12 +164,12 @@ class Web:
             raise UnableToUseApi(f"{call.name}: the answer is larger than {self.max_response_bytes} bytes")
         return body
 
-    def _onward(self, request: Request, target: Target, response: Response) -> Target | None:
+    def _onward(self, request: Request, target: Target, response: Response, door: Door) -> Target | None:
         """Where a redirect leads that we follow, else None."""
         if request.method != "GET" or response.status not in _REDIRECTS or "location" not in response.headers:
             return None
         try:
-            onward = self._door.target(Request("GET", urljoin(target.url, response.headers["location"])))
+            onward = door.target(Request("GET", urljoin(target.url, response.headers["location"])))
         except (AddressNotAllowed, ValueError):
             return None
         return onward if onward.origin == target.origin else None

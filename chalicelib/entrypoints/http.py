@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid4
@@ -38,7 +38,7 @@ def mount(app: Chalice) -> None:
     answer by itself, so that nothing but the node speaks to partners.
     """
     answers: dict[str, Answer] = dict.fromkeys((endpoint.path for endpoint in bootstrap.route_table()), _ocpi)
-    answers |= dict.fromkeys(operator.paths(), _operator)
+    answers |= dict.fromkeys(_with_ways_there(operator.paths()), _operator)
     answers |= dict.fromkeys(("/", "/{proxy+}"), _nothing_here)
     for path in answers:
         app.route(path, methods=METHODS, content_types=["*/*"], name=path)(_never_called)
@@ -48,6 +48,17 @@ def mount(app: Chalice) -> None:
         return get_response(given) if given is None else _answered(given, answers[given.path])
 
     app.register_middleware(edge, "http")
+
+
+def _with_ways_there(paths: Iterable[str]) -> Iterator[str]:
+    """The paths, and those on the way to each.
+
+    API Gateway prefers a literal segment to a variable one and does not come back: the way to
+    ``/operator/cdrs/{id}/posting`` would hide ``/operator/{module}/{id}``.
+    """
+    for path in paths:
+        steps = path.split("/")
+        yield from ("/".join(steps[:end]) for end in range(2, len(steps) + 1))
 
 
 def _never_called(**_steps: str) -> None:

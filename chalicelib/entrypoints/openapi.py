@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.modules import MODULES
+from chalicelib.modules.tokens.authorize import Ruling
+from chalicelib.modules.tokens.objects import TOKEN_TYPE
 from chalicelib.ocpi.parties import Role
 from chalicelib.ocpi.reading import Profile
+from chalicelib.ocpi.types import OcpiObject
 
 if TYPE_CHECKING:
     from chalicelib.entrypoints.operations import Operation
@@ -22,6 +25,12 @@ _QUERY: Final = {
     "date_from": {"description": "changed then or later", "schema": _TEXT | {"format": "date-time"}},
     "date_to": {"description": "changed before then", "schema": _TEXT | {"format": "date-time"}},
     "after": {"description": "go on behind the object with this id", "schema": _TEXT},
+    "partner": {"description": "the partner, by its id, whose object or list this is", "schema": _TEXT},
+    "fetch": {"description": "ask the partner for it", "schema": {"enum": ["yes"]}},
+    "push": {
+        "description": "tell partners nothing: they find the objects with their next pull",
+        "schema": {"enum": ["no"]},
+    },
     "view": {"description": "locations as drivers may see them", "schema": {"enum": ["drivers"]}},
 }
 """Every query parameter of this API."""
@@ -71,7 +80,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     models = {level.model for module in MODULES.values() for level in module.levels}
     objects: dict[str, Any] = {}
-    for model in sorted(models, key=lambda model: model.__name__):
+    described: list[type[OcpiObject]] = [*models, Ruling]
+    for model in sorted(described, key=lambda model: model.__name__):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         objects |= schema.pop("$defs", {})
         objects[model.__name__] = schema
@@ -83,12 +93,28 @@ def _schemas() -> dict[str, Any]:
         "Object": {"anyOf": [{"$ref": f"#/components/schemas/{model.__name__}"} for model in models]},
         "List": {"type": "array", "items": {"anyOf": whole}},
         "Error": _object({"error": _TEXT, "details": {"type": "array"}}, ["error"]),
+        "AuthorizeRequest": _object(
+            {
+                "uid": _TEXT,
+                "type": {"enum": list(TOKEN_TYPE)},
+                "location_id": _TEXT,
+                "evse_uid": _TEXT,
+                "connector_id": _TEXT,
+            },
+            ["uid"],
+        ),
         "Invitation": _object({"role": _ROLE, "name": _TEXT}, ["role"]),
         "Registration": _object(
             {"versions_url": _TEXT, "token": _TEXT, "role": _ROLE, "name": _TEXT}, ["versions_url", "token", "role"]
         ),
         "PartnerChange": _object(
-            {"name": _TEXT, "party": _TEXT, "profile": {"enum": [profile.value for profile in Profile]}}, []
+            {
+                "name": _TEXT,
+                "party": _TEXT,
+                "profile": {"enum": [profile.value for profile in Profile]},
+                "accept_incomplete_locations": {"type": "boolean"},
+            },
+            [],
         ),
     }
 

@@ -14,6 +14,7 @@ from chalicelib.node.ports import is_storable
 from chalicelib.ocpi.errors import InvalidParameters, NotFound
 from chalicelib.ocpi.http import Request
 from chalicelib.ocpi.module import Module
+from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Path
 from chalicelib.ocpi.reading import parse
 
@@ -46,7 +47,25 @@ class Ask:
         Raises:
             NotFound: there is none.
         """
-        name = self.steps["partner"]
+        return self._partner(self.steps["partner"])
+
+    @property
+    def addressee(self) -> Party | None:
+        """The party of the partner that ``?partner=`` names; None without it.
+
+        Raises:
+            NotFound: there is no such partner.
+            InvalidParameters: it has no party yet.
+        """
+        name = self.request.query.get("partner")
+        if not name:
+            return None
+        partner = self._partner(name)
+        if partner.party is None:
+            raise InvalidParameters("this partner has not said yet which party it is: register first")
+        return partner.party
+
+    def _partner(self, name: str) -> Partner:
         partner = self.company.outside.partners.get(name) if is_storable(name) else None
         if partner is None:
             raise NotFound(f"there is no partner {name[:_LONGEST_TEXT]!r}")
@@ -95,16 +114,31 @@ class Ask:
             InvalidJson: it is none.
             InvalidParameters: a field is missing, unknown, or no text of a line at most.
         """
+        return self.fields(required, optional)
+
+    def fields(
+        self, required: Collection[str] = (), optional: Collection[str] = (), flags: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The body as an object of these text fields, and flags that may be left out.
+
+        Raises:
+            InvalidJson: it is none.
+            InvalidParameters: a field is missing, unknown, or no text of a line at most; a flag is not true or false.
+        """
         value = self.json
         if not isinstance(value, dict):
             raise InvalidParameters("the body is a JSON object")
+        given = {name: fact for name, fact in value.items() if name not in flags}
         known = {*required, *optional}
-        wrong = sorted(name for name in value if name not in known or not _is_line(value[name]))
+        wrong = sorted(name for name in given if name not in known or not _is_line(given[name]))
         missing = sorted(name for name in required if name not in value)
         if missing or wrong:
             raise InvalidParameters(
                 f"missing: {', '.join(missing) or 'none'}; unknown or no text: {', '.join(wrong) or 'none'}"
             )
+        for name in sorted(value.keys() - given.keys()):
+            if not isinstance(value[name], bool):
+                raise InvalidParameters(f"{name} is true or false")
         return value
 
 

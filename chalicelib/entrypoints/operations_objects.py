@@ -9,8 +9,8 @@ from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
 from chalicelib.modules.locations.view import for_drivers
 from chalicelib.node.own import Kept
 from chalicelib.node.partners import Partner
-from chalicelib.node.ports import LONGEST_ID, Stored, is_storable, theirs
-from chalicelib.node.sender import EVERYBODY
+from chalicelib.node.ports import LONGEST_ID, OURS, ObjectStore, Stored, is_storable, theirs
+from chalicelib.node.visibility import list_of
 from chalicelib.ocpi.errors import InvalidParameters, MethodNotAllowed, NotFound
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.paging import window_of
@@ -23,10 +23,28 @@ _MOST_AT_A_TIME: Final = 100
 
 
 def _list(ask: Ask) -> Reply:
+    """A page in the order of creation; of a private module that is the list of one partner, or all by their ids."""
+    module, party = ask.own.module, ask.addressee
+    store = ask.company.outside.stores[module.identifier]
     window = window_of(ask.request.query, _MOST_AT_A_TIME)
-    page = ask.company.outside.stores[ask.own.module.identifier].page(EVERYBODY, window)
+    if module.sending.private and party is None:
+        if window.has_dates or window.offset:
+            raise InvalidParameters("offset and dates go with the list of one ?partner=; without, use after")
+        return _by_id(ask, store)
+    page = store.page(list_of(module, party), window)
     following = None if page.next_offset is None else {"offset": page.next_offset}
     return Reply({"total": page.total, "items": [json.loads(body) for body in page.bodies], "next": following})
+
+
+def _by_id(ask: Ask, store: ObjectStore) -> Reply:
+    limit, after = _most(ask), ask.request.query.get("after", "")[:LONGEST_ID]
+    found = store.received(OURS, after, limit)
+    following = {"after": found[-1].id} if len(found) == limit else None
+    return Reply({"items": [json.loads(stored.body) for stored in found], "next": following})
+
+
+def _most(ask: Ask) -> int:
+    return window_of({"limit": str(_MOST_AT_A_TIME)} | dict(ask.request.query), _MOST_AT_A_TIME).limit
 
 
 def _get(ask: Ask) -> Reply:
@@ -34,7 +52,7 @@ def _get(ask: Ask) -> Reply:
 
 
 def _put(ask: Ask) -> Reply:
-    return _kept(ask.own.put(ask.steps["id"], ask.path, ask.json))
+    return _kept(ask.own.put(ask.steps["id"], ask.path, ask.json, ask.addressee))
 
 
 def _patch(ask: Ask) -> Reply:
@@ -59,7 +77,9 @@ def _import(ask: Ask) -> Reply:
     own, values = ask.own, ask.json
     if not isinstance(values, list):
         raise InvalidParameters("the body is a JSON list of objects")
-    done = own.import_all(values)
+    if ask.request.query.get("push", "no") != "no":
+        raise InvalidParameters("push is no, or left out")
+    done = own.import_all(values, ask.addressee, told="push" not in ask.request.query)
     return Reply(
         {
             "created": done.created,
@@ -80,7 +100,7 @@ def _warning(remark: Deviation) -> str:
 
 def _received(ask: Ask) -> Reply:
     partner, module = ask.partner, ask.module.identifier
-    limit = window_of({"limit": str(_MOST_AT_A_TIME)} | dict(ask.request.query), _MOST_AT_A_TIME).limit
+    limit = _most(ask)
     store, after = ask.company.outside.stores[module], ask.request.query.get("after", "")[:LONGEST_ID]
     found = store.received(theirs(partner.party), after, limit) if partner.party else []
     items = [item for stored in found if (item := _shown(ask, partner, stored)) is not None]
@@ -88,7 +108,7 @@ def _received(ask: Ask) -> Reply:
 
 
 def _received_one(ask: Ask) -> Reply:
-    partner, module, object_id = ask.partner, ask.module.identifier, ask.steps["id"]
+    partner, module, object_id = ask.partner, ask.module.identifier, ask.module.key_of(ask.steps["id"])
     store = ask.company.outside.stores[module]
     stored = store.get(theirs(partner.party), object_id) if partner.party and is_storable(object_id) else None
     shown = _shown(ask, partner, stored) if stored else None
@@ -111,19 +131,26 @@ _OBJECT: Final = f"{ROOT}/{{module}}/{{id}}"
 _EVSE: Final = f"{_OBJECT}/{{evse_uid}}"
 _CONNECTOR: Final = f"{_EVSE}/{{connector_id}}"
 _RECEIVED: Final = f"{ROOT}/partners/{{partner}}/{{module}}"
-_PAGED: Final = ("offset", "limit", "date_from", "date_to")
+_PAGED: Final = ("offset", "limit", "date_from", "date_to", "partner", "after")
 
 OPERATIONS: Final = (
     Operation("GET", _RECEIVED, "What this partner sent us", _received, query=("after", "limit", "view")),
     Operation("GET", f"{_RECEIVED}/{{id}}", "One object that this partner sent us", _received_one, query=("view",)),
     Operation("GET", f"{ROOT}/{{module}}", "Our own objects, in pages", _list, query=_PAGED),
-    Operation("PUT", f"{ROOT}/{{module}}", "Create or replace a list of own objects", _import, "List"),
+    Operation(
+        "PUT",
+        f"{ROOT}/{{module}}",
+        "Create or replace a list of own objects",
+        _import,
+        "List",
+        query=("partner", "push"),
+    ),
     *(
         operation
         for path, what in ((_OBJECT, "object"), (_EVSE, "EVSE"), (_CONNECTOR, "connector"))
         for operation in (
             Operation("GET", path, f"One own {what}", _get),
-            Operation("PUT", path, f"Create or replace an own {what}", _put, "Object"),
+            Operation("PUT", path, f"Create or replace an own {what}", _put, "Object", query=("partner",)),
             Operation("PATCH", path, f"Change fields of an own {what}", _patch, "Object"),
         )
     ),

@@ -66,7 +66,7 @@ def _partner(ask: Ask) -> Reply:
 
 
 def _change(ask: Ask) -> Reply:
-    changes: dict[str, Any] = ask.texts(optional={"name", "party", "profile"})
+    changes = ask.fields(optional={"name", "party", "profile"}, flags={"accept_incomplete_locations"})
     if "profile" in changes:
         changes = changes | {"profile": _profile(changes["profile"])}
     if "party" in changes:
@@ -98,6 +98,7 @@ def _partner_json(company: Company, partner: Partner) -> dict[str, Any]:
         "endpoints": dict(partner.endpoints),
         "business_details": dict(partner.business_details),
         "profile": partner.profile,
+        "accept_incomplete_locations": partner.accept_incomplete_locations,
         "problem": partner.problem,
         "updated_at": format_date_time(partner.updated_at) if partner.updated_at else None,
         "backlog": len(company.outside.outbox.of(partner.id)),
@@ -158,7 +159,7 @@ OPERATIONS: Final = (
     Operation("POST", f"{ROOT}/partners", "Invite a partner; the token is shown once", _invite, "Invitation"),
     Operation("POST", f"{ROOT}/partners/register", "Register with a partner", _register, "Registration"),
     Operation("GET", _PARTNER, "One partner", _partner),
-    Operation("PATCH", _PARTNER, "Rename a partner, set its profile or who it is", _change, "PartnerChange"),
+    Operation("PATCH", _PARTNER, "Rename a partner, set how it is read or who it is", _change, "PartnerChange"),
     Operation("DELETE", _PARTNER, "Unregister", _unregister),
     Operation("PUT", f"{_PARTNER}/credentials", "Rotate the tokens of both sides", _rotate),
     Operation("GET", f"{_PARTNER}/outbox", "What this partner still has to be told", _outbox),

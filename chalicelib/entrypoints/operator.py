@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from chalicelib.bootstrap import Company
-from chalicelib.entrypoints import operations_objects, operations_partners
+from chalicelib.entrypoints import operations_charging, operations_objects, operations_partners
 from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
 from chalicelib.ocpi.errors import (
     BodyTooLarge,
@@ -40,6 +40,7 @@ def _openapi(_ask: Ask) -> Reply:
 OPERATIONS: Final = (
     Operation("GET", f"{ROOT}/openapi.json", "This description", _openapi),
     *operations_partners.OPERATIONS,
+    *operations_charging.OPERATIONS,
     *operations_objects.OPERATIONS,
 )
 
@@ -92,11 +93,12 @@ def _operation(request: Request) -> tuple[Operation, dict[str, str]]:
     fitting = [path for path in paths() if _fits(path.split("/"), steps)]
     if not fitting:
         raise NotFound("there is nothing at this URL; see GET /operator/openapi.json")
-    path = min(fitting, key=lambda path: path.count("{"))
-    here = {operation.method: operation for operation in OPERATIONS if operation.path == path}
+    # The most literal path last, so that it wins: POST /operator/cdrs next to PUT /operator/{module}.
+    fitting.sort(key=lambda path: path.count("{"), reverse=True)
+    here = {each.method: each for path in fitting for each in OPERATIONS if each.path == path}
     if request.method not in here:
         raise MethodNotAllowed(f"{request.method} is not supported here; see GET /operator/openapi.json", here)
-    pairs = zip(path.split("/"), steps, strict=True)
+    pairs = zip(here[request.method].path.split("/"), steps, strict=True)
     return here[request.method], {name[1:-1]: unquote(step) for name, step in pairs if name.startswith("{")}
 
 

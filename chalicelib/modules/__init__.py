@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from chalicelib.modules.cdrs.interface import CDRS
 from chalicelib.modules.locations.interface import LOCATIONS
+from chalicelib.modules.sessions.interface import SESSIONS
 from chalicelib.modules.tariffs.interface import TARIFFS
+from chalicelib.modules.tokens.interface import TOKENS
 from chalicelib.ocpi.module import Module, ModuleID
 
-MODULES: dict[ModuleID, Module] = {module.identifier: module for module in (LOCATIONS, TARIFFS)}
-"""Every client-owned module that this node serves."""
+MODULES: dict[ModuleID, Module] = {module.identifier: module for module in (LOCATIONS, SESSIONS, CDRS, TARIFFS, TOKENS)}
+"""Every module that this node serves whose objects somebody owns."""

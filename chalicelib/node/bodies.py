@@ -8,9 +8,9 @@ from chalicelib.ocpi.parts import Json
 from chalicelib.ocpi.types import OcpiObject
 
 
-def dumped(value: OcpiObject) -> Json:
-    """The object as a JSON value: no nulls, no empty lists, stamps to the second."""
-    found: Json = value.model_dump(mode="json", exclude_none=True)
+def dumped(value: OcpiObject, *, defaults: bool = True) -> Json:
+    """The object as a JSON value: no nulls, no empty lists, stamps to the second; on demand, only what was given."""
+    found: Json = value.model_dump(mode="json", exclude_none=True, exclude_unset=not defaults)
     return found
 
 

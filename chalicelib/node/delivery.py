@@ -1,18 +1,23 @@
 """One partner is told about one object: always its current state, as the smallest request that says what changed.
 
-Spec: transport_and_format.md, PUT and PATCH; rules TRA-19, TRA-23, TRA-25, TRA-28, LOC-29, LOC-30, TAR-14.
+Spec: transport_and_format.md, PUT and PATCH; rules TRA-19, TRA-23, TRA-25, TRA-28, LOC-29, LOC-30, SES-12, SES-14,
+CDR-21, TAR-14, TOK-19.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urljoin
 
+from chalicelib.node.attempts import Sleep, repeated
 from chalicelib.node.bodies import encoded
 from chalicelib.node.news import Object, by_partner, collapsed, object_of, summary
 from chalicelib.node.outbound import Outbound, object_url
+from chalicelib.node.pacing import Turn
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import (
     OURS,
@@ -26,6 +31,7 @@ from chalicelib.node.ports import (
     Stored,
 )
 from chalicelib.node.telemetry import Observer
+from chalicelib.node.visibility import may_see
 from chalicelib.ocpi.envelope import accepted, code_of, opened
 from chalicelib.ocpi.errors import OcpiError, UnableToUseApi
 from chalicelib.ocpi.http import Response
@@ -63,6 +69,7 @@ class Deliverer:
         outbound: Outbound,
         observer: Observer,
         clock: Callable[[], datetime],
+        sleep: Sleep,
         refresh: RefreshEndpoints,
     ) -> None:
         self._our_party = our_party
@@ -74,6 +81,7 @@ class Deliverer:
         self._outbound = outbound
         self._observer = observer
         self._clock = clock
+        self._sleep = sleep
         self._refresh = refresh
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
@@ -125,8 +133,11 @@ class Deliverer:
         try:
             if stored is None:
                 self._remove(partner, module, object_id)
-            for announcement in news if stored else ():
-                self._tell_part(partner, module, stored, announcement)  # type: ignore[arg-type]
+            elif module.sending.posted:
+                self._post(partner, module, stored)
+            elif may_see(partner, module, stored) and (missed or not _is_outdated(module, stored, announcements)):
+                for announcement in news:
+                    self._tell_part(partner, module, stored, announcement)
         except OcpiError as failed:
             self._outbox.record(Failure(partner.id, delivery.announcement, str(failed), 1, self._clock()))
             return False
@@ -140,6 +151,27 @@ class Deliverer:
         response = self._send_where_they_are(partner, module, "DELETE", object_id)
         if not _is_missing(response):
             _expect_taken(response, "DELETE")
+
+    def _post(self, partner: Partner, module: Module, stored: Stored) -> None:
+        """POST the object unless they have it, and note where they say that it is (CDR-21)."""
+        if "posted" in stored.aside or not may_see(partner, module, stored):
+            return
+        endpoint = partner.endpoints[module.identifier]
+        response = self._outbound.send(partner, module.identifier, "POST", endpoint, stored.body)
+        _expect_taken(response, "POST")
+        posted = {
+            "partner": partner.id,
+            "at": self._clock().isoformat(),
+            "url": _location(endpoint, response),
+        }
+        repeated(lambda: self._note(module, stored.id, posted), self._sleep)
+
+    def _note(self, module: Module, object_id: str, posted: Mapping[str, str | None]) -> None:
+        store = self._stores[module.identifier]
+        stored = store.get(OURS, object_id)
+        if stored is not None:
+            aside = {**stored.aside, "posted": dict(posted)}
+            store.put(OURS, replace(stored, version=stored.version + 1, aside=aside))
 
     def _tell_part(self, partner: Partner, module: Module, stored: Stored, news: Announcement) -> None:
         whole: Json = json.loads(stored.body)
@@ -191,6 +223,24 @@ class Deliverer:
         endpoint = partner.endpoints[module.identifier]
         url = object_url(endpoint, self._our_party.country_code, self._our_party.party_id, *steps)
         return self._outbound.send(partner, module.identifier, method, url, encoded(body) if body else b"")
+
+
+def _location(endpoint: str, response: Response) -> str | None:
+    """Where they say that the object is: some give a path, relative to what they were asked; some nothing (Q-67)."""
+    location = response.headers.get("location", "").strip()
+    try:
+        return urljoin(endpoint, location) if location else None
+    except ValueError:
+        # It has arrived all the same.
+        return None
+
+
+def _is_outdated(module: Module, stored: Stored, announcements: Sequence[Announcement]) -> bool:
+    """Whether later news that tells all of this is told already or on its way: what ends it (SES-10), or a turn."""
+    turn, versions = Turn.of(stored.aside), [announcement.version for announcement in announcements]
+    if turn and all(map(turn.replaces, versions)):
+        return True
+    return module.sending.is_final(json.loads(stored.body)) and max(versions) < stored.version
 
 
 def _pause(attempts: int) -> timedelta:

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.node.bodies import dumped
+from chalicelib.node.partners import Partner
 from chalicelib.node.ports import Stored
 from chalicelib.ocpi.errors import InvalidParameters
-from chalicelib.ocpi.module import Level
+from chalicelib.ocpi.module import Level, stand_ins_of
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Json, Path, merged
-from chalicelib.ocpi.reading import Deviation, Profile, Reading, read, read_value
+from chalicelib.ocpi.reading import Deviation, Profile, Reading, StandIns, read, read_value
 from chalicelib.ocpi.types import OcpiObject, format_date_time
 
 _TOLERATED_SKEW: Final = timedelta(minutes=5)
@@ -67,33 +68,34 @@ class Push:
         return replace(self, part=self.part | {inner.list_field: known[inner.list_field]}, is_whole=False)
 
 
-def put_of(at: Addressed, body: bytes, profile: Profile, now: datetime) -> Push:
+def put_of(at: Addressed, body: bytes, partner: Partner, now: datetime) -> Push:
     """The whole part in ``body``.
 
     Raises:
         InvalidJson: it is no JSON.
         InvalidParameters: it is no such part, or has another id than the URL (TRA-31).
     """
-    reading = read(at.level.model, body, profile, now)
+    reading = read(at.level.model, body, partner.profile, now, stand_ins=_stand_ins(at.levels, partner))
     lacks_stamp = any(each.path == "last_updated" and _is_missing_stamp(each) for each in reading.deviations)
     return _push_of(at, reading, now, stamped_by_us=lacks_stamp, is_whole=True)
 
 
-def patch_of(at: Addressed, known: Json, patch: Json, profile: Profile, now: datetime) -> Push:
+def patch_of(at: Addressed, known: Json, patch: Json, partner: Partner, now: datetime) -> Push:
     """``known`` with the fields in ``patch``.
 
     Raises:
         InvalidParameters: the merged whole breaks a rule, or has another id than the URL (TRA-31, LOC-22).
     """
+    profile = partner.profile
     fields, forgiven = _without_required_nulls(at.levels, patch, profile)
     stamped_by_us = fields.get("last_updated") is None
     if stamped_by_us:
         fields |= {"last_updated": format_date_time(now)}
-    whole, skipped = merged(known, fields, at.levels, _completeness(profile, now))
+    whole, skipped = merged(known, fields, at.levels, _completeness(at.levels, partner, now))
     if skipped and profile is Profile.STRICT:
         raise InvalidParameters(f"{at.level.model.__name__}: {skipped[0]} is neither known nor complete (Q-45)")
     _require_own_id(at, whole)
-    reading = read_value(at.level.model, whole, profile, now)
+    reading = read_value(at.level.model, whole, profile, now, stand_ins=_stand_ins(at.levels, partner))
     touched_fields = [each for each in reading.deviations if each.path.split(".")[0].split("[")[0] in fields]
     incomplete = [Deviation(path, "Q-45", "is an incomplete part and was skipped") for path in skipped]
     found = Reading(reading.value, (*forgiven, *incomplete, *touched_fields))
@@ -161,6 +163,11 @@ def _stamps(part: Json, levels: Sequence[Level], path: Path) -> dict[str, str]:
     return found
 
 
+def _stand_ins(levels: Sequence[Level], partner: Partner) -> StandIns:
+    """What the operator lets this partner leave out."""
+    return stand_ins_of(levels) if partner.accept_incomplete_locations else {}
+
+
 def _last_updated(value: OcpiObject) -> datetime:
     stamp: datetime = value.last_updated  # type: ignore[attr-defined] # every object that is pushed has it
     return stamp
@@ -173,10 +180,11 @@ def _is_missing_stamp(deviation: Deviation) -> bool:
 # --- patches -------------------------------------------------------------------------------------------------------
 
 
-def _completeness(profile: Profile, now: datetime) -> Callable[[Level, Json], bool]:
+def _completeness(levels: Sequence[Level], partner: Partner, now: datetime) -> Callable[[Level, Json], bool]:
     def complete(level: Level, fragment: Json) -> bool:
+        inside = _stand_ins(levels[levels.index(level) :], partner)
         try:
-            read_value(level.model, fragment, profile, now)
+            read_value(level.model, fragment, partner.profile, now, stand_ins=inside)
         except InvalidParameters:
             return False
         return True

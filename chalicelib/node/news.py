@@ -37,7 +37,7 @@ def collapsed(announcements: Iterable[Announcement]) -> list[Announcement]:
     for announcement in announcements:
         earlier = by_path.get(announcement.path)
         if earlier is not None:
-            announcement = replace(announcement, fields=_either(earlier.fields, announcement.fields))  # noqa: PLW2901
+            announcement = _joined(earlier, announcement)  # noqa: PLW2901
         by_path[announcement.path] = announcement
     whole = {path for path, announcement in by_path.items() if announcement.fields is None}
     kept = [
@@ -45,13 +45,20 @@ def collapsed(announcements: Iterable[Announcement]) -> list[Announcement]:
         for path, announcement in by_path.items()
         if not any(path[:depth] in whole for depth in range(len(path)))
     ]
-    return kept if len(kept) <= _MOST_PARTS else [replace(kept[-1], path=(), fields=None)]
+    return kept if len(kept) <= _MOST_PARTS else [summary(kept)]
 
 
 def summary(news: Sequence[Announcement]) -> Announcement:
     """One announcement that covers all of these, for the outbox."""
-    return news[0] if len(news) == 1 else replace(news[-1], path=(), fields=None)
+    return news[0] if len(news) == 1 else replace(news[-1], version=_latest(news), path=(), fields=None)
 
 
-def _either(some: tuple[str, ...] | None, others: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    return None if some is None or others is None else tuple(sorted({*some, *others}))
+def _joined(earlier: Announcement, later: Announcement) -> Announcement:
+    whole = earlier.fields is None or later.fields is None
+    fields = None if whole else tuple(sorted({*(earlier.fields or ()), *(later.fields or ())}))
+    return replace(later, version=_latest([earlier, later]), fields=fields)
+
+
+def _latest(news: Iterable[Announcement]) -> int:
+    # What was missed, or waited, is not always older than what comes with it.
+    return max(announcement.version for announcement in news)

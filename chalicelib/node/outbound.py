@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
@@ -41,11 +41,25 @@ class Outbound:
         """
         if partner.token_we_send is None:
             raise UnableToUseApi("we have no token of theirs: register first")
+        began = self._clock()
         response = self.ask(partner.id, module, method, url, partner.token_we_send, body, timeout_s=timeout_s)
         former, until = partner.former_token_we_send, partner.overlap_until
         if response.status in (401, 403) and former is not None and until is not None and self._clock() < until:
-            return self.ask(partner.id, module, method, url, former, body, timeout_s=timeout_s)
+            left_s = timeout_s and max(0.0, timeout_s - (self._clock() - began).total_seconds())
+            return self.ask(partner.id, module, method, url, former, body, timeout_s=left_s)
         return response
+
+    def answer(self, partner: Partner, module: str, url: str, body: bytes) -> Response:
+        """What is answered to a POST at a URL that the partner gave in a request of its own (Q-59).
+
+        Where its host is none that the partner registered, our token stays here, and the address has to be public.
+
+        Raises:
+            UnableToUseApi: no answer.
+        """
+        if partner.hosts(url):
+            return self.send(partner, module, "POST", url, body)
+        return self.ask(partner.id, module, "POST", url, None, body, public=True)
 
     def ask(
         self,
@@ -53,27 +67,28 @@ class Outbound:
         module: str,
         method: str,
         url: str,
-        token: AuthToken,
+        token: AuthToken | None,
         body: bytes = b"",
         *,
         timeout_s: float | None = None,
+        public: bool = False,
         unspoken: Collection[AuthToken] = (),
     ) -> Response:
-        """What is answered to a request with this token; ``unspoken`` are the tokens in its body.
+        """What is answered to a request with this token, if any; ``unspoken`` are the tokens in its body.
 
         Raises:
             UnableToUseApi: no answer.
         """
         began, problem, response = time.perf_counter(), "", Response(0)
-        headers: Mapping[str, str] = token.header | ({"content-type": "application/json"} if body else {})
+        headers = {**(token.header if token else {}), **({"content-type": "application/json"} if body else {})}
         try:
-            response = self._web.send(Request(method, url, headers, body=body), timeout_s=timeout_s)
+            response = self._web.send(Request(method, url, headers, body=body), timeout_s=timeout_s, public=public)
         except UnableToUseApi as failed:
             problem = str(failed)
             raise
         finally:
             code, said = code_of(response)
-            told = _masked(said, [token, *unspoken])
+            told = _masked(said, [*([token] if token else []), *unspoken])
             self._observer.exchange(
                 Exchange(
                     direction="out",

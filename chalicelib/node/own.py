@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from chalicelib.node.attempts import Sleep, repeated
-from chalicelib.node.bodies import dumped, encoded
+from chalicelib.node.bodies import encoded
+from chalicelib.node.drafts import Draft, drafted, turn_of
 from chalicelib.node.ports import MOST_AT_ONCE, OURS, Announcement, ObjectStore, Queues, Stored, is_storable
-from chalicelib.node.sender import EVERYBODY
-from chalicelib.node.stamps import stamped, with_stamps
+from chalicelib.node.visibility import list_of
 from chalicelib.ocpi.errors import ClientError, InvalidParameters
-from chalicelib.ocpi.module import Level, Module
-from chalicelib.ocpi.parts import Change, Json, Path, difference, find, merged, replaced
-from chalicelib.ocpi.reading import Deviation, Profile, read_value
-from chalicelib.ocpi.types import format_date_time
+from chalicelib.ocpi.module import Module
+from chalicelib.ocpi.parties import Party
+from chalicelib.ocpi.parts import Json, Path, find, merged
+from chalicelib.ocpi.reading import Deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,43 +49,50 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    """An object as it shall become, next to what it was."""
-
-    id: str
-    before: Stored | None
-    whole: Json
-    changes: tuple[Change, ...]
-    moment: datetime
-    """Of the change: no earlier than the one before, whatever the clock says."""
-    remarks: tuple[Deviation, ...] = ()
-
-    @property
-    def version(self) -> int:
-        return self.before.version + 1 if self.before else 1
-
-
-@dataclass(frozen=True, slots=True)
 class _Item:
     """One entry of a list that the host put in."""
 
     place: int
     id: str
+    """As far as it has one."""
+    key: str
+    """What it is stored under."""
     value: Any
     is_repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A draft, the list it goes to, and when partners hear of it."""
+
+    draft: Draft
+    stored: Stored
+    told: tuple[Announcement, ...]
+    delay_s: int | None
+
+
+Addressee = Callable[[Json], Party]
+"""Whom an object of a private module is for, by what it says; raises InvalidParameters where it does not."""
 
 
 class OwnObjects:
     """The objects of one module that we own."""
 
     def __init__(
-        self, module: Module, store: ObjectStore, queues: Queues, clock: Callable[[], datetime], sleep: Sleep
+        self,
+        module: Module,
+        store: ObjectStore,
+        queues: Queues,
+        clock: Callable[[], datetime],
+        sleep: Sleep,
+        addressee: Addressee,
     ) -> None:
         self.module = module
         self._store = store
         self._queues = queues
         self._clock = clock
         self._sleep = sleep
+        self._addressee = addressee
 
     def get(self, object_id: str, path: Path = ()) -> Json:
         """The object or part.
@@ -92,27 +100,44 @@ class OwnObjects:
         Raises:
             NotFound: there is none.
         """
-        stored = self._found(object_id)
-        part = find(json.loads(stored.body), self.module.levels, path) if stored else None
+        part = find(json.loads(self.stored(object_id).body), self.module.levels, path)
         if part is None:
             raise self.module.not_found(f"we have no such {self.module.level_of(path).model.__name__}")
         return part
 
-    def put(self, object_id: str, path: Path, value: Any) -> Kept:
-        """Create or replace the object or part; ``last_updated`` may be left out, the node sets it.
+    def stored(self, object_id: str) -> Stored:
+        """The object as it lies in the store.
 
         Raises:
-            InvalidParameters: not a valid object, or another id than the one addressed.
-            NotFound: the parent of the part is unknown.
+            NotFound: there is none.
         """
-        return repeated(lambda: self._put(object_id, path, value), self._sleep)
+        stored = self._found(object_id)
+        if stored is None:
+            raise self.module.not_found(f"we have no such {self.module.model.__name__}")
+        return stored
 
-    def _put(self, object_id: str, path: Path, value: Any) -> Kept:
+    def put(self, object_id: str, path: Path, value: Any, party: Party | None = None) -> Kept:
+        """Create or replace the object or part; ``last_updated`` may be left out, the node sets it.
+
+        Args:
+            object_id: the id in the URL.
+            path: of the part; empty for the object.
+            value: what the host gave.
+            party: whom an object of a private module is for, where the host says so outright.
+
+        Raises:
+            InvalidParameters: not a valid object, another id than the one addressed, or nobody to send it to.
+            NotFound: the parent of the part is unknown.
+            FinalObject: the object may not change any more.
+        """
+        return repeated(lambda: self._put(object_id, path, value, party), self._sleep)
+
+    def _put(self, object_id: str, path: Path, value: Any, party: Party | None) -> Kept:
         stored = self._found(object_id)
         before = json.loads(stored.body) if stored else None
         if path and (before is None or find(before, self.module.levels, path[:-1]) is None):
             raise self.module.not_found(f"we have no such {self.module.level_of(path[:-1]).model.__name__}")
-        return self._keep(self._draft(object_id, path, value, stored))
+        return self._keep(self._planned(object_id, path, value, stored, party))
 
     def patch(self, object_id: str, path: Path, patch: Any) -> Kept:
         """Change the given fields; a null removes an optional one.
@@ -120,6 +145,7 @@ class OwnObjects:
         Raises:
             InvalidParameters: not an object, or the result would not be valid.
             NotFound: there is nothing to change.
+            FinalObject: the object may not change any more.
         """
         if not isinstance(patch, dict):
             raise InvalidParameters("a PATCH is a JSON object")
@@ -133,7 +159,21 @@ class OwnObjects:
         whole, skipped = merged(known, patch, self.module.levels[len(path) :], lambda _level, _fragment: True)
         if skipped:
             raise InvalidParameters(f"{skipped[0]} names no id")
-        return self._keep(self._draft(object_id, path, whole, stored))
+        return self._keep(self._planned(object_id, path, whole, stored, None))
+
+    def note(self, object_id: str, **aside: Any) -> None:
+        """Remember something beside the object, which partners do not see; None forgets it.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+
+        def attempt() -> None:
+            stored = self.stored(object_id)
+            noted = {name: value for name, value in {**stored.aside, **aside}.items() if value is not None}
+            self._store.put(OURS, replace(stored, version=stored.version + 1, aside=noted))
+
+        repeated(attempt, self._sleep)
 
     def delete(self, object_id: str) -> None:
         """Take the object away here and at every partner.
@@ -144,25 +184,30 @@ class OwnObjects:
         repeated(lambda: self._delete(object_id), self._sleep)
 
     def _delete(self, object_id: str) -> None:
-        stored = self._found(object_id)
-        if stored is None:
-            raise self.module.not_found(f"we have no such {self.module.model.__name__}")
-        gone = Announcement(self.module.identifier, object_id, stored.version + 1, removed=True)
+        stored = self.stored(object_id)
+        gone = Announcement(self.module.identifier, stored.id, stored.version + 1, removed=True)
         self._queues.announce([gone])
         self._store.remove(OURS, stored)
 
-    def import_all(self, values: Sequence[Any]) -> Imported:
-        """Create or replace a whole list, in transactions of up to 99 new objects; safe to repeat."""
+    def import_all(self, values: Sequence[Any], party: Party | None = None, *, told: bool = True) -> Imported:
+        """Create or replace a whole list, in transactions of up to 99 new objects; safe to repeat.
+
+        Args:
+            values: what the host gave.
+            party: as in ``put``.
+            told: whether partners hear of it; if not, they find it when they pull.
+        """
         ids = [_id_of(value, self.module.id_field) for value in values]
-        first = {object_id: place for place, object_id in reversed(list(enumerate(ids)))}
+        keys = list(map(self.module.key_of, ids))
+        first = {key: place for place, key in reversed(list(enumerate(keys)))}
         items = [
-            _Item(place, object_id, value, is_repeated=object_id != "" and first[object_id] != place)
-            for place, (object_id, value) in enumerate(zip(ids, values, strict=True))
+            _Item(place, object_id, key, value, is_repeated=object_id != "" and first[key] != place)
+            for place, (object_id, key, value) in enumerate(zip(ids, keys, values, strict=True))
         ]
         total = Imported()
         for start in range(0, len(items), MOST_AT_ONCE):
             chunk, outcomes = items[start : start + MOST_AT_ONCE], dict[str, str]()
-            done = repeated(lambda chunk=chunk, outcomes=outcomes: self._import(chunk, outcomes), self._sleep)  # type: ignore[misc]
+            done = repeated(partial(self._import, chunk, outcomes, party, told=told), self._sleep)
             total = Imported(
                 total.created + done.created,
                 total.updated + done.updated,
@@ -172,100 +217,78 @@ class OwnObjects:
             )
         return total
 
-    def _import(self, items: Sequence[_Item], outcomes: dict[str, str]) -> Imported:
+    def _import(self, items: Sequence[_Item], outcomes: dict[str, str], party: Party | None, *, told: bool) -> Imported:
         """What became of these; ``outcomes`` remembers what earlier attempts have written."""
-        known = self._store.get_many(OURS, sorted({item.id for item in items if item.id}))
-        drafts: dict[str, _Draft] = {}
+        known = self._store.get_many(OURS, sorted({item.key for item in items if item.id}))
+        planned: dict[str, _Planned] = {}
         failed: list[tuple[int, str, str]] = []
         for item in items:
             try:
                 if item.is_repeated:
                     raise InvalidParameters(f"{item.id} stands in the list twice")
-                drafts[item.id] = self._draft(item.id, (), item.value, known.get(item.id))
+                planned[item.key] = self._planned(item.id, (), item.value, known.get(item.key), party, told=told)
             except ClientError as broken:
                 failed.append((item.place, item.id, str(broken)))
-        self._write([draft for draft in drafts.values() if draft.changes], outcomes)
-        became = [outcomes.get(object_id, "unchanged") for object_id in drafts]
+        self._write([plan for plan in planned.values() if plan.draft.changes], outcomes)
+        became = [outcomes.get(key, "unchanged") for key in planned]
+        names = {item.key: item.id for item in reversed(items)}
         return Imported(
             created=became.count("created"),
             updated=became.count("updated"),
             unchanged=became.count("unchanged"),
             failed=tuple(failed),
-            remarks=tuple((draft.id, remark) for draft in drafts.values() for remark in draft.remarks),
+            remarks=tuple((names[key], remark) for key, plan in planned.items() for remark in plan.draft.remarks),
         )
 
     def _found(self, object_id: str) -> Stored | None:
-        return self._store.get(OURS, object_id) if is_storable(object_id) else None
+        return self._store.get(OURS, self.module.key_of(object_id)) if is_storable(object_id) else None
 
-    # --- drafting and writing -------------------------------------------------------------------------------------
+    # --- planning and writing -------------------------------------------------------------------------------------
 
-    def _draft(self, object_id: str, path: Path, value: Any, stored: Stored | None) -> _Draft:
-        """The object as it will be, valid and stamped, with what that changes.
+    def _planned(
+        self, object_id: str, path: Path, value: Any, stored: Stored | None, party: Party | None, *, told: bool = True
+    ) -> _Planned:
+        draft = drafted(self.module, object_id, path, value, stored, self._clock())
+        list_name = stored.list if stored else self._list_for(draft.whole, party)
+        if stored is not None and party is not None and stored.list != list_of(self.module, party):
+            raise InvalidParameters(f"this {self.module.model.__name__} is for another partner already")
+        turn, delay_s = turn_of(draft) if told else (None, None)
+        return _Planned(draft, draft.to_store(list_name or "", turn), draft.told(turn), delay_s)
 
-        Raises:
-            InvalidParameters: not a valid object, or another id than the one addressed.
-        """
-        levels, level, moment = self.module.levels, self.module.level_of(path), self._clock()
-        moment = max(moment, stored.last_updated) if stored else moment
-        now = format_date_time(moment)
-        value = with_stamps(value, levels[len(path) :], now)
-        reading = read_value(level.model, value, Profile.STRICT, moment, unknown="drop")
-        part, own_id = dumped(reading.value), path[-1] if path else object_id
-        if part[level.id_field] != own_id:
-            raise InvalidParameters(f"{level.model.__name__}.{level.id_field} is not {own_id!r}")
-        before = json.loads(stored.body) if stored else None
-        known = find(before, levels, path) if before else None
-        if known is not None:
-            part = _with_removed_parts(part, known, levels[len(path) :])
-        whole = replaced(before or {}, levels, path, part)
-        changes = difference(before, whole, levels)
-        return _Draft(object_id, stored, stamped(whole, before, levels, now), changes, moment, reading.deviations)
+    def _list_for(self, whole: Json, party: Party | None) -> str:
+        if not self.module.sending.private:
+            return list_of(self.module, None)
+        return list_of(self.module, party or self._addressee(whole))
 
-    def _keep(self, draft: _Draft) -> Kept:
+    def _keep(self, plan: _Planned) -> Kept:
+        draft = plan.draft
         if not draft.changes and draft.before:
             return Kept("unchanged", draft.before.body, draft.remarks)
         outcomes: dict[str, str] = {}
-        self._write([draft], outcomes)
-        return Kept(outcomes[draft.id], encoded(draft.whole), draft.remarks)
+        self._write([plan], outcomes)
+        return Kept(outcomes[draft.key], encoded(draft.whole), draft.remarks)
 
-    def _write(self, drafts: Sequence[_Draft], outcomes: dict[str, str]) -> None:
+    def _write(self, plans: Sequence[_Planned], outcomes: dict[str, str]) -> None:
         """Announce the changes, then write them, and say in ``outcomes`` how far that came."""
-        if not drafts:
+        if not plans:
             return
-        self._queues.announce([announced for draft in drafts for announced in self._announcements(draft)])
-        new = [draft for draft in drafts if draft.before is None]
-        if new:
-            self._store.create([_to_store(draft) for draft in new])
-            outcomes |= dict.fromkeys((draft.id for draft in new), "created")
-        for draft in drafts:
-            if draft.before is not None:
-                self._store.put(OURS, _to_store(draft))
-                outcomes[draft.id] = "updated"
+        self._announce(plans)
+        for list_name in dict.fromkeys(plan.stored.list for plan in plans if plan.draft.before is None):
+            new = [plan for plan in plans if plan.draft.before is None and plan.stored.list == list_name]
+            self._store.create([plan.stored for plan in new])
+            outcomes |= dict.fromkeys((plan.draft.key for plan in new), "created")
+        for plan in plans:
+            if plan.draft.before is not None:
+                self._store.put(OURS, plan.stored)
+                outcomes[plan.draft.key] = "updated"
 
-    def _announcements(self, draft: _Draft) -> list[Announcement]:
-        return [
-            Announcement(self.module.identifier, draft.id, draft.version, change.path, change.fields)
-            for change in draft.changes
-        ]
-
-
-def _to_store(draft: _Draft) -> Stored:
-    moment = draft.moment.replace(microsecond=draft.moment.microsecond // 1000 * 1000)
-    return Stored(draft.id, encoded(draft.whole), moment, draft.version, list=EVERYBODY)
+    def _announce(self, plans: Sequence[_Planned]) -> None:
+        for delay_s in sorted({plan.delay_s for plan in plans if plan.delay_s is not None}):
+            self._queues.announce(
+                [told for plan in plans if plan.delay_s == delay_s for told in plan.told], delay_s=delay_s
+            )
 
 
 def _id_of(value: Any, id_field: str) -> str:
     object_id = value.get(id_field) if isinstance(value, dict) else None
     return object_id if isinstance(object_id, str) and is_storable(object_id) else ""
-
-
-def _with_removed_parts(part: Json, known: Json, levels: Sequence[Level]) -> Json:
-    """``part`` with the parts it no longer lists marked as removed, where the spec knows no other way (LOC-30)."""
-    inner = levels[1] if len(levels) > 1 else None
-    if inner is None or not inner.removed:
-        return part
-    listed = {item[inner.id_field] for item in part.get(inner.list_field) or ()}
-    left_out = [
-        item | inner.removed for item in known.get(inner.list_field) or () if item[inner.id_field] not in listed
-    ]
-    return part | {inner.list_field: [*(part.get(inner.list_field) or ()), *left_out]} if left_out else part

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.parties import Party, Role
@@ -50,6 +51,8 @@ class Partner:
     shown: str = ""
     """The fingerprint of what we published when credentials were last exchanged (VER-11)."""
     profile: Profile = Profile.LENIENT
+    accept_incomplete_locations: bool = False
+    """Whether the lenient profile forgives them fields without which a location is still of use to drivers (Q-31)."""
     problem: str | None = None
     """What went wrong last, for the operator."""
     updated_at: datetime | None = None
@@ -59,6 +62,12 @@ class Partner:
     def is_registered(self) -> bool:
         """Whether objects may flow."""
         return self.state is State.REGISTERED
+
+    def hosts(self, url: str) -> bool:
+        """Whether the URL is at a host that the partner registered, and that may so see our token (Q-59)."""
+        # With the scheme: what they have behind TLS must not be sent in the clear.
+        known = {urlsplit(each)[:2] for each in (self.versions_url, *self.endpoints.values()) if each}
+        return urlsplit(url)[:2] in known
 
     def with_(self, **changes: Any) -> Partner:
         """This partner with some facts changed."""

@@ -29,6 +29,14 @@ def theirs(party: Party) -> str:
     return f"theirs/{party}"
 
 
+def owner_of(key: str) -> Party | None:
+    """Whose objects an owner key stands for; None for ours."""
+    return None if key == OURS else Party.of(*key.split("/")[1:])
+
+
+MOST_FOUND: Final = 50
+"""Objects that share a key, such as the cards of one contract, as far as anybody looks."""
+
 LONGEST_ID: Final = 255
 """Characters of an object's id; no profile lets a longer one pass, and a key has to hold it."""
 
@@ -55,8 +63,19 @@ class Stored:
     last_updated: datetime
     version: int = 1
     list: str | None = None
-    """The list an own object stands in: ``all``, or a partner's id; None for received objects."""
+    """The list an own object stands in: ``all``, or a party's; None for received objects."""
     aside: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """By which it is found in the module's indexes, such as ``by_auth_id``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object that an index knew, and whose it is."""
+
+    owner: str
+    """``ours``, or as ``theirs`` says."""
+    stored: Stored
 
 
 class ObjectStore(Protocol):
@@ -104,6 +123,12 @@ class ObjectStore(Protocol):
 
         Raises:
             InvalidParameters: the window's cursor is not one of ours.
+        """
+
+    def find(self, index: str, key: str, limit: int = MOST_FOUND) -> list[Found]:
+        """Up to ``limit`` objects of whatever owner with this key in an index, the latest change first; two calls.
+
+        An index lags a little: what was written this instant may be missing.
         """
 
     def received(self, owner: str, after: str | None, limit: int) -> list[Stored]:
@@ -232,11 +257,40 @@ class Outbox(Protocol):
         """What this partner still has to be told, oldest first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Something that a partner sent and that we did not take: kept for the operator to look at."""
+
+    partner_id: str
+    module: ModuleID
+    id: str
+    body: bytes
+    reason: str
+    at: datetime
+
+
+class Quarantine(Protocol):
+    """What partners sent and we did not take, one entry per partner, object and content."""
+
+    def record(self, quarantined: Quarantined) -> None:
+        """Keep it for 90 days, cut where it is too large; the same content again is the same entry."""
+
+    def of(self, partner_id: str) -> list[Quarantined]:
+        """What is kept of this partner, by module and id."""
+
+
 class Web(Protocol):
     """The way out to partners."""
 
-    def send(self, request: Request, *, timeout_s: float | None = None) -> Response:
-        """The partner's answer.
+    def check(self, url: str, *, public: bool = False) -> None:
+        """Nothing, if the URL itself is one that we call; where its name leads is seen when it is called.
+
+        Raises:
+            AddressNotAllowed: it is none.
+        """
+
+    def send(self, request: Request, *, timeout_s: float | None = None, public: bool = False) -> Response:
+        """The partner's answer; ``public`` closes a network that was opened for local runs.
 
         Raises:
             Unreachable: no answer.

@@ -1,4 +1,4 @@
-"""From an announced change to one delivery per partner that has to be told. Rules LOC-29, TAR-14."""
+"""From an announced change to one delivery per partner that has to be told. Rules LOC-29, TAR-14, SES-14, TOK-19."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Final
 
 from chalicelib.node.attempts import Sleep
 from chalicelib.node.partners import Partner
-from chalicelib.node.ports import OURS, Announcement, Delivery, ObjectStore, PartnerStore, Queues
+from chalicelib.node.ports import OURS, Announcement, Delivery, ObjectStore, PartnerStore, Queues, Stored
+from chalicelib.node.visibility import may_see
 from chalicelib.ocpi.module import Module, ModuleID
 
 _LOG = logging.getLogger(__name__)
@@ -45,12 +46,13 @@ class Push:
             attempt: how often it was put back before.
             cause: the message's id, so that a repeated worker tells nobody twice.
         """
-        waiting = self._unwritten(announcements)
+        found: _Objects = {}
+        waiting = self._unwritten(announcements, found)
         for _ in range(_LOOKS):
             if not waiting:
                 break
             self._sleep(_PAUSE_S)
-            waiting = self._unwritten(waiting)
+            waiting = self._unwritten(waiting, found)
         written = [announcement for announcement in announcements if announcement not in waiting]
         registered = [partner for partner in self._partners.all() if partner.is_registered]
         self._queues.deliver(
@@ -58,7 +60,7 @@ class Push:
                 Delivery(partner.id, announcement)
                 for announcement in written
                 for partner in registered
-                if self.concerns(partner, announcement.module)
+                if self._concerns(partner, announcement.module, found.get((announcement.module, announcement.id)))
             ],
             cause=cause,
         )
@@ -67,20 +69,26 @@ class Push:
         elif waiting:
             _LOG.warning("%s announced changes were never written; nothing to tell", len(waiting))
 
-    def concerns(self, partner: Partner, module: ModuleID) -> bool:
-        """Whether this partner takes pushes of this module: it has the other role and an endpoint for it (OFF-02)."""
-        return partner.our_role is self._modules[module].owner and module in partner.endpoints
+    def _concerns(self, partner: Partner, module: ModuleID, stored: Stored | None) -> bool:
+        """Whether this partner takes pushes of this module (OFF-02), and may see this object, unless it is gone."""
+        ours = self._modules[module]
+        takes_it = partner.our_role is ours.owner and module in partner.endpoints
+        return takes_it and (stored is None or may_see(partner, ours, stored))
 
-    def _unwritten(self, announcements: Sequence[Announcement]) -> list[Announcement]:
-        """Those whose version has not appeared yet."""
+    def _unwritten(self, announcements: Sequence[Announcement], found: _Objects) -> list[Announcement]:
+        """Those whose version has not appeared yet; ``found`` remembers the objects."""
         late: list[Announcement] = []
         for module in dict.fromkeys(announcement.module for announcement in announcements):
             ours = [announcement for announcement in announcements if announcement.module is module]
             ids = list(dict.fromkeys(announcement.id for announcement in ours))
             stored = self._stores[module].get_many(OURS, ids)
-            versions = {object_id: found.version for object_id, found in stored.items()}
+            found.update({(module, object_id): one for object_id, one in stored.items()})
+            versions = {object_id: one.version for object_id, one in stored.items()}
             late += [ann for ann in ours if not _has_appeared(ann, versions.get(ann.id))]
         return late
+
+
+_Objects = dict[tuple[ModuleID, str], Stored]
 
 
 def _has_appeared(announcement: Announcement, version: int | None) -> bool:

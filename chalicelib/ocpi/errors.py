@@ -140,7 +140,14 @@ class UnableToUseApi(PartnerError):
 
 
 class Unreachable(UnableToUseApi):
-    """The partner did not answer: refused, timed out, TLS failure. Trying again can help."""
+    """The partner did not answer: refused, timed out, TLS failure. Trying again can help.
+
+    ``unsent`` says that no connection came about, so that nothing can have been done there.
+    """
+
+    def __init__(self, message: str, *, unsent: bool = False) -> None:
+        super().__init__(message)
+        self.unsent = unsent
 
 
 class AddressNotAllowed(UnableToUseApi):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
@@ -22,7 +23,10 @@ from pydantic_core import from_json
 from chalicelib.ocpi.errors import InvalidJson, InvalidParameters
 from chalicelib.ocpi.types import OcpiObject, Tolerance, format_date_time
 
+Json = dict[str, Any]
 M = TypeVar("M", bound=OcpiObject)
+Loc = tuple[int | str, ...]
+"""The way to a value: names of fields, and numbers of list elements."""
 
 _MOST_BREACHES_NAMED: Final = 5
 _MOST_BREACHES: Final = 10_000
@@ -127,7 +131,13 @@ Unknown = Literal["keep", "drop"]
 """What becomes of fields that the spec does not know: kept beside the rest, or dropped and named (TRA-37, Q-22)."""
 
 
-def read(model: type[M], body: bytes, profile: Profile, now: datetime) -> Reading[M]:
+StandIns = Mapping[tuple[str, ...], Any]
+"""What a lenient reader puts where required fields are left out or null, by their paths without indices (Q-31)."""
+
+
+def read(
+    model: type[M], body: bytes, profile: Profile, now: datetime, *, stand_ins: StandIns = MappingProxyType({})
+) -> Reading[M]:
     """The object in ``body``; ``now`` stands in where a lenient partner leaves out ``last_updated`` (Q-31).
 
     Unknown fields are kept.
@@ -140,41 +150,73 @@ def read(model: type[M], body: bytes, profile: Profile, now: datetime) -> Readin
     try:
         return Reading(model.model_validate_json(body, context=Tolerance.PEDANTIC, extra="allow"))
     except ValidationError:
-        return read_value(model, value, profile, now)
+        return read_value(model, value, profile, now, stand_ins=stand_ins)
 
 
-def read_value(model: type[M], value: Any, profile: Profile, now: datetime, *, unknown: Unknown = "keep") -> Reading[M]:
+def read_value(
+    model: type[M],
+    value: Any,
+    profile: Profile,
+    now: datetime,
+    *,
+    unknown: Unknown = "keep",
+    stand_ins: StandIns = MappingProxyType({}),
+) -> Reading[M]:
     """Like ``read``, for a JSON value that is already parsed.
 
     Raises:
         InvalidParameters: it breaks the spec's rules.
     """
-    deviations: dict[tuple[Any, ...], Deviation] = {}
+    deviations: list[Deviation] = []
+    filled: set[Loc] = set()
     for _ in range(_MOST_ROUNDS):
-        try:
-            model.model_validate(value, context=Tolerance.PEDANTIC, extra="allow" if unknown == "keep" else "forbid")
+        # What we filled in ourselves may break a rule, and is no fault of theirs.
+        theirs = [each for each in _breaches(model, value, unknown) if each["loc"] not in filled]
+        deviations += map(_deviation, theirs)
+        mends = {} if profile is Profile.STRICT else _mends(theirs, now, stand_ins)
+        if not mends:
             break
-        except ValidationError as invalid:
-            if invalid.error_count() > _MOST_BREACHES:
-                raise InvalidParameters(f"{model.__name__}: breaks more than {_MOST_BREACHES} rules") from None
-            breaches = invalid.errors(include_url=False)
-        deviations |= {(breach["loc"], breach["type"]): _deviation(breach) for breach in breaches}
-        mended = value if profile is Profile.STRICT else _mended(value, breaches, now)
-        if mended is value:
-            break
-        value = mended
+        value = _mended(value, mends)
+        filled |= {loc for loc in mends if _names(loc) in stand_ins}
     try:
         found = model.model_validate(value, context=profile.level, extra="allow" if unknown == "keep" else "ignore")
     except ValidationError as invalid:
         raise InvalidParameters(_explained(model, invalid.errors(include_url=False))) from None
-    return Reading(found, tuple(dict.fromkeys(deviations.values())))
+    if deviations:
+        deviations += [_deviation(each) for each in _hidden(found, value) if each["loc"] not in filled]
+    return Reading(found, tuple(dict.fromkeys(deviations)))
+
+
+def _breaches(model: type[OcpiObject], value: Any, unknown: Unknown = "keep") -> list[Any]:
+    """Every rule that the value breaks, as far as one can see before the first are mended.
+
+    Raises:
+        InvalidParameters: there are too many.
+    """
+    try:
+        model.model_validate(value, context=Tolerance.PEDANTIC, extra="allow" if unknown == "keep" else "forbid")
+    except ValidationError as invalid:
+        if invalid.error_count() > _MOST_BREACHES:
+            raise InvalidParameters(f"{model.__name__}: breaks more than {_MOST_BREACHES} rules") from None
+        return invalid.errors(include_url=False)
+    return []
+
+
+def _hidden(found: OcpiObject, value: Json) -> list[Any]:
+    """The breaches of the object as a whole that those inside it hid: nobody looks at a whole whose parts are wrong."""
+    # Parts that are objects already are not looked into again.
+    return _breaches(type(found), value | {name: part for name, part in found if _holds_objects(part)})
+
+
+def _holds_objects(part: Any) -> bool:
+    return isinstance(part[0] if isinstance(part, list) and part else part, OcpiObject)
 
 
 def _deviation(breach: Mapping[str, Any]) -> Deviation:
     return Deviation(_path(breach["loc"], numbered=False), _rule(breach), _what(breach))
 
 
-def _path(loc: tuple[int | str, ...], *, numbered: bool) -> str:
+def _path(loc: Loc, *, numbered: bool) -> str:
     text = "".join(f"[{step if numbered else ''}]" if isinstance(step, int) else f".{str(step)[:40]}" for step in loc)
     return text.lstrip(".") or "(the whole)"
 
@@ -211,19 +253,25 @@ def _explained(model: type[OcpiObject], breaches: list[Any]) -> str:
     return f"{model.__name__}: {named}" + (f"; and {more} more" if more > 0 else "")
 
 
-def _mended(value: Any, breaches: list[Any], now: datetime) -> Any:
-    """A copy of ``value`` with every mendable breach mended, or ``value`` itself if there is none."""
-    mends = {breach["loc"]: mend for breach in breaches if (mend := _mend(breach, now)) is not None}
-    if not mends:
-        return value
+def _mends(breaches: list[Any], now: datetime, stand_ins: StandIns) -> dict[Loc, Any]:
+    """What to put in the place of each breach that can be mended."""
+    return {breach["loc"]: mend for breach in breaches if (mend := _mend(breach, now, stand_ins)) is not None}
+
+
+def _mended(value: Any, mends: Mapping[Loc, Any]) -> Any:
+    """A copy of ``value`` with what mends it."""
     copy = json.loads(json.dumps(value))
     for loc, mend in mends.items():
         _put(copy, loc, mend)
     return copy
 
 
-def _mend(breach: Mapping[str, Any], now: datetime) -> Any:
+def _mend(breach: Mapping[str, Any], now: datetime, stand_ins: StandIns) -> Any:
     kind, given = breach["type"], breach["input"]
+    if kind == "missing" or given is None:
+        stand_in = stand_ins.get(_names(breach["loc"]))
+        if stand_in is not None:
+            return stand_in
     if kind == "ocpi":
         return breach["ctx"]["mend"]
     if kind == "missing":
@@ -238,7 +286,12 @@ _STAND_INS: Final = {"twentyfourseven": False}
 """Required fields that partners leave out where the others say it all: hours are not around the clock (Q-44)."""
 
 
-def _put(value: Any, loc: tuple[int | str, ...], mend: Any) -> None:
+def _names(loc: Loc) -> tuple[str, ...]:
+    """The way to a place without the numbers of list elements."""
+    return tuple(step for step in loc if isinstance(step, str))
+
+
+def _put(value: Any, loc: Loc, mend: Any) -> None:
     *steps, last = loc
     for step in steps:
         value = value[step]

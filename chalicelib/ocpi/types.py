@@ -372,8 +372,11 @@ def _language(value: str) -> str | None:
     return match[1] if match else None
 
 
+Language = Annotated[str, Matches(r"[A-Za-z]{2}", "FMT-09", "a two-letter language", mend=_language)]
+
+
 class DisplayText(OcpiObject):
     """A text for people in one language. Spec: types.md 1.3."""
 
-    language: Annotated[str, Matches(r"[A-Za-z]{2}", "FMT-09", "a two-letter language", mend=_language)]
+    language: Language
     text: Annotated[str, Text(512, lenient=1024, prose=True)]

@@ -280,7 +280,7 @@ class Registrations:
         return self._roster.save(partner, moved)
 
     def changed(self, partner: Partner, **facts: Any) -> Partner:
-        """The partner with its name, profile or party set by the operator.
+        """The partner with its name, party, or how it is read set by the operator.
 
         Raises:
             ClientError: another connection is registered as this party (Q-34).

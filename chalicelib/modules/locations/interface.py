@@ -11,9 +11,15 @@ LOCATIONS = Module(
     identifier=ModuleID.LOCATIONS,
     owner=Role.CPO,
     levels=(
-        Level(Location, "id", "location_id"),
+        Level(Location, "id", "location_id", stand_ins={"type": "UNKNOWN", "postal_code": ""}),
         Level(Evse, "uid", "evse_uid", list_field="evses", removed={"status": "REMOVED"}),
-        Level(Connector, "id", "connector_id", list_field="connectors"),
+        Level(
+            Connector,
+            "id",
+            "connector_id",
+            list_field="connectors",
+            stand_ins={"power_type": "UNKNOWN", "voltage": 0, "amperage": 0},
+        ),
     ),
     single_objects=True,
     not_found=UnknownLocationUrl,

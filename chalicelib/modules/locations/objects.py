@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from chalicelib.ocpi.countries import ALPHA_3, ALPHA_3_OF
 from chalicelib.ocpi.types import (
@@ -281,7 +281,7 @@ class Location(OcpiObject):
     address: Annotated[str, Text(45)]
     city: Annotated[str, Text(45)]
     postal_code: Annotated[str, Text(10)]
-    country: Annotated[str, BeforeValidator(_country)]
+    country: Annotated[str, BeforeValidator(_country), Field(json_schema_extra={"pattern": "^[A-Z]{3}$"})]
     coordinates: GeoLocation
     related_locations: Many[AdditionalGeoLocation] = None
     evses: Many[Evse] = None

@@ -1,0 +1,1 @@
+"""Charging sessions while they last. Spec: mod_sessions.md."""

@@ -1,0 +1,1 @@
+"""Who may charge, and asking in real time whether they may. Spec: mod_tokens.md."""

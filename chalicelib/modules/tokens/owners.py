@@ -1,0 +1,28 @@
+"""Whose driver somebody is: the party that has sent us a token of this contract. Rules SES-13, SES-14, CDR-02."""
+
+from __future__ import annotations
+
+from chalicelib.node.ports import ObjectStore, owner_of
+from chalicelib.ocpi.errors import InvalidParameters
+from chalicelib.ocpi.parties import Party
+from chalicelib.ocpi.parts import Json
+
+
+class TokenOwners:
+    """The tokens that partners have sent us, by their contracts."""
+
+    def __init__(self, tokens: ObjectStore) -> None:
+        self._tokens = tokens
+
+    def of(self, whole: Json) -> Party:
+        """The party whose token a session or CDR names by its ``auth_id``; two calls.
+
+        Raises:
+            InvalidParameters: no partner has such a token, or several have.
+        """
+        found = {owner_of(each.owner) for each in self._tokens.find("by_auth_id", str(whole["auth_id"]))}
+        parties = sorted(party for party in found if party is not None)
+        if len(parties) == 1:
+            return parties[0]
+        known = f"{', '.join(map(str, parties))} all have" if parties else "no partner has sent us"
+        raise InvalidParameters(f"auth_id: {known} a token of this contract; say whom it is for with ?partner=")
