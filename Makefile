@@ -39,9 +39,11 @@ format: $(STAMP) ## Mend what the linter can mend, and format
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-docs: $(STAMP) ## Write docs/routes.md anew from the code
+docs: $(STAMP) ## Write docs/routes.md and docs/support.md anew from the code and its tests
 	$(BIN)/python -m cli docs routes > docs/routes.md.new
 	@mv docs/routes.md.new docs/routes.md
+	$(BIN)/python -m cli docs support > docs/support.md.new
+	@mv docs/support.md.new docs/support.md
 
 bench: $(STAMP) ## Measure what a request costs
 	$(BIN)/python -m benchmarks

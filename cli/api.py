@@ -46,17 +46,17 @@ class OperatorApi:
         """What stands at this path; parts of a query that are None are left out."""
         return self._call("GET", path, query=query)
 
-    def post(self, *path: str, body: object) -> Any:
+    def post(self, *path: str, body: object, **query: object) -> Any:
         """The answer to a POST."""
-        return self._call("POST", path, body=_json(body))
+        return self._call("POST", path, body=_json(body), query=query)
 
     def put(self, *path: str, body: object = None) -> Any:
         """The answer to a PUT."""
         return self._call("PUT", path, body=_json(body))
 
-    def put_raw(self, *path: str, body: bytes) -> Any:
+    def put_raw(self, *path: str, body: bytes, **query: object) -> Any:
         """The answer to a PUT of what is JSON already."""
-        return self._call("PUT", path, body=body)
+        return self._call("PUT", path, body=body, query=query)
 
     def patch(self, *path: str, body: object) -> Any:
         """The answer to a PATCH."""

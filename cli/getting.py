@@ -19,19 +19,25 @@ PARTS = (("evses", "uid"), ("connectors", "id"))
 SUMMARY = {
     "locations": ("id", "name", "city", "country", "evses", "last_updated"),
     "tariffs": ("id", "currency", "elements", "last_updated"),
+    "sessions": ("id", "status", "auth_id", "start_datetime", "kwh", "total_cost", "currency", "last_updated"),
+    "cdrs": ("id", "auth_id", "start_date_time", "total_energy", "total_time", "total_cost", "currency"),
+    "tokens": ("uid", "type", "auth_id", "visual_number", "issuer", "valid", "whitelist", "last_updated"),
 }
 """What a line about an object shows; of a list its length."""
 
 MODULES = tuple(SUMMARY)
+PRIVATE = ("sessions", "cdrs")
+"""Each object is for one partner."""
 
 
 @click.command()
 @click.argument("module", type=click.Choice(MODULES))
 @click.argument("path", nargs=-1, metavar="[ID [EVSE [CONNECTOR]]]")
 @click.option("--partner", help="What this partner (id, party or name) sent us, instead of our own.")
+@click.option("--for", "addressee", metavar="PARTNER", help="Our own sessions or CDRs that are for this partner.")
 @click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True, help="Most lines in a list.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Skip this many of our own.")
-@click.option("--after", metavar="ID", help="Go on behind this one of a partner's.")
+@click.option("--after", metavar="ID", help="Go on behind this one of a partner's, or of all our sessions or CDRs.")
 @node_options
 @pass_options
 def get(
@@ -39,14 +45,19 @@ def get(
     module: str,
     path: tuple[str, ...],
     partner: str | None,
+    addressee: str | None,
     limit: int,
     offset: int,
     after: str | None,
 ) -> None:
     """List objects, or show one or a part of one.
 
+    Our own sessions and CDRs come by their ids; with --for in the order of their creation.
+
     Example: python -m cli get locations --partner DE/CPO
     """
+    if addressee and (partner or module not in PRIVATE):
+        raise click.UsageError(f"--for goes with our own {' and '.join(PRIVATE)}")
     if len(path) > (1 + len(PARTS) if module == "locations" else 1):
         raise click.UsageError(f"too many ids for {module}")
     api = operator_api(options)
@@ -54,7 +65,10 @@ def get(
     if path:
         show_json(_received_part(api, (*where, module), path) if partner else api.get(module, *path))
         return
-    query: dict[str, Any] = {"after": after} if partner else {"offset": offset}
+    by_id = partner is not None or (module in PRIVATE and addressee is None)
+    query: dict[str, Any] = {"after": after} if by_id else {"offset": offset}
+    if addressee:
+        query["partner"] = find_partner(api, addressee)
     answer = api.get(*where, module, limit=limit, **query)
     if options.as_json:
         show_json(answer)
@@ -82,8 +96,8 @@ def _show_list(module: str, answer: dict[str, Any], offset: int) -> None:
         say(f"{len(items)} of {total}")
         if items and offset + len(items) < total:
             say(f"Go on with --offset {offset + len(items)}")
-    elif answer.get("next"):
-        say(f"Go on with --after {answer['next']}")
+    elif following := answer.get("next"):
+        say(f"Go on with --after {following['after'] if isinstance(following, dict) else following}")
     elif not items:
         say("None")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.api import OperatorApi
-from cli.getting import MODULES
+from cli.getting import MODULES, PRIVATE
 from cli.nodes import operator_api
 from cli.options import Options, node_options, pass_options
 from cli.output import Failure, say, show_fields, show_json, show_table
+from cli.partners import find_partner
+from cli.spreadsheet import FLAT, rows
 
 MOST_OBJECTS = 99
 """What the node writes in one transaction."""
@@ -50,27 +52,49 @@ class Outcome:
 @click.command(name="import")
 @click.argument("module", type=click.Choice(MODULES))
 @click.argument("file", type=click.File("rb"))
+@click.option("--csv", "is_csv", is_flag=True, help="The file is CSV; one whose name ends in .csv is anyway.")
+@click.option("--for", "partner", metavar="PARTNER", help="Whose sessions or CDRs these are, if not as auth_id says.")
+@click.option(
+    "--no-push",
+    is_flag=True,
+    help="Tell partners nothing; they find the objects with their next pull. For a first load of more objects than "
+    "partners want to be told of one by one. What is not told now is told when it changes; a CDR never does.",
+)
 @node_options
 @pass_options
-def import_(options: Options, module: str, file: IO[bytes]) -> None:
+def import_(
+    options: Options, module: str, file: IO[bytes], *, is_csv: bool, partner: str | None, no_push: bool
+) -> None:
     """Put our own objects into the node, in bulk.
 
-    FILE holds a JSON list, or an OCPI answer with one; "-" is stdin. Partners are told what is new or has changed.
-    Running it again is safe.
+    FILE holds a JSON list, or an OCPI answer with one; "-" is stdin. Tokens may come as CSV: a line with the names of
+    the fields, then a line per token, true or false where the spec says boolean, nothing where a field is left out.
+    Partners are told what is new or has changed. Running it again is safe, and goes on where it was interrupted.
 
-    Example: python -m cli import locations examples/locations.json
+    Example: python -m cli import tokens examples/tokens.json --node emsp
     """
-    objects = read_objects(file)
+    if partner and module not in PRIVATE:
+        raise click.UsageError(f"--for goes with {' and '.join(PRIVATE)}: everybody gets our {module}")
+    objects = _objects(module, file, is_csv=is_csv or getattr(file, "name", "").endswith(".csv"))
     api = operator_api(options)
+    query = {"partner": find_partner(api, partner) if partner else None, "push": "no" if no_push else None}
     outcome = Outcome()
     try:
-        for _ in _with_progress(module, len(objects), send(api, module, objects, outcome)):
+        for _ in _with_progress(module, len(objects), send(api, module, objects, outcome, query)):
             pass
     except Failure as broken:
         raise _stopped(broken, outcome, len(objects)) from broken
     _show(options, outcome)
     if outcome.failed:
         click.get_current_context().exit(1)
+
+
+def _objects(module: str, file: IO[bytes], *, is_csv: bool) -> list[Any]:
+    if not is_csv:
+        return read_objects(file)
+    if module not in FLAT:
+        raise click.UsageError(f"{module} have lists and objects in them, which CSV cannot hold: give JSON")
+    return list(rows(FLAT[module], file))
 
 
 def read_objects(file: IO[bytes]) -> list[Any]:
@@ -89,10 +113,12 @@ def read_objects(file: IO[bytes]) -> list[Any]:
     return objects
 
 
-def send(api: OperatorApi, module: str, objects: Sequence[Any], outcome: Outcome) -> Iterator[int]:
+def send(
+    api: OperatorApi, module: str, objects: Sequence[Any], outcome: Outcome, query: Mapping[str, str | None]
+) -> Iterator[int]:
     """Put the objects in chunk by chunk, and say after each how many that were."""
     for chunk in chunks(json.dumps(each, separators=(",", ":")).encode() for each in objects):
-        outcome.add(api.put_raw(module, body=b"[" + b",".join(chunk) + b"]"), len(chunk))
+        outcome.add(api.put_raw(module, body=b"[" + b",".join(chunk) + b"]", **query), len(chunk))
         yield len(chunk)
 
 
@@ -115,8 +141,10 @@ def _with_progress(module: str, total: int, steps: Iterator[int]) -> Iterator[No
     if not console.is_terminal:
         done = 0
         for step in steps:
+            # A hundred lines at most, for whoever keeps them.
+            if (done + step) * 100 // total > done * 100 // total:
+                say(f"{module}: {done + step} of {total}")
             done += step
-            say(f"{module}: {done} of {total}")
             yield
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

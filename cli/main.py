@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import click
 
+from cli.charging import authorize, cdrs, tokens
 from cli.getting import get
 from cli.importing import import_
 from cli.keys import keys
 from cli.local.command import local
 from cli.options import node_options
 from cli.partners import partners
+from cli.quarantine import quarantine
+from cli.schema import schema
 from cli.stages import deploy, docs
 
 
@@ -24,5 +27,5 @@ def cli() -> None:
     """
 
 
-for command in (local, keys, partners, import_, get, deploy, docs):
+for command in (local, keys, partners, import_, get, authorize, tokens, cdrs, quarantine, deploy, docs, schema):
     cli.add_command(command)

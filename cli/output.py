@@ -18,7 +18,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 WIDE = 10_000
 """More columns than any line has: through a pipe nothing is wrapped or cut off."""
 
-PROSE = ("name", "problem", "reason")
+PROSE = ("name", "problem", "reason", "what")
 """Columns that go on in the next line where a terminal is narrow."""
 
 

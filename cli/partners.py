@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from cli.options import Options, node_options, pass_options
 from cli.output import Failure, say, show_fields, show_json, show_table
 
 ROLE = click.Choice(["cpo", "emsp"])
+LENIENT = re.compile(r"lenient (\S+) (\S+) (\(the whole\)|\S*) (.*)")
+"""How the node names what it lets pass: rule, module, path in the object, and what is wrong there."""
+DEVIATIONS = ("rule", "module", "path", "what", "count")
 COLUMNS = ("id", "party", "name", "their_role", "state", "profile", "backlog", "problem")
 
 
@@ -102,6 +106,10 @@ def show(options: Options, partner: str) -> None:
         show_json({**found, "failures": failures})
         return
     _show_partner(options, found)
+    deviations = _deviations(found)
+    if deviations:
+        say("\nWhat we let pass:")
+        show_table(DEVIATIONS, deviations)
     if failures:
         say("\nNot delivered yet:")
         rows = ([_object(f), f["attempts"], f["failed_at"], f["reason"]] for f in failures)
@@ -145,18 +153,31 @@ def unregister(options: Options, partner: str, *, yes: bool) -> None:
 @partners.command(name="set")
 @click.argument("partner")
 @click.option("--profile", type=click.Choice(["strict", "lenient"]), help="How their deviations are met.")
+@click.option(
+    "--accept-incomplete-locations/--refuse-incomplete-locations",
+    default=None,
+    help="Whether their locations may lack type, postal_code, power_type, voltage and amperage (lenient profile only).",
+)
 @click.option("--name", help="What you call them.")
 @click.option("--party", help="Who they are, where they do not say it themselves or may become another: NL/MSP.")
 @node_options
 @pass_options
-def set_(options: Options, partner: str, profile: str | None, name: str | None, party: str | None) -> None:
+def set_(
+    options: Options,
+    partner: str,
+    *,
+    profile: str | None,
+    accept_incomplete_locations: bool | None,
+    name: str | None,
+    party: str | None,
+) -> None:
     """Change how we treat a partner.
 
     Example: python -m cli partners set NL/MSP --profile strict
     """
-    changes = _given(profile=profile, name=name, party=party)
+    changes = _given(profile=profile, accept_incomplete_locations=accept_incomplete_locations, name=name, party=party)
     if not changes:
-        raise click.UsageError("nothing to set: give --profile, --name or --party")
+        raise click.UsageError("nothing to set: see --help for what can be")
     api = operator_api(options)
     _show_partner(options, api.patch("partners", find_partner(api, partner), body=changes))
 
@@ -189,7 +210,7 @@ def _lower(partner: Mapping[str, Any], field: str) -> str:
     return (partner.get(field) or "").lower()
 
 
-def _given(**fields: str | None) -> dict[str, str]:
+def _given(**fields: str | bool | None) -> dict[str, str | bool]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -199,5 +220,16 @@ def _show_partner(options: Options, partner: dict[str, Any]) -> None:
         return
     fields = {name.replace("_", " "): value for name, value in partner.items() if not isinstance(value, dict)}
     for group in ("endpoints", "tallies"):
-        fields |= {f"{group}: {name}": value for name, value in (partner.get(group) or {}).items()}
+        facts = (partner.get(group) or {}).items()
+        fields |= {f"{group}: {name}": value for name, value in facts if not LENIENT.fullmatch(name)}
     show_fields(fields)
+
+
+def _deviations(partner: Mapping[str, Any]) -> list[list[Any]]:
+    """What we let a partner get away with, the most frequent first."""
+    found = [
+        [*named.groups(), count]
+        for name, count in (partner.get("tallies") or {}).items()
+        if (named := LENIENT.fullmatch(name))
+    ]
+    return sorted(found, key=lambda row: (-row[-1], *row[:-1]))

@@ -88,6 +88,21 @@ def routes() -> None:
     click.echo(routes_markdown(), nl=False)
 
 
+@docs.command()
+def support() -> None:
+    """Print, in Markdown, the rules of OCPI and the tests that prove them.
+
+    What is wrong with the table of rules or with what tests cite is told on stderr.
+
+    Example: python -m cli docs support > docs/support.md
+    """
+    from cli.support import contradictions, proofs_of, rules_of, support_markdown
+
+    for contradiction in contradictions(rules_of(PROJECT), proofs_of(PROJECT)):
+        say(contradiction)
+    click.echo(support_markdown(PROJECT), nl=False)
+
+
 def partner_store(options: Options, stage: str | None) -> PartnerStore:
     """The partners' table of a stage of ``.chalice/config.json``, of a local node, or as the environment says.
 

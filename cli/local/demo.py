@@ -1,4 +1,4 @@
-"""What makes two fresh nodes worth looking at: example objects at the CPO, and the two registered with each other."""
+"""What makes two fresh nodes worth looking at: example objects at both, and the two registered with each other."""
 
 from __future__ import annotations
 
@@ -12,29 +12,36 @@ from cli.output import Failure
 from cli.stages import PROJECT
 
 EXAMPLES = PROJECT / "examples"
-EXAMPLE_PARTY = "DE*CPO"
+EXAMPLE_PARTIES = {"tariffs": "DE*CPO", "locations": "DE*CPO", "tokens": "NL-MSP"}
+"""Whose each module's examples are, as it stands in their ids."""
+LOADED = {Role.CPO: ("tariffs", "locations"), Role.EMSP: ("tokens",)}
+"""Tariffs first, for locations refer to them."""
 ARRIVAL_S = 20.0
 
 
 def examples(module: str, party: Party) -> list[dict[str, Any]]:
     """The example objects of a module, as if they were this party's."""
-    text = (EXAMPLES / f"{module}.json").read_text(encoding="utf-8")
-    objects: list[dict[str, Any]] = json.loads(text.replace(EXAMPLE_PARTY, f"{party.country_code}*{party.party_id}"))
+    text, written = (EXAMPLES / f"{module}.json").read_text(encoding="utf-8"), EXAMPLE_PARTIES[module]
+    objects: list[dict[str, Any]] = json.loads(
+        text.replace(written, f"{party.country_code}{written[2]}{party.party_id}")
+    )
     return objects
 
 
-def load(cpo: OperatorApi, party: Party) -> int:
-    """Put the examples into the CPO's node, tariffs first, for locations refer to them; how many locations.
+def load(api: OperatorApi, role: Role, party: Party) -> dict[str, int]:
+    """Put a role's examples into its node; how many of each module.
 
     Raises:
         Failure: the node refused one.
     """
-    for module in ("tariffs", "locations"):
-        outcome = cpo.put(module, body=(objects := examples(module, party)))
+    loaded = {}
+    for module in LOADED[role]:
+        outcome = api.put(module, body=(objects := examples(module, party)))
         if outcome["failed"]:
             reasons = [f"{failure['id']}: {failure['error']}" for failure in outcome["failed"]]
-            raise Failure(f"The CPO node refused example {module}", "", reasons)
-    return len(objects)
+            raise Failure(f"The {role} node refused example {module}", "", reasons)
+        loaded[module] = len(objects)
+    return loaded
 
 
 def connect(cpo: OperatorApi, emsp: OperatorApi) -> None:
@@ -46,12 +53,12 @@ def connect(cpo: OperatorApi, emsp: OperatorApi) -> None:
     emsp.post("partners", "register", body={**request, "role": Role.CPO, "name": "Demo Charging"})
 
 
-def await_locations(emsp: OperatorApi, expected: int) -> bool:
-    """Whether that many of the CPO's locations arrive at the eMSP in due time."""
-    (cpo,) = (partner for partner in emsp.get("partners")["partners"] if partner["state"] == "registered")
+def has_arrived(receiver: OperatorApi, module: str, expected: int) -> bool:
+    """Whether that many of the other's objects arrive at a node in due time."""
+    (other,) = (partner for partner in receiver.get("partners")["partners"] if partner["state"] == "registered")
     deadline = time.monotonic() + ARRIVAL_S
     while time.monotonic() < deadline:
-        if len(emsp.get("partners", cpo["id"], "locations", limit=expected)["items"]) >= expected:
+        if len(receiver.get("partners", other["id"], module, limit=expected)["items"]) >= expected:
             return True
         time.sleep(0.1)
     return False

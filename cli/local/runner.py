@@ -140,9 +140,11 @@ def _fresh_key(node: LocalNode) -> str:
 def _fill(nodes: Sequence[LocalNode], say: Say) -> None:
     cpo, emsp = nodes
     demo.connect(cpo.api, emsp.api)
-    expected = demo.load(cpo.api, cpo.plan.party)  # after they know each other, so that it is pushed
-    if not demo.await_locations(emsp.api, expected):
-        say(f"The eMSP node has not got all {expected} locations of the CPO's yet; the logs say why.")
+    # After they know each other, so that it is pushed.
+    for node, receiver in ((cpo, emsp), (emsp, cpo)):
+        for module, expected in demo.load(node.api, node.plan.role, node.plan.party).items():
+            if not demo.has_arrived(receiver.api, module, expected):
+                say(f"The {receiver.name} node has not got all {expected} {module} yet; the logs say why.")
 
 
 def _watch(nodes: Sequence[LocalNode], emulator: Emulator, say: Say) -> None:

@@ -41,8 +41,28 @@ def _demo(cpo: LocalNode, emsp: LocalNode) -> Sequence[tuple[str, str]]:
             "… and the eMSP knows",
             _cli(f"--node emsp get locations {evse.replace('/', ' ')} --partner {cpo.plan.party}"),
         ),
+        (
+            "May this driver charge here? The CPO asks the eMSP, for the token's whitelist is NEVER",
+            _cli(f"authorize {_asked_card(emsp)} --location {location['id']} --evse {location['evses'][0]['uid']}"),
+        ),
+        (
+            "A session goes to the eMSP whose driver charged …",
+            _cli(f"import sessions {_shown(EXAMPLES / 'sessions.json')} --for {emsp.plan.party}"),
+        ),
+        ("… see it at the eMSP", _cli(f"--node emsp get sessions --partner {cpo.plan.party}")),
+        ("… and bill it", _cli(f"cdrs post {_shown(EXAMPLES / 'cdr.json')} --for {emsp.plan.party}")),
+        ("… is the CDR at the eMSP, and is it the same there?", _cli("cdrs posting DEMO-1 --fetch")),
         ("How the two stand with each other", _cli(f"partners show {emsp.plan.party}")),
         *_bare(cpo),
+    )
+
+
+def _asked_card(emsp: LocalNode) -> str:
+    """A card that its eMSP is always asked about."""
+    return next(
+        str(token["uid"])
+        for token in examples("tokens", emsp.plan.party)
+        if token["valid"] and token["whitelist"] == "NEVER"
     )
 
 
