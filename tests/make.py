@@ -53,6 +53,54 @@ def tariff(id: str = "T1", **fields: Any) -> Json:  # noqa: A002 - the spec's na
     } | fields
 
 
+def session(id: str = "S1", **fields: Any) -> Json:  # noqa: A002 - the spec's name
+    """A Session that goes on."""
+    return {
+        "id": id,
+        "start_datetime": STAMP,
+        "kwh": 1.5,
+        "auth_id": "NL-ABC-C1",
+        "auth_method": "WHITELIST",
+        "location": location(),
+        "currency": "EUR",
+        "status": "ACTIVE",
+        "last_updated": STAMP,
+    } | fields
+
+
+def cdr(id: str = "C1", **fields: Any) -> Json:  # noqa: A002 - the spec's name
+    """A CDR of two hours and 12.5 kWh."""
+    return {
+        "id": id,
+        "start_date_time": "2026-01-01T00:00:00Z",
+        "stop_date_time": "2026-01-01T02:00:00Z",
+        "auth_id": "NL-ABC-C1",
+        "auth_method": "WHITELIST",
+        "location": location(),
+        "currency": "EUR",
+        "charging_periods": [
+            {"start_date_time": "2026-01-01T00:00:00Z", "dimensions": [{"type": "ENERGY", "volume": 12.5}]}
+        ],
+        "total_cost": 3.13,
+        "total_energy": 12.5,
+        "total_time": 2,
+        "last_updated": "2026-01-01T02:00:00Z",
+    } | fields
+
+
+def token(uid: str = "K1", **fields: Any) -> Json:
+    """A valid RFID card."""
+    return {
+        "uid": uid,
+        "type": "RFID",
+        "auth_id": "NL-ABC-C1",
+        "issuer": "Example Mobility",
+        "valid": True,
+        "whitelist": "ALLOWED",
+        "last_updated": STAMP,
+    } | fields
+
+
 def business_details(**fields: Any) -> Json:
     """A company."""
     return {"name": "Example Charging"} | fields
@@ -71,4 +119,5 @@ def credentials(token: str, url: str, **fields: Any) -> Json:
 
 def object_of(module: str, id: str = "X1", **fields: Any) -> Json:  # noqa: A002 - the spec's name
     """An object of any module, for tests that hold for all."""
-    return {"locations": location, "tariffs": tariff}[module](id, **fields)
+    makers = {"locations": location, "sessions": session, "cdrs": cdr, "tariffs": tariff, "tokens": token}
+    return makers[module](id, **fields)

@@ -5,11 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from chalicelib.adapters.crawls import ByChange, ByRank, bounds, fitting, fixed_width, opened, sealed
+from chalicelib.node.commands import Command, Result
 from chalicelib.node.partners import Grant, Partner, State
-from chalicelib.node.ports import OURS, Admission, Announcement, Conflict, Delivery, Failure, PartyTaken, Stored
+from chalicelib.node.ports import (
+    MOST_FOUND,
+    OURS,
+    Admission,
+    Announcement,
+    Conflict,
+    Delivery,
+    Failure,
+    Found,
+    PartyTaken,
+    Quarantined,
+    Stored,
+)
 from chalicelib.ocpi.paging import Page, Window
 from chalicelib.ocpi.parties import Party, Role
 
@@ -90,6 +104,11 @@ class MemoryObjects:
         again = crawl.again(removals)
         return Page(bodies, len(ids), 0, sealed(again)) if again else Page(bodies, len(ids))
 
+    def find(self, index: str, key: str, limit: int = MOST_FOUND) -> list[Found]:
+        with self._lock:
+            found = [Found(of, one) for (of, _), one in self._objects.items() if key and one.keys.get(index) == key]
+            return sorted(found, key=lambda each: each.stored.last_updated, reverse=True)[:limit]
+
     def received(self, owner: str, after: str | None, limit: int) -> list[Stored]:
         with self._lock:
             # DynamoDB sorts by the bytes of UTF-8.
@@ -103,6 +122,7 @@ def _kept(stored: Stored) -> Stored:
         stored,
         last_updated=moment.replace(microsecond=moment.microsecond // 1000 * 1000),
         aside=dict(stored.aside),
+        keys=dict(stored.keys),
     )
 
 
@@ -224,6 +244,37 @@ class MemoryQueues:
         with self._lock:
             self.deliveries.extend(deliveries)
 
+    def wake(self) -> None:
+        """Let in what is due: nothing is late here."""
+
+    def next_due(self) -> datetime | None:
+        """When the next late announcement is due."""
+        return None
+
+
+class DelayingQueues(MemoryQueues):
+    """The queues, but late announcements stay outside until they are due."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._late: list[tuple[datetime, list[Announcement], int]] = []
+
+    def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
+        if not delay_s:
+            super().announce(announcements, attempt=attempt)
+        elif announcements:
+            self._late.append((self._clock() + timedelta(seconds=delay_s), list(announcements), attempt))
+
+    def wake(self) -> None:
+        now = self._clock()
+        due = sorted((late for late in self._late if late[0] <= now), key=lambda late: late[0])
+        self._late = [late for late in self._late if late[0] > now]
+        self.announcements += [(announcements, attempt) for _, announcements, attempt in due]
+
+    def next_due(self) -> datetime | None:
+        return min((due for due, _, _ in self._late), default=None)
+
 
 class MemoryOutbox:
     """What partners still have to be told."""
@@ -252,3 +303,78 @@ class MemoryOutbox:
 
 def _place(partner_id: str, announcement: Announcement) -> tuple[str, str, str]:
     return partner_id, announcement.module, announcement.id
+
+
+class MemoryQuarantine:
+    """What partners sent and we did not take."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str, str, bytes], Quarantined] = {}
+
+    def record(self, quarantined: Quarantined) -> None:
+        key = (quarantined.partner_id, quarantined.module, quarantined.id, quarantined.body)
+        self._kept[key] = replace(quarantined, reason=quarantined.reason[:500])
+
+    def of(self, partner_id: str) -> list[Quarantined]:
+        return [kept for key, kept in sorted(self._kept.items()) if key[0] == partner_id]
+
+
+class MemoryCommands:
+    """Commands and the reservations that they stand for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._commands: dict[str, Command] = {}
+        self._reservations: dict[str, str] = {}
+
+    def add(self, command: Command) -> None:
+        with self._lock:
+            if command.id in self._commands:
+                raise Conflict("there is one of this id")
+            self._commands[command.id] = command
+
+    def get(self, command_id: str) -> Command | None:
+        with self._lock:
+            return self._commands.get(command_id)
+
+    def save(self, command: Command) -> None:
+        with self._lock:
+            before = self._commands.get(command.id)
+            if before is None or before.version != command.version - 1:
+                raise Conflict("somebody else wrote first")
+            self._commands[command.id] = command
+
+    def of(self, partner_id: str, after: str | None, limit: int) -> list[Command]:
+        with self._lock:
+            found = [command for command in self._commands.values() if command.partner_id == partner_id]
+            found.sort(key=lambda command: (fixed_width(command.at), command.id), reverse=True)
+            ids = [command.id for command in found]
+            start = ids.index(after) + 1 if after in ids else 0
+            return found[start : start + limit]
+
+    def reserve(self, key: str, command_id: str, until: datetime) -> str | None:
+        with self._lock:
+            before = self._reservations.get(key)
+            self._reservations[key] = command_id
+            return before
+
+
+class MemoryCommandQueues:
+    """What was sent to the charge points, and what waits for us."""
+
+    def __init__(self) -> None:
+        self.asked: list[Mapping[str, Any]] = []
+        self.results: list[tuple[Result, int]] = []
+        """Each with the seconds that it waits."""
+        self.answers: list[tuple[str, str]] = []
+        """Command ids and their lanes."""
+
+    def ask(self, message: Mapping[str, Any]) -> None:
+        self.asked.append(message)
+
+    def result(self, result: Result, *, delay_s: int = 0) -> None:
+        self.results.append((result, delay_s))
+
+    def answer(self, command_id: str, lane: str) -> None:
+        if (command_id, lane) not in self.answers:
+            self.answers.append((command_id, lane))

@@ -55,6 +55,25 @@ _TABLES: Final = {
         start_time string(5) ?; end_time string(5) ?; start_date string(10) ?; end_date string(10) ?; min_kwh number ?
         max_kwh number ?; min_power number ?; max_power number ?; min_duration int ?; max_duration int ?
         day_of_week DayOfWeek *""",
+    # mod_sessions.md 3
+    "Session": """
+        id string(36) 1; start_datetime DateTime 1; end_datetime DateTime ?; kwh number 1; auth_id string(36) 1
+        auth_method AuthMethod 1; location Location 1; meter_id string(255) ?; currency string(3) 1
+        charging_periods ChargingPeriod *; total_cost number ?; status SessionStatus 1; last_updated DateTime 1""",
+    # mod_cdrs.md 3 and 4
+    "CDR": """
+        id CiString(36) 1; start_date_time DateTime 1; stop_date_time DateTime 1; auth_id string(36) 1
+        auth_method AuthMethod 1; location Location 1; meter_id string(255) ?; currency string(3) 1; tariffs Tariff *
+        charging_periods ChargingPeriod +; total_cost number 1; total_energy number 1; total_time number 1
+        total_parking_time number ?; remark string(255) ?; last_updated DateTime 1""",
+    "ChargingPeriod": "start_date_time DateTime 1; dimensions CdrDimension +",
+    "CdrDimension": "type CdrDimensionType 1; volume number 1",
+    # mod_tokens.md 3 and 4
+    "Token": """
+        uid string(36) 1; type TokenType 1; auth_id string(36) 1; visual_number string(64) ?; issuer string(64) 1
+        valid boolean 1; whitelist WhitelistType 1; language string(2) ?; last_updated DateTime 1""",
+    "AuthorizationInfo": "allowed Allowed 1; location LocationReferences ?; info DisplayText ?",
+    "LocationReferences": "location_id string(39) 1; evse_uids string(39) *; connector_ids string(36) *",
     # credentials.md 2.1, version_information_endpoint.md, types.md 1.3
     "Credentials": """
         token string(64) 1; url URL 1; business_details BusinessDetails 1; party_id string(3) 1
@@ -66,9 +85,12 @@ _TABLES: Final = {
 }
 
 _ENUMS: Final = {
+    "Allowed": "ALLOWED BLOCKED EXPIRED NO_CREDIT NOT_ALLOWED",
+    "AuthMethod": "AUTH_REQUEST WHITELIST",
     "Capability": """
         CHARGING_PROFILE_CAPABLE CREDIT_CARD_PAYABLE REMOTE_START_STOP_CAPABLE RESERVABLE RFID_READER
         UNLOCK_CAPABLE""",
+    "CdrDimensionType": "ENERGY FLAT MAX_CURRENT MIN_CURRENT PARKING_TIME TIME",
     "ConnectorFormat": "SOCKET CABLE",
     "ConnectorType": """
         CHADEMO DOMESTIC_A DOMESTIC_B DOMESTIC_C DOMESTIC_D DOMESTIC_E DOMESTIC_F DOMESTIC_G DOMESTIC_H
@@ -86,9 +108,12 @@ _ENUMS: Final = {
     "ModuleID": "cdrs commands credentials locations sessions tariffs tokens",
     "ParkingRestriction": "EV_ONLY PLUGGED DISABLED CUSTOMERS MOTORCYCLES",
     "PowerType": "AC_1_PHASE AC_3_PHASE DC",
+    "SessionStatus": "ACTIVE COMPLETED INVALID PENDING",
     "Status": "AVAILABLE BLOCKED CHARGING INOPERATIVE OUTOFORDER PLANNED REMOVED RESERVED UNKNOWN",
     "TariffDimensionType": "ENERGY FLAT PARKING_TIME TIME",
+    "TokenType": "OTHER RFID",
     "VersionNumber": "2.0 2.1 2.1.1",
+    "WhitelistType": "ALWAYS ALLOWED ALLOWED_OFFLINE NEVER",
 }
 
 ENUMS: Final = {name: tuple(values.split()) for name, values in _ENUMS.items()}
@@ -139,12 +164,12 @@ class Field:
 
     @property
     def is_string(self) -> bool:
-        return self.type.startswith("string(") or self.type == "URL"
+        return self.type.startswith(("string(", "CiString(")) or self.type == "URL"
 
     @property
     def length(self) -> int:
         """The longest string that the spec allows."""
-        return 255 if self.type == "URL" else int(self.type.removeprefix("string(").removesuffix(")"))
+        return 255 if self.type == "URL" else int(self.type.partition("(")[2].removesuffix(")"))
 
     @property
     def form(self) -> tuple[str, str] | None:

@@ -13,6 +13,8 @@ Path = tuple[str | int, ...]
 """The way to a value: names of fields, and 0 for the one element of a list."""
 
 STAMP: Final = "2026-01-01T00:00:00Z"
+ROOTS: Final = ("Location", "Tariff", "Session", "CDR", "Token", "AuthorizationInfo")
+"""The objects that are sent on their own; every other object of the modules stands inside one of them."""
 
 
 def example(field: Field) -> Json:
@@ -33,12 +35,14 @@ def example(field: Field) -> Json:
 def complete(name: str) -> Json:
     """An object with every field of its table, and one element in every list.
 
-    But for a tariff, whose last element must apply always (TAR-08).
+    But for a tariff, whose last element must apply always (TAR-08), and a CDR, whose times must agree (CDR-13).
     """
     found = {field.name: example(field) for field in fields(name).values()}
     whole = {field: [value] if fields(name)[field].is_list else value for field, value in found.items()}
     if name == "Tariff":
         whole["elements"].append({"price_components": [complete("PriceComponent")]})
+    if name == "CDR":
+        whole["stop_date_time"] = "2026-01-01T01:30:00Z"
     return whole
 
 
@@ -49,6 +53,13 @@ def places(name: str, above: Path = ()) -> Iterator[tuple[Path, Field]]:
         yield here, field
         if field.type in OBJECTS:
             yield from places(field.type, (*here, 0) if field.is_list else here)
+
+
+def own_places(name: str) -> list[tuple[Path, Field]]:
+    """The places of a complete object, but for those in a Location or Tariff that it holds: these are roots, too."""
+    found = list(places(name))
+    inner = [path for path, field in found if field.type in ROOTS]
+    return [(path, field) for path, field in found if not any(path[: len(root)] == root != path for root in inner)]
 
 
 def put(value: Json, path: Path, new: Json) -> Json:

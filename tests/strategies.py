@@ -7,14 +7,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from chalicelib.modules.cdrs import objects as receipts
 from chalicelib.modules.locations import objects as places
+from chalicelib.modules.sessions import objects as charges
 from chalicelib.modules.tariffs import objects as prices
+from chalicelib.modules.tokens import objects as cards
 
 Json = dict[str, Any]
 Drawn = st.SearchStrategy[Any]
 
 stamps = st.datetimes(datetime(2015, 1, 1), datetime(2026, 2, 1)).map(lambda when: f"{when:%Y-%m-%dT%H:%M:%SZ}")  # noqa: DTZ001 - UTC by its form
 urls = st.sampled_from(["https://example.com/x", "http://img.example/a?b=c#d"])
+STAMPED = {"last_updated": stamps}
 numbers = st.integers(-(10**8), 10**8).map(lambda n: n / 10_000)
 amounts = st.integers(0, 10**4) | st.integers(0, 10**8).map(lambda n: n / 10_000)
 booleans = st.booleans()
@@ -159,9 +163,63 @@ def tariffs(ids: Drawn) -> Drawn:
     return an_object({"id": ids, **tariff_fields, "last_updated": stamps}, tariff_options)
 
 
+auth_fields = {
+    "auth_id": texts(36),
+    "auth_method": st.sampled_from(receipts.AUTH_METHOD),
+    "location": locations(texts(39, 1), least=1),
+    "currency": st.sampled_from(["EUR", "CHF"]),
+}
+charging_periods = some(
+    an_object(
+        {
+            "start_date_time": stamps,
+            "dimensions": some(an_object({"type": st.sampled_from(receipts.DIMENSION), "volume": amounts}), 1),
+        }
+    ),
+    1,
+)
+session_options = maybe(
+    end_datetime=stamps, meter_id=texts(255), charging_periods=st.just([]) | charging_periods, total_cost=amounts
+)
+cdr_fields = {
+    "start_date_time": stamps,
+    "stop_date_time": stamps,
+    "charging_periods": charging_periods,
+    "total_cost": amounts,
+    "total_energy": amounts,
+    "total_time": amounts,
+}
+token_fields = {
+    "type": st.sampled_from(cards.TOKEN_TYPE),
+    "auth_id": texts(36),
+    "issuer": texts(64),
+    "valid": booleans,
+    "whitelist": st.sampled_from(cards.WHITELIST_TYPE),
+}
+
+
+def sessions(ids: Drawn) -> Drawn:
+    """A Session, whose times and amounts need not agree."""
+    status = {"status": st.sampled_from(charges.SESSION_STATUS), "kwh": amounts}
+    return an_object({"id": ids, "start_datetime": stamps, **auth_fields, **status} | STAMPED, session_options)
+
+
+def cdrs(ids: Drawn) -> Drawn:
+    """A CDR, whose times and amounts need not agree."""
+    options = maybe(meter_id=texts(255), total_parking_time=amounts, remark=texts(255))
+    return an_object({"id": ids, **auth_fields, **cdr_fields} | STAMPED, options | maybe(tariffs=some(tariffs(ids))))
+
+
+def tokens(ids: Drawn) -> Drawn:
+    """A Token."""
+    options = maybe(visual_number=texts(64), language=st.sampled_from(["en", "nl"]))
+    return an_object({"uid": ids, **token_fields} | STAMPED, options)
+
+
 def objects(module: str, ids: Drawn) -> Drawn:
     """An object of any module."""
-    return {"locations": locations, "tariffs": tariffs}[module](ids)
+    drawn = {"locations": locations, "sessions": sessions, "cdrs": cdrs, "tariffs": tariffs, "tokens": tokens}
+    return drawn[module](ids)
 
 
 junk: Drawn = st.recursive(

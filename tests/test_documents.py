@@ -1,4 +1,4 @@
-"""The documents say what the code does: routes, settings and commands cannot drift apart from them."""
+"""The documents say what the code does: routes, rules, settings and commands cannot drift apart from them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from chalicelib.entrypoints.http import routes_markdown
 from chalicelib.settings import Settings
 from cli.main import cli
+from cli.support import contradictions, proofs_of, rules_of, support_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,6 +44,24 @@ def settings_read() -> set[str]:
 def test_the_route_table_is_the_one_that_is_served() -> None:
     """``make docs`` writes it."""
     assert (ROOT / "docs" / "routes.md").read_text(encoding="utf-8") == routes_markdown()
+
+
+def test_every_rule_of_ocpi_is_proven_or_it_is_said_why_not() -> None:
+    """And what is exempt is not proven, and what is cited is a rule; ``docs/rules.csv`` is where they stand."""
+    assert contradictions(rules_of(ROOT), proofs_of(ROOT)) == []
+
+
+def test_the_table_has_all_the_rules_once() -> None:
+    rules = rules_of(ROOT)
+
+    assert len({rule.id for rule in rules}) == len(rules) == 266
+    assert {rule.level for rule in rules} == set("MSID")
+    assert all(rule.summary.endswith(".") and "|" not in rule.summary for rule in rules)
+
+
+def test_what_is_supported_is_what_the_tests_prove() -> None:
+    """``make docs`` writes it."""
+    assert (ROOT / "docs" / "support.md").read_text(encoding="utf-8") == support_markdown(ROOT)
 
 
 @pytest.mark.parametrize("name", sorted(settings_read()))

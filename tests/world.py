@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from chalicelib import bootstrap
 from chalicelib.bootstrap import Company, Outside
 from chalicelib.modules import MODULES
+from chalicelib.node.own import Kept
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import theirs
 from chalicelib.node.telemetry import Exchange
@@ -22,9 +23,15 @@ from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from chalicelib.settings import Settings
-from tests.memory import MemoryObjects, MemoryOutbox, MemoryPartners, MemoryQueues
+from tests.memory import DelayingQueues, MemoryObjects, MemoryOutbox, MemoryPartners, MemoryQuarantine, MemoryQueues
 
 Json = Any
+
+
+CLIENT_OWNED = [identifier for identifier, module in MODULES.items() if not module.sending.posted]
+"""The modules whose objects are put at URLs of their own; a CDR is posted."""
+PUBLIC = [identifier for identifier, module in MODULES.items() if not module.sending.private]
+"""The modules whose objects every partner sees."""
 
 
 class Clock:
@@ -83,16 +90,24 @@ Server = Callable[[Request], Response]
 
 
 class World:
-    """A network of hosts with one clock; ``traffic`` is everything that was sent on it."""
+    """A network of hosts with one clock; ``traffic`` is everything that was sent on it.
 
-    def __init__(self) -> None:
+    Queues deliver at once what is to be delivered later, unless it is a ``delaying`` world.
+    """
+
+    def __init__(self, *, delaying: bool = False) -> None:
         self.clock = Clock()
+        self.delaying = delaying
+        self.companies: list[CompanyInWorld] = []
         self.hosts: dict[str, Server] = {}
         self.down: set[str] = set()
         self.traffic: list[Traffic] = []
         self._ids = itertools.count(1)
 
-    def send(self, request: Request, *, timeout_s: float | None = None) -> Response:
+    def check(self, url: str, *, public: bool = False) -> None:
+        """Nothing: every host of this world may be called."""
+
+    def send(self, request: Request, *, timeout_s: float | None = None, public: bool = False) -> Response:
         """The answer of the host that the URL names.
 
         Raises:
@@ -102,7 +117,7 @@ class World:
         server = self.hosts.get(parts.netloc)
         if server is None or parts.netloc in self.down:
             self.traffic.append(Traffic(request, None, timeout_s))
-            raise Unreachable(f"{request.method} {parts.netloc}: connection refused")
+            raise Unreachable(f"{request.method} {parts.netloc}: connection refused", unsent=True)
         query = dict(parse_qsl(parts.query)) | dict(request.query)
         response = server(Request(request.method, parts.path, request.headers, query, request.body))
         self.traffic.append(Traffic(request, response, timeout_s))
@@ -128,6 +143,15 @@ class World:
         """Partner ids in order."""
         return f"p{next(self._ids)}"
 
+    def wait(self, **amount: float) -> None:
+        """Let time pass in a delaying world, while every company does in time what falls due."""
+        until = self.clock.now + timedelta(**amount)
+        while dues := [due for each in self.companies if (due := each.queues.next_due()) and due <= until]:
+            self.clock.now = max(self.clock.now, min(dues))
+            for company in self.companies:
+                company.pump()
+        self.clock.now = max(self.clock.now, until)
+
     def since(self, mark: int) -> list[Traffic]:
         """What was sent since ``len(traffic)`` was ``mark``."""
         return self.traffic[mark:]
@@ -141,7 +165,8 @@ class CompanyInWorld:
     ) -> None:
         self.world = world
         self.base_url = f"https://{host}"
-        self.queues = MemoryQueues()
+        self.queues = DelayingQueues(world.clock) if world.delaying else MemoryQueues()
+        world.companies.append(self)
         self.observer = Recorder()
         self.outside = self.ports()
         self.settings = Settings(
@@ -169,6 +194,7 @@ class CompanyInWorld:
             partners=MemoryPartners(self.world.clock),
             queues=self.queues,
             outbox=MemoryOutbox(),
+            quarantine=MemoryQuarantine(),
             web=self.world,
             observer=self.observer,
             clock=self.world.clock,
@@ -182,7 +208,8 @@ class CompanyInWorld:
         return self.settings.party
 
     def pump(self) -> None:
-        """Work the queues off until nothing is left."""
+        """Work the queues off until nothing is left that is due."""
+        self.queues.wake()
         while self.queues.announcements or self.queues.deliveries:
             while self.queues.announcements:
                 announcements, attempt = self.queues.announcements.pop(0)
@@ -286,6 +313,40 @@ class Pair:
         """The path of one of the CPO's objects at the eMSP."""
         party = self.cpo.party
         return "/".join([f"/ocpi/emsp/2.1.1/{module}/{party.country_code}/{party.party_id}", *steps])
+
+    # --- the same from the point of view of a module, whoever owns it ----------------------------------------------
+
+    def owner(self, module: ModuleID) -> CompanyInWorld:
+        """Who owns the module's objects, serves their list and pushes them."""
+        return self.cpo if MODULES[module].owner is Role.CPO else self.emsp
+
+    def receiver(self, module: ModuleID) -> CompanyInWorld:
+        """Who is pushed to, and pulls."""
+        return self.emsp if MODULES[module].owner is Role.CPO else self.cpo
+
+    def to_receiver(self, module: ModuleID) -> Caller:
+        """Calls the receiver with the owner's token."""
+        return self.to_emsp if MODULES[module].owner is Role.CPO else self.to_cpo
+
+    def to_owner(self, module: ModuleID) -> Caller:
+        """Calls the owner with the receiver's token."""
+        return self.to_cpo if MODULES[module].owner is Role.CPO else self.to_emsp
+
+    def list_at_owner(self, module: ModuleID) -> str:
+        """The path of the owner's list."""
+        return f"/ocpi/{MODULES[module].owner}/2.1.1/{module}"
+
+    def at_receiver(self, module: ModuleID, *steps: str) -> str:
+        """The path of one of the owner's objects at the receiver; CDRs are reached without a party."""
+        root = f"/ocpi/{MODULES[module].owner.other}/2.1.1/{module}"
+        party = self.owner(module).party
+        prefix = root if module is ModuleID.CDRS else f"{root}/{party.country_code}/{party.party_id}"
+        return "/".join([prefix, *steps])
+
+    def put_in(self, module: ModuleID, value: Json) -> Kept:
+        """What the owner's host puts in, for this receiver where the module is private."""
+        own, party = self.owner(module).company.own[module], self.receiver(module).party
+        return own.put(value[MODULES[module].id_field], (), value, party)
 
 
 def register(initiator: CompanyInWorld, responder: CompanyInWorld, responder_role: Role) -> Partner:

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+MODULES = ("locations", "tariffs", "sessions", "cdrs", "tokens")
 KEY = "ocpi_the-right-key"
 
 
@@ -26,11 +27,12 @@ def partner(partner_id: str = "b1", **facts: Any) -> dict[str, Any]:
         "endpoints": {"locations": "https://blue.example/ocpi/locations"},
         "business_details": {"name": "Blue Mobility"},
         "profile": "lenient",
+        "accept_incomplete_locations": False,
         "problem": None,
         "called_back": True,
         "updated_at": "2026-05-05T12:00:00Z",
         "backlog": 0,
-        "tallies": {"deviation.FMT-12": 3},
+        "tallies": {"lenient FMT-12 locations evses[].connectors[].id is a number": 3, "stale_ignored": 2},
         **facts,
     }
 
@@ -51,22 +53,29 @@ class OperatorServer:
     url: str = ""
     partners: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
-    own: dict[str, dict[str, Any]] = field(default_factory=lambda: {"locations": {}, "tariffs": {}})
-    received: dict[str, dict[str, Any]] = field(default_factory=lambda: {"locations": {}, "tariffs": {}})
+    own: dict[str, dict[str, Any]] = field(default_factory=lambda: {module: {} for module in MODULES})
+    received: dict[str, dict[str, Any]] = field(default_factory=lambda: {module: {} for module in MODULES})
+    says: dict[str, Any] = field(default_factory=dict)
+    """What it answers to a method and a path, such as ``POST authorize``, before anything else."""
     refuses: tuple[int, Any] | None = None
     """A status and a body, bytes or JSON, that it answers whatever it is asked from ``patience`` requests on."""
     patience: int = 0
     asked: list[Asked] = field(default_factory=list)
 
-    def answer(self, asked: Asked) -> tuple[int, Any]:
+    def answer(self, asked: Asked) -> tuple[int, Any]:  # noqa: PLR0911 - a table of calls
         self.asked.append(asked)
         if self.refuses and len(self.asked) > self.patience:
             return self.refuses
+        call = " ".join([asked.method, "/".join(asked.path)])
+        if call in self.says:
+            return 200, self.says[call]
         match asked.method, asked.path:
             case _, ["partners", *rest]:
                 return self._partners(asked, rest)
             case "PUT", [module]:
                 return 200, self._imported(module, asked.body)
+            case "GET", [module] if "offset" not in asked.query:
+                return 200, {"items": list(self.own[module].values()), "next": {"after": "S9"}}
             case "GET", [module]:
                 first, limit = int(asked.query["offset"]), int(asked.query["limit"])
                 objects = list(self.own[module].values())
@@ -102,9 +111,10 @@ class OperatorServer:
             if "wrong" in each:
                 outcome["failed"].append({"index": index, "id": each["id"], "error": each["wrong"]})
                 continue
-            before = self.own[module].get(each["id"])
+            object_id = each.get("id") or each["uid"]
+            before = self.own[module].get(object_id)
             outcome["created" if before is None else "unchanged" if before == each else "updated"] += 1
-            self.own[module][each["id"]] = each
+            self.own[module][object_id] = each
         return outcome
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.cli.conftest import Run
 from tests.cli.operator_server import OperatorServer, partner
 
@@ -88,3 +90,38 @@ def test_a_missing_part_of_a_received_object_names_those_there_are(run: Run, ser
 
     assert result.exit_code == 1
     assert "101-1" in result.stderr
+
+
+def test_own_sessions_are_listed_by_id_and_go_on_behind_the_last(run: Run, server: OperatorServer) -> None:
+    server.own["sessions"] = {"S1": {"id": "S1", "status": "ACTIVE", "kwh": 3.5}}
+
+    result = run("get", "sessions", "--after", "S0")
+
+    assert server.asked[-1].query == {"after": "S0", "limit": "50"}
+    assert result.stdout.splitlines()[1].split() == ["S1", "ACTIVE", "3.5"]
+    assert "--after S9" in result.stderr
+
+
+@pytest.mark.parametrize("module", ["sessions", "cdrs"])
+def test_own_objects_for_a_partner_are_listed_in_the_order_of_creation(
+    module: str, run: Run, server: OperatorServer
+) -> None:
+    server.partners = [partner("b1")]
+    server.own[module] = {name: {"id": name, "auth_id": "NL-BLU-1"} for name in ("X2", "X1", "X3")}
+
+    result = run("get", module, "--for", "NL/BLU", "--limit", "2")
+
+    assert server.asked[-1].query == {"partner": "b1", "offset": "0", "limit": "2"}
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == ["X2", "X1"]
+    assert "--offset 2" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("locations",), ("sessions", "--partner", "b1")])
+def test_only_own_sessions_and_cdrs_are_for_somebody(arguments: tuple[str, ...], run: Run) -> None:
+    assert run("get", *arguments, "--for", "b1").exit_code == 2
+
+
+def test_a_line_about_a_token_says_whether_it_is_good(run: Run, server: OperatorServer) -> None:
+    server.own["tokens"] = {"K1": {"uid": "K1", "type": "RFID", "valid": False, "whitelist": "NEVER"}}
+
+    assert run("get", "tokens").stdout.splitlines()[1].split() == ["K1", "RFID", "no", "NEVER"]

@@ -10,7 +10,7 @@ import pytest
 
 from cli.importing import MOST_BYTES, chunks
 from tests.cli.conftest import Run
-from tests.cli.operator_server import OperatorServer
+from tests.cli.operator_server import OperatorServer, partner
 
 
 def tariffs(count: int, **more: Any) -> list[dict[str, Any]]:
@@ -125,3 +125,31 @@ def test_a_missing_file_is_named(run: Run) -> None:
 
     assert result.exit_code == 2
     assert "nowhere.json" in result.stderr
+
+
+def test_sessions_can_be_given_to_a_partner(run: Run, server: OperatorServer) -> None:
+    server.partners = [partner("b1")]
+
+    run("import", "sessions", file_of([{"id": "S1"}]), "--for", "NL/BLU")
+
+    assert server.asked[-1].query == {"partner": "b1"}
+
+
+def test_what_everybody_gets_is_for_nobody_alone(run: Run, server: OperatorServer) -> None:
+    assert run("import", "tariffs", file_of(tariffs(1)), "--for", "NL/BLU").exit_code == 2
+    assert server.asked == []
+
+
+def test_partners_are_told_unless_that_is_not_wanted(run: Run, server: OperatorServer) -> None:
+    run("import", "tariffs", file_of(tariffs(1)))
+    run("import", "tariffs", file_of(tariffs(100)), "--no-push")
+
+    assert [asked.query for asked in server.asked] == [{}, {"push": "no"}, {"push": "no"}]
+
+
+def test_a_long_import_tells_its_progress_in_a_hundred_lines_at_most(run: Run) -> None:
+    result = run("import", "tariffs", file_of(tariffs(99 * 250)))
+
+    lines = result.stderr.splitlines()
+    assert 50 <= len(lines) <= 100
+    assert lines[-1] == "tariffs: 24750 of 24750"

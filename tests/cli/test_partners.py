@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+
+import pytest
 
 from tests.cli.conftest import Run
 from tests.cli.operator_server import OperatorServer, partner
@@ -75,9 +78,25 @@ def test_a_partner_is_shown_with_what_it_has_not_got(run: Run, server: OperatorS
 
     assert [asked.path for asked in server.asked[1:]] == [["partners", "b1"], ["partners", "b1", "outbox"]]
     assert "endpoints: locations" in result.stdout
-    assert "deviation.FMT-12" in result.stdout
+    assert "tallies: stale_ignored" in result.stdout
     assert "locations/ROSENPLATZ/101-1" in result.stdout
     assert "HTTP 503" in result.stdout
+
+
+def test_what_a_partner_gets_away_with_is_a_table_the_most_frequent_first(run: Run, server: OperatorServer) -> None:
+    once, often = "lenient SES-10 sessions (the whole) changed after the end", "lenient TRA-20 tokens issuer is missing"
+    server.partners = [partner("b1", tallies={once: 1, often: 12})]
+    server.says["GET partners/b1"] = server.partners[0]
+
+    lines = run("partners", "show", "b1").stdout.splitlines()
+
+    table = lines[next(number for number, line in enumerate(lines) if line.startswith("rule")) :]
+    assert [re.split(" {2,}", line.strip()) for line in table] == [
+        ["rule", "module", "path", "what", "count"],
+        ["TRA-20", "tokens", "issuer", "is missing", "12"],
+        ["SES-10", "sessions", "(the whole)", "changed after the end", "1"],
+    ]
+    assert "tallies" not in "".join(lines)
 
 
 def test_a_shown_partner_in_json_has_its_failures(run: Run, server: OperatorServer) -> None:
@@ -138,6 +157,18 @@ def test_setting_changes_only_what_is_given(run: Run, server: OperatorServer) ->
 
     assert server.asked[-1].body == {"profile": "strict"}
     assert "strict" in result.stdout
+
+
+@pytest.mark.parametrize(("option", "value"), [("--accept-", True), ("--refuse-", False)])
+def test_incomplete_locations_can_be_accepted_and_refused_again(
+    option: str, value: bool, run: Run, server: OperatorServer
+) -> None:
+    """Q-31."""
+    server.partners = [partner("b1")]
+
+    run("partners", "set", "b1", f"{option}incomplete-locations")
+
+    assert server.asked[-1].body == {"accept_incomplete_locations": value}
 
 
 def test_a_partner_can_be_told_who_it_is(run: Run, server: OperatorServer) -> None:

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 
 from cli.keys import hash_of, new_key
 from cli.output import Failure
-from cli.stages import aws_problems
+from cli.stages import PROJECT, aws_problems
+from cli.support import support_markdown
 from tests.cli.conftest import Run
 from tests.memory import MemoryPartners
 
@@ -85,3 +86,10 @@ def test_the_route_table_is_markdown_on_stdout(run: Run) -> None:
     assert result.exit_code == 0
     assert result.stdout.startswith("# Routes\n")
     assert "/ocpi/cpo/versions" in result.stdout
+
+
+def test_the_rules_and_their_proofs_are_markdown_on_stdout(run: Run) -> None:
+    result = run("docs", "support")
+
+    assert result.exit_code == 0
+    assert result.stdout == support_markdown(PROJECT)

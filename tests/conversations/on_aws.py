@@ -11,6 +11,7 @@ from typing import Any
 from chalicelib.adapters.dynamodb_objects import DynamoObjects
 from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
 from chalicelib.adapters.dynamodb_partners import DynamoPartners
+from chalicelib.adapters.dynamodb_quarantine import DynamoQuarantine
 from chalicelib.adapters.sqs import SqsQueues, announcements_in, delivery_in
 from chalicelib.bootstrap import Outside
 from chalicelib.modules import MODULES
@@ -37,6 +38,7 @@ class CompanyOnAws(CompanyInWorld):
             partners=DynamoPartners(stage.table("partners"), self.world.clock),
             queues=SqsQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), stage.clients.sqs),
             outbox=DynamoOutbox(stage.table("outbox")),
+            quarantine=DynamoQuarantine(stage.table("quarantine")),
             sleep=time.sleep,
         )
 

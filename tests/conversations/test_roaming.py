@@ -8,7 +8,7 @@ from chalicelib.modules.locations.view import for_drivers
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests import make
-from tests.world import CompanyInWorld, Traffic, World, register
+from tests.world import Caller, CompanyInWorld, Traffic, World, register
 
 Json = dict[str, Any]
 
@@ -190,6 +190,8 @@ def test_an_emsp_that_only_pulls_is_told_nothing_and_finds_everything() -> None:
     story.cpo.pump()
 
     assert story.heard() == []
-    stored = story.cpo.outside.stores[LOCATIONS].get("ours", "SQUARE")
-    assert stored is not None
+    token = story.emsp.partners()[0].token_we_send
+    assert token is not None
+    found = Caller(story.world, "cpo.example", token.secret)("GET", "/ocpi/cpo/2.1.1/locations").data
+    assert found == [story.cpo.company.own[LOCATIONS].get(name) for name in ("SQUARE", "HARBOUR")]
     assert story.cpo.outside.outbox.of(partner.id) == []

@@ -7,9 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from chalicelib.entrypoints import operator
+from chalicelib.modules import MODULES
 from chalicelib.ocpi.http import Request, Response
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.parties import Role
 from tests.world import CompanyInWorld, Pair, pair
 
 KEY = "ocpi_a-key-of-the-host"
@@ -74,6 +78,23 @@ class Desks:
     """What the CPO calls the eMSP."""
     cpo_id: str
     """What the eMSP calls the CPO."""
+
+    def owner(self, module: ModuleID) -> Desk:
+        """The host of whoever owns the module's objects."""
+        return self.cpo if MODULES[module].owner is Role.CPO else self.emsp
+
+    def other(self, module: ModuleID) -> Desk:
+        """The host of whoever receives them."""
+        return self.emsp if MODULES[module].owner is Role.CPO else self.cpo
+
+    def named(self, module: ModuleID) -> dict[str, str]:
+        """The query that names the only partner, where a module needs to know for whom its objects are."""
+        return {"partner": self.emsp_id} if MODULES[module].sending.private else {}
+
+    def put_in(self, module: ModuleID, value: Any) -> Answer:
+        """What the owner's host is answered to one object, or to a list of them."""
+        one = "" if isinstance(value, list) else f"/{quote(value[MODULES[module].id_field], safe='')}"
+        return self.owner(module)("PUT", f"/{module}{one}", value, query=self.named(module))
 
 
 def desks() -> Desks:

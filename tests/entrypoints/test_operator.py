@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.entrypoints import operator
+from chalicelib.modules import MODULES
 from chalicelib.node.ports import Conflict
 from chalicelib.ocpi.parties import Party, Role
 from tests import make
@@ -60,15 +61,17 @@ def test_a_token_of_a_partner_is_no_key() -> None:
     [
         ("GET", "/nothing/at/this/url/x", None, 404, "there is nothing at this URL"),
         ("POST", "", None, 405, "POST is not supported here"),
-        ("GET", "/partners/register", None, 405, "GET is not supported here"),
+        ("GET", "/partners/register", None, 404, "there is no partner 'register'"),
         ("DELETE", "/locations/LOC1/E1", None, 405, "DELETE is not supported here"),
+        ("DELETE", "/sessions/S1", None, 405, "the spec defines no deletion of sessions"),
+        ("DELETE", "/cdrs/C1", None, 405, "the spec defines no deletion of cdrs"),
         ("DELETE", "/locations/LOC1", None, 405, "the spec defines no deletion of locations"),
-        ("GET", "/planets", None, 404, "there is no module 'planets'; there are locations, tariffs"),
+        ("GET", "/planets", None, 404, "there is no module 'planets'; there are locations, sessions, cdrs, tariffs"),
         ("GET", "/planets/X", None, 404, "there is no module 'planets'"),
         ("GET", "/partners/nobody", None, 404, "there is no partner 'nobody'"),
         ("GET", "/partners/nobody/locations", None, 404, "there is no partner 'nobody'"),
         ("GET", "/locations/NONE", None, 404, "we have no such Location"),
-        ("GET", "/locations/NONE/E1/1", None, 404, "we have no such Connector"),
+        ("GET", "/locations/NONE/E1/1", None, 404, "we have no such Location"),
         ("GET", "/tariffs/T1/E1", None, 404, "tariffs have no parts at that depth"),
         ("PUT", "/tariffs/T1/E1/1", {}, 404, "tariffs have no parts at that depth"),
         ("PATCH", "/tariffs/NONE", {}, 404, "we have no such Tariff"),
@@ -195,7 +198,7 @@ def test_two_hosts_register_with_each_other_and_part_again() -> None:
         "profile": "lenient",
         "backlog": 0,
     }
-    assert set(partner["endpoints"]) == {"credentials", "locations", "tariffs"}
+    assert set(partner["endpoints"]) == {"credentials", *MODULES}
     assert invited.json["token"] not in str([partner, registered.json])
 
     rotated = emsp("PUT", f"/partners/{registered.json['id']}/credentials")
@@ -245,6 +248,20 @@ def test_a_partner_is_renamed_and_read_in_another_profile() -> None:
     assert (refused.status, refused.error) == (422, "profile is strict or lenient")
     partner = there.cpo("GET", url).json
     assert (partner["name"], partner["profile"], partner["state"]) == ("Blue", "strict", "registered")
+
+
+def test_a_partner_may_be_let_send_incomplete_locations() -> None:
+    """Q-31: only by true and false, and not unless the host says so."""
+    there = desks()
+    url, setting = f"/partners/{there.emsp_id}", "accept_incomplete_locations"
+
+    before = there.cpo("GET", url).json[setting]
+    allowed = there.cpo("PATCH", url, {setting: True}).json[setting]
+    refused = there.cpo("PATCH", url, {setting: "yes"})
+
+    assert (before, allowed, there.cpo("GET", url).json[setting]) == (False, True, True)
+    assert (refused.status, refused.error) == (422, f"{setting} is true or false")
+    assert there.cpo("PATCH", url, {setting: False, "name": "Blue"}).json[setting] is False
 
 
 def test_the_backlog_of_a_partner_is_listed_with_reasons() -> None:

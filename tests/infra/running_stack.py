@@ -21,8 +21,8 @@ from chalicelib import bootstrap
 from chalicelib.bootstrap import Outside
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import Stored
-from chalicelib.node.sender import EVERYBODY
 from chalicelib.node.telemetry import Silence
+from chalicelib.node.visibility import EVERYBODY
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.settings import APP_NAME, Settings, resource_name
 from cli import keys, policies

@@ -10,11 +10,24 @@ from cfnlint import decode
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
+from chalicelib.adapters.dynamodb_items import key_attribute
+from chalicelib.modules import MODULES
+from chalicelib.ocpi.module import Module
 from cli import policies
 from tests.infra.stage import FUNCTIONS, REGION, ROOT
 
 TEXT = (ROOT / "infra" / "data.yaml").read_text()
-TABLES = {"locations": "id", "tariffs": "id", "partners": "sk", "outbox": "sk"}
+TABLES = dict.fromkeys(policies.OBJECT_TABLES, "id") | dict.fromkeys(("partners", "outbox", "quarantine"), "sk")
+LISTS = {("by_rank", "list", "rank"), ("by_last_updated", "list", "last_updated")}
+BY_AUTH_ID = ("by_auth_id", "key_auth_id", "last_updated")
+BY_UID = ("by_uid", "key_uid", "last_updated")
+INDEXES = {
+    "locations": LISTS,
+    "tariffs": LISTS,
+    "sessions": {*LISTS, BY_AUTH_ID},
+    "cdrs": LISTS,
+    "tokens": {*LISTS, BY_AUTH_ID, BY_UID},
+}
 WORKER_TIMEOUT_S = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_timeout"]
 
 
@@ -49,6 +62,18 @@ def test_every_name_carries_the_stage(template: dict[str, Any]) -> None:
         assert name["Fn::Sub"].removeprefix("/aws/lambda/").startswith("ocpi-${Stage}")
 
 
+def test_there_is_a_table_for_each_module_and_each_store(template: dict[str, Any]) -> None:
+    tables = of_type(template, "AWS::DynamoDB::Table", "TableName")
+
+    assert set(tables) == {f"ocpi-dev-{name}" for name in {*MODULES, "partners", "outbox", "quarantine"}}
+
+
+@pytest.mark.parametrize(("module", "table"), [(MODULES[name], name) for name in MODULES])
+def test_each_lookup_of_a_module_has_its_index(module: Module, table: str) -> None:
+    assert {*module.lookups} == {name for name, *_ in INDEXES[table] - LISTS}
+    assert {name: key_attribute(name) for name in module.lookups} == {n: key for n, key, _ in INDEXES[table] - LISTS}
+
+
 @pytest.mark.parametrize(("table", "sort_key"), TABLES.items())
 def test_a_table_is_billed_by_use_encrypted_recoverable_and_kept(
     template: dict[str, Any], table: str, sort_key: str
@@ -80,9 +105,9 @@ def test_only_object_tables_have_indexes_and_those_hold_keys_only(template: dict
         for index in table["Properties"].get("GlobalSecondaryIndexes", [])
     }
 
-    expected = {("by_rank", "list", "rank"), ("by_last_updated", "list", "last_updated")}
-    assert {name for name, found in indexes.items() if found} == {f"ocpi-dev-{name}" for name in policies.OBJECT_TABLES}
-    assert all(found in (expected, set()) for found in indexes.values())
+    assert {name: found for name, found in indexes.items() if found} == {
+        f"ocpi-dev-{name}": expected for name, expected in INDEXES.items()
+    }
     assert projections == {"KEYS_ONLY"}
 
 

@@ -32,7 +32,7 @@ CHECKED_NEVER = 0b01
 def test_tables_have_their_keys_and_indexes(deployed: Deployed, aws: Aws) -> None:
     dynamodb = aws.client("dynamodb")
     keys = {}
-    for name in ("locations", "tariffs", "partners", "outbox"):
+    for name in (*policies.OBJECT_TABLES, "partners", "outbox", "quarantine"):
         table = dynamodb.describe_table(TableName=f"ocpi-dev-{name}")["Table"]
         indexes = {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", [])}
         keys[name] = ([key["AttributeName"] for key in table["KeySchema"]], indexes)
@@ -40,8 +40,12 @@ def test_tables_have_their_keys_and_indexes(deployed: Deployed, aws: Aws) -> Non
     assert keys == {
         "locations": (["pk", "id"], {"by_rank", "by_last_updated"}),
         "tariffs": (["pk", "id"], {"by_rank", "by_last_updated"}),
+        "sessions": (["pk", "id"], {"by_rank", "by_last_updated", "by_auth_id"}),
+        "cdrs": (["pk", "id"], {"by_rank", "by_last_updated"}),
+        "tokens": (["pk", "id"], {"by_rank", "by_last_updated", "by_uid", "by_auth_id"}),
         "partners": (["pk", "sk"], set()),
         "outbox": (["pk", "sk"], set()),
+        "quarantine": (["pk", "sk"], set()),
     }
 
 

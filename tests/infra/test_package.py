@@ -82,6 +82,14 @@ def test_a_fifo_queue_is_polled_as_lambda_allows(functions: dict[str, dict[str, 
     assert event["Properties"]["MaximumBatchingWindowInSeconds"] == 0
 
 
+def test_no_path_of_the_operator_api_leads_past_one_that_is_not_there(routes: dict[str, list[str]]) -> None:
+    """API Gateway prefers a literal segment to a variable one, and does not come back from it."""
+    operators = [path for path in routes if path.startswith("/operator/")]
+
+    assert "/operator/tokens/{id}/authorization" in operators
+    assert {path.rpartition("/")[0] for path in operators} <= routes.keys()
+
+
 def test_the_api_has_the_apps_routes_and_no_others(api: dict[str, Any], routes: dict[str, list[str]]) -> None:
     paths = api["DefinitionBody"]["paths"]
 

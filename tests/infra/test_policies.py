@@ -76,16 +76,37 @@ def test_the_api_sends_changes_and_reads_no_queue() -> None:
 
     assert api["changes"] == {"sqs:SendMessage", "sqs:GetQueueUrl"}
     assert "deliveries.fifo" not in api
-    assert all("dynamodb:PutItem" in api[table] for table in ("locations", "tariffs", "partners"))
+    assert all("dynamodb:PutItem" in api[table] for table in (*policies.OBJECT_TABLES, "partners", "quarantine"))
     assert api["outbox"] == {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
 
 
-def test_workers_cannot_change_objects() -> None:
+def test_workers_change_no_objects_but_note_where_a_cdr_was_posted() -> None:
+    changed = {
+        worker: [table for table in policies.OBJECT_TABLES if "dynamodb:PutItem" in allowed("prod", worker)[table]]
+        for worker in ("change_worker", "delivery_worker")
+    }
+
+    assert changed == {"change_worker": [], "delivery_worker": ["cdrs"]}
+
+
+def test_workers_read_all_objects() -> None:
     for worker in ("change_worker", "delivery_worker"):
         granted = allowed("prod", worker)
 
         for table in policies.OBJECT_TABLES:
-            assert granted[table] == {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+            assert granted[table] >= {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+
+
+def test_only_the_api_reads_and_fills_the_quarantine() -> None:
+    assert [name for name in policies.GRANTS if "quarantine" in allowed("prod", name)] == ["api_handler"]
+
+
+def test_the_functions_that_look_objects_up_may_use_every_index() -> None:
+    granted = allowed("prod", "api_handler")
+
+    for table in policies.OBJECT_TABLES:
+        for index in policies.INDEXES[table]:
+            assert "dynamodb:Query" in granted[f"{table}/index/{index}"]
 
 
 def test_only_the_delivery_worker_takes_deliveries() -> None:

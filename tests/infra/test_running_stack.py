@@ -33,7 +33,7 @@ STAGES = {
     "emsp": {"OCPI_COUNTRY_CODE": "NL", "OCPI_PARTY_ID": "MSP"},
 }
 EVERY_DAY = Schedule("refresh_endpoints", 86_400, print)
-each_module = pytest.mark.parametrize("module", policies.OBJECT_TABLES)
+for_everybody = pytest.mark.parametrize("module", ["locations", "tariffs"])
 each_function = pytest.mark.parametrize("function", policies.GRANTS)
 
 
@@ -99,11 +99,58 @@ def test_both_know_each_other_as_registered(roaming: Roaming) -> None:
     assert all(url.startswith(roaming.emsp.url) for url in emsp["endpoints"].values())
 
 
-@each_module
+@for_everybody
 def test_an_object_that_the_cpo_puts_in_arrives_at_the_emsp(module: str, roaming: Roaming) -> None:
     kept = roaming.cpo.operate("PUT", f"/{module}/NEW", make.object_of(module, "NEW"))
 
     assert roaming.eventually(lambda: roaming.received(module, "NEW")) == kept["object"]
+
+
+def test_a_driver_is_authorized_in_real_time_by_a_token_that_arrived(roaming: Roaming) -> None:
+    roaming.emsp.operate("PUT", "/tokens/CARD", make.token("CARD", whitelist="NEVER"))
+    roaming.eventually(lambda: tokens_of_the_emsp(roaming))
+
+    verdict = roaming.cpo.operate("POST", "/authorize", {"uid": "card"})
+
+    assert (verdict["allowed"], verdict["decided_by"]) == ("ALLOWED", "real-time")
+
+
+def tokens_of_the_emsp(roaming: Roaming) -> list[Any]:
+    """What the CPO has got."""
+    return list(roaming.cpo.operate("GET", f"/partners/{roaming.at_cpo}/tokens")["items"])
+
+
+def test_a_session_arrives_at_the_emsp_whose_driver_it_is(roaming: Roaming) -> None:
+    roaming.emsp.operate("PUT", "/tokens/DRIVER", make.token("DRIVER", auth_id="NL-MSP-7"))
+    roaming.eventually(lambda: "DRIVER" in [token["uid"] for token in tokens_of_the_emsp(roaming)])
+
+    kept = roaming.cpo.operate("PUT", "/sessions/RIDE", make.session("RIDE", auth_id="NL-MSP-7"))
+
+    assert roaming.eventually(lambda: roaming.received("sessions", "RIDE")) == kept["object"]
+
+
+def test_a_cdr_is_posted_and_read_back_where_the_emsp_says_it_is(roaming: Roaming) -> None:
+    kept = roaming.cpo.operate("POST", f"/cdrs?partner={roaming.at_cpo}", make.cdr("BILL"))
+    roaming.eventually(lambda: roaming.cpo.operate("GET", "/cdrs/BILL/posting")["posted_at"])
+
+    posting = roaming.cpo.operate("GET", "/cdrs/BILL/posting?fetch=yes")
+
+    assert posting["is_equal"]
+    assert roaming.cpo.operate("GET", "/cdrs/BILL") == kept["object"]
+
+
+def test_a_cdr_that_contradicts_the_first_is_kept_apart(roaming: Roaming) -> None:
+    sent = roaming.partner().token_we_send
+    assert sent is not None
+    for cost in (3.13, 99):
+        roaming.emsp.call(
+            "POST", "/ocpi/emsp/2.1.1/cdrs", make.cdr("TWICE", total_cost=cost), authorization=f"Token {sent.secret}"
+        )
+
+    (kept,) = roaming.emsp.operate("GET", f"/partners/{roaming.at_emsp}/quarantine")["items"]
+
+    assert (kept["id"], kept["object"]["total_cost"]) == ("TWICE", 99)
+    assert roaming.received("cdrs", "twice")["total_cost"] == 3.13
 
 
 def test_a_changed_status_arrives(roaming: Roaming) -> None:
@@ -129,7 +176,7 @@ def test_a_deleted_tariff_disappears_at_both(roaming: Roaming) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=1", "limit=1&date_from=2020-01-01T00:00:00Z&date_to=2030-01-01T00:00:00Z"])
-@each_module
+@for_everybody
 def test_the_emsp_can_read_the_lists_in_pages(module: str, query: str, roaming: Roaming) -> None:
     objects = [make.object_of(module, object_id) for object_id in ("LISTED1", "LISTED2")]
     roaming.cpo.operate("PUT", f"/{module}", objects)
@@ -142,7 +189,7 @@ def test_the_emsp_can_read_the_lists_in_pages(module: str, query: str, roaming: 
     assert 'rel="next"' in answer.headers["link"]
 
 
-@each_module
+@for_everybody
 def test_the_emsps_host_can_list_what_it_received(module: str, roaming: Roaming) -> None:
     roaming.cpo.operate("PUT", f"/{module}/SENT", make.object_of(module, "SENT"))
     roaming.eventually(lambda: roaming.received(module, "SENT"))

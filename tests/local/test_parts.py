@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
+from itertools import product
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.locations.objects import Location
+from chalicelib.modules.sessions.objects import Session
 from chalicelib.modules.tariffs.objects import Tariff
+from chalicelib.modules.tokens.objects import TOKEN_TYPE, WHITELIST_TYPE, Token
 from chalicelib.ocpi.parties import Party, Role
+from chalicelib.ocpi.types import OcpiObject
 from chalicelib.settings import Settings
-from cli.local.demo import examples
+from cli.local.demo import EXAMPLES, examples
 from cli.local.logs import follow
 from cli.local.plan import NodePlan, without_aws
 from cli.local.process import check_ports
@@ -44,10 +50,29 @@ def test_two_nodes_cannot_have_one_port() -> None:
         check_ports([CPO, NodePlan(Role.EMSP, Party("NL", "MSP"), CPO.port)])
 
 
-@pytest.mark.parametrize(("module", "model"), [("locations", Location), ("tariffs", Tariff)])
-def test_the_examples_are_valid_to_the_letter(module: str, model: type[Location | Tariff]) -> None:
+@pytest.mark.parametrize(("module", "model"), [("locations", Location), ("tariffs", Tariff), ("tokens", Token)])
+def test_the_examples_are_valid_to_the_letter(module: str, model: type[OcpiObject]) -> None:
     for example in examples(module, CPO.party):
         model.model_validate(example)
+
+
+def test_the_session_and_the_cdr_to_try_are_valid_to_the_letter_and_of_a_driver_there_is() -> None:
+    (session,) = json.loads((EXAMPLES / "sessions.json").read_text(encoding="utf-8"))
+    cdr = json.loads((EXAMPLES / "cdr.json").read_text(encoding="utf-8"))
+
+    drivers = {token["auth_id"] for token in examples("tokens", Party("NL", "MSP"))}
+
+    assert Session.model_validate(session).auth_id in drivers
+    assert Cdr.model_validate(cdr).auth_id in drivers
+    assert (session["id"], session["kwh"], session["total_cost"]) == (cdr["id"], cdr["total_energy"], cdr["total_cost"])
+
+
+def test_there_is_an_example_token_of_every_kind() -> None:
+    tokens = examples("tokens", Party("FR", "ABC"))
+
+    assert {(token["whitelist"], token["valid"]) for token in tokens} == set(product(WHITELIST_TYPE, (True, False)))
+    assert {token["type"] for token in tokens} == set(TOKEN_TYPE)
+    assert all(token["auth_id"].startswith("FR-ABC-") for token in tokens)
 
 
 def test_the_examples_belong_to_whoever_runs() -> None:

@@ -184,6 +184,24 @@ def test_the_demo_nodes_roam(tmp_path: Path) -> None:
         wait_for("the new status", arrived)
 
 
+def test_the_demo_ends_with_a_bill(tmp_path: Path) -> None:
+    """What the welcome says to try works as it stands."""
+    with local(tmp_path) as runner:
+        assert runner.nodes
+        wait_for("the welcome", lambda: "Ctrl-C" in runner.said)
+        lines = [line.split(" -m cli ")[1].split() for line in runner.said.splitlines() if " -m cli " in line]
+        (authorize,) = (line for line in lines if line[0] == "authorize")
+        (sessions,) = (line for line in lines if line[:2] == ["import", "sessions"])
+        (post,) = (line for line in lines if line[:2] == ["cdrs", "post"])
+        (posting,) = (line for line in lines if line[:2] == ["cdrs", "posting"])
+
+        assert "real-time" in runner.cli(*authorize).stdout
+        assert runner.cli(*sessions).returncode == 0
+        assert runner.cli(*post).returncode == 0
+
+        wait_for("the CDR", lambda: "is equal   yes" in runner.cli(*posting).stdout)
+
+
 def test_keys_of_a_local_node_can_be_made_and_revoked(tmp_path: Path) -> None:
     with local(tmp_path, "--bare") as runner:
         url = runner.nodes["emsp"]["operator_url"]

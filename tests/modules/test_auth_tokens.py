@@ -48,7 +48,7 @@ def grant(kind: GrantKind = GrantKind.CURRENT) -> Grant:
 
 
 def test_a_burst_of_requests_reads_the_store_once_and_three_seconds_later_again() -> None:
-    """CRD-06: what is remembered is a registered partner with its current token."""
+    """What is remembered is a registered partner with its current token."""
     clock = Clock()
     store = Counted(clock)
     store.save(PARTNER, issue=[grant()])

@@ -288,7 +288,6 @@ def test_a_token_that_they_use_for_the_first_time_while_they_end_it_is_dead(met:
 
 
 def test_only_a_registered_partner_can_be_given_new_tokens(met: Meeting) -> None:
-    """CRD-09."""
     met.invited()
 
     with pytest.raises(NotFound, match="invited, not registered"):

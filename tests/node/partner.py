@@ -6,13 +6,13 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from chalicelib.node.ports import Failure
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from tests import make
-from tests.world import Pair, Server, pair
+from tests.world import CompanyInWorld, Pair, Server, pair
 
 Json = dict[str, Any]
 
@@ -27,10 +27,12 @@ def said(status: int = 200, code: int | None = 1000, data: Any = None) -> Respon
 
 @dataclass
 class Partner:
-    """The eMSP of a pair: dictated answers first, by method, then what its node really answers."""
+    """The receiver in a pair: dictated answers first, by method, then what its node really answers."""
 
     there: Pair
     real: Server
+    module: ModuleID = ModuleID.LOCATIONS
+    """One of those that are pushed to it: by default it is the eMSP, and the CPO pushes."""
     answers: dict[str, list[Response]] = field(default_factory=lambda: defaultdict(list))
     asked: list[Request] = field(default_factory=list)
 
@@ -47,37 +49,47 @@ class Partner:
 
     def news(self) -> list[tuple[str, str, Json | None]]:
         """What it was sent at its module endpoints since the last look: method, decoded path below it, body."""
-        root, asked = "/ocpi/emsp/2.1.1/", list(self.asked)
+        asked = list(self.asked)
         self.asked.clear()
         return [
-            (each.method, unquote(each.url.partition(root)[2]), json.loads(each.body) if each.body else None)
+            (each.method, unquote(each.url.partition("/2.1.1/")[2]), json.loads(each.body) if each.body else None)
             for each in asked
         ]
 
     def requests(self) -> list[str]:
         """The same in short: method and path below the owner's root."""
-        return [f"{method} {path.replace('/DE/CPO/', ' ')}" for method, path, _ in self.news()]
+        return [f"{method} {path.replace(f'/{self.owner.party}/', ' ')}" for method, path, _ in self.news()]
+
+    @property
+    def owner(self) -> CompanyInWorld:
+        """Who pushes to it."""
+        return self.there.owner(self.module)
+
+    def change(self, path: tuple[str, ...], patch: Json, object_id: str = "LOC1") -> None:
+        """The CPO's host changes a location."""
+        self.there.cpo.company.own[ModuleID.LOCATIONS].patch(object_id, path, patch)
 
     @property
     def backlog(self) -> list[Failure]:
-        """What the CPO's outbox holds for it."""
-        return self.there.cpo.outside.outbox.of(self.there.cpo.partners()[0].id)
+        """What the owner's outbox holds for it."""
+        return self.owner.outside.outbox.of(self.owner.partners()[0].id)
 
     def held(self, object_id: str, module: ModuleID = ModuleID.LOCATIONS) -> Json | None:
-        """What its node holds of a CPO's object."""
-        found: Json | None = self.there.emsp.received(module, self.there.cpo.party, object_id)
+        """What its node holds of an owner's object."""
+        found: Json | None = self.there.receiver(module).received(module, self.there.owner(module).party, object_id)
         return found
 
     def own(self, object_id: str, module: ModuleID = ModuleID.LOCATIONS) -> Json:
-        """The CPO's object."""
-        return self.there.cpo.company.own[module].get(object_id)
+        """The owner's object."""
+        return self.there.owner(module).company.own[module].get(object_id)
 
 
-def partner(*locations: Json) -> Partner:
-    """An eMSP that was told of these locations already, LOC1 if none."""
+def partner(*locations: Json, of: ModuleID = ModuleID.LOCATIONS) -> Partner:
+    """The receiver of a module in a pair whose eMSP was told of these locations already, LOC1 if none."""
     there = pair()
-    found = Partner(there, there.world.hosts["emsp.example"])
-    there.world.hosts["emsp.example"] = found
+    host = urlsplit(there.receiver(of).base_url).netloc
+    found = Partner(there, there.world.hosts[host], of)
+    there.world.hosts[host] = found
     there.cpo.company.own[ModuleID.LOCATIONS].import_all(locations or [make.location()])
     there.pump()
     found.asked.clear()

@@ -11,7 +11,7 @@ from chalicelib.ocpi.module import Level, Module, ModuleID
 from chalicelib.ocpi.parts import find
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.world import Pair, Reply, pair
+from tests.world import CLIENT_OWNED, Caller, Pair, Reply, pair
 
 Json = dict[str, Any]
 
@@ -20,8 +20,17 @@ NEW_VALUES: dict[str, Json] = {
     "Evse": {"status": "CHARGING", "floor_level": "-1"},
     "Connector": {"amperage": 16, "tariff_id": "T9"},
     "Tariff": {"currency": "CHF", "tariff_alt_url": "https://cpo.example/t"},
+    "Session": {"kwh": 2.25, "meter_id": "M1"},
+    "Cdr": {"total_cost": 4.2, "remark": "checked"},
+    "Token": {"issuer": "Other Mobility", "visual_number": "DF000-2001"},
 }
 """For each object another value of a required field and a value of an optional one."""
+
+
+def another_value(module: ModuleID) -> tuple[str, Any]:
+    """A required field of the module's objects, and another value of it than ``make`` gives."""
+    return next(iter(NEW_VALUES[MODULES[module].model.__name__].items()))
+
 
 EARLIER, LATER, LATEST = "2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z", "2026-02-03T00:00:00Z"
 """All of them after what ``make`` says, and before the world's clock begins."""
@@ -50,12 +59,12 @@ class Depth:
         return part
 
     @property
-    def required(self) -> tuple[str, str]:
+    def required(self) -> tuple[str, Any]:
         """A required field and another value of it."""
         return next(iter(NEW_VALUES[self.level.model.__name__].items()))
 
     @property
-    def optional(self) -> tuple[str, str]:
+    def optional(self) -> tuple[str, Any]:
         """An optional field and a value of it."""
         return list(NEW_VALUES[self.level.model.__name__].items())[1]
 
@@ -68,9 +77,9 @@ class Depth:
 
 
 def depths() -> list[Depth]:
-    """Every URL that a receiver has."""
+    """Every URL that a receiver is pushed to."""
     found = []
-    for module in MODULES.values():
+    for module in map(MODULES.__getitem__, CLIENT_OWNED):
         path: tuple[str, ...] = ()
         found.append(Depth(module, path))
         for level in module.levels[1:]:
@@ -84,50 +93,65 @@ DEPTHS = depths()
 
 @dataclass(frozen=True)
 class Pushing:
-    """The CPO pushes at one depth to an eMSP that holds the whole object already."""
+    """The module's owner pushes at one depth to a receiver that holds the whole object already."""
 
     pair: Pair
     depth: Depth
 
     def url(self, *path: str, id: str = "X1") -> str:  # noqa: A002 - the spec's name
-        return self.pair.at_emsp(self.depth.module.identifier, id, *path)
+        return self.pair.at_receiver(self.depth.module.identifier, id, *path)
+
+    @property
+    def call(self) -> Caller:
+        """Calls the receiver as the owner."""
+        return self.pair.to_receiver(self.depth.module.identifier)
 
     def __call__(self, method: str, body: Any = None, **other: Any) -> Reply:
         """The answer of the URL that the depth names."""
-        return self.pair.to_emsp(method, self.url(*self.depth.path), body, **other)
+        return self.call(method, self.url(*self.depth.path), body, **other)
 
     @property
     def held(self) -> Json:
-        """The part as the eMSP shows it."""
+        """The part as the receiver shows it."""
         reply = self("GET")
         assert reply.outcome == (200, 1000)
         return dict(reply.data)
 
     @property
     def whole(self) -> Json:
-        """The whole object as the eMSP shows it."""
-        return dict(self.pair.to_emsp("GET", self.url()).data)
+        """The whole object as the receiver shows it."""
+        return dict(self.call("GET", self.url()).data)
 
     @property
     def tallies(self) -> dict[str, int]:
-        return tallies(self.pair)
+        return tallies(self.pair, self.depth.module.identifier)
 
 
-def tallies(there: Pair) -> dict[str, int]:
-    """What the eMSP has counted about the CPO."""
-    return there.emsp.outside.partners.tallies(there.emsp.partners()[0].id)
+def tallies(there: Pair, module: ModuleID = ModuleID.LOCATIONS) -> dict[str, int]:
+    """What the module's receiver has counted about its owner."""
+    receiver = there.receiver(module)
+    return receiver.outside.partners.tallies(receiver.partners()[0].id)
 
 
-def read_as(there: Pair, profile: Profile) -> Pair:
-    """The pair, the eMSP now reading in this profile."""
-    there.emsp.company.registrations.changed(there.emsp.partners()[0], profile=profile)
+def read_as(there: Pair, profile: Profile, module: ModuleID = ModuleID.LOCATIONS) -> Pair:
+    """The pair, the module's receiver now reading in this profile."""
+    receiver = there.receiver(module)
+    receiver.company.registrations.changed(receiver.partners()[0], profile=profile)
     return there
 
 
+def kept(value: Any) -> Any:
+    """The value with what a receiver knows of each Location although nobody says it."""
+    if isinstance(value, dict):
+        place = {"charging_when_closed": True} if "coordinates" in value and "city" in value else {}
+        return place | {name: kept(each) for name, each in value.items()}
+    return [kept(each) for each in value] if isinstance(value, list) else value
+
+
 def pushing(depth: Depth, profile: Profile = Profile.LENIENT) -> Pushing:
-    """An eMSP that holds the object, and a CPO that pushes at this depth."""
-    there = Pushing(read_as(pair(), profile), depth)
-    assert there.pair.to_emsp("PUT", there.url(), depth.whole).outcome == (201, 1000)
+    """A receiver that holds the object, and an owner that pushes at this depth."""
+    there = Pushing(read_as(pair(), profile, depth.module.identifier), depth)
+    assert there.call("PUT", there.url(), depth.whole).outcome == (201, 1000)
     return there
 
 

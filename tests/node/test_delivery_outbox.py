@@ -16,7 +16,7 @@ from chalicelib.ocpi.parties import Party, Role
 from tests import make
 from tests.node.faults import Failing, run_on
 from tests.node.partner import Partner, partner, said
-from tests.world import register
+from tests.world import CLIENT_OWNED, register
 
 Json = dict[str, Any]
 
@@ -212,8 +212,9 @@ def test_who_is_no_longer_registered_is_told_nothing_that_was_queued() -> None:
 
 
 def move(there: Partner, module: ModuleID, url: str | None) -> None:
-    """The eMSP publishes another URL for a module, or none, and answers 404 at the old one."""
-    real, old = there.real, f"/ocpi/emsp/2.1.1/{module}"
+    """The receiver publishes another URL for a module, or none, and answers 404 at the old one."""
+    real, receiver = there.real, there.there.receiver(module)
+    old = f"/ocpi/{MODULES[module].owner.other}/2.1.1/{module}"
 
     def moved(request: Request) -> Response:
         if request.url.startswith(f"{old}/"):
@@ -223,7 +224,7 @@ def move(there: Partner, module: ModuleID, url: str | None) -> None:
             path = old + request.url.removeprefix(urlsplit(url).path.rstrip("/"))
             return real(Request(request.method, path, request.headers, request.query, request.body))
         response = real(request)
-        gone = f'"identifier": "{module}", "url": "https://emsp.example{old}"'.encode()
+        gone = f'"identifier": "{module}", "url": "{receiver.base_url}{old}"'.encode()
         new = (
             f'"identifier": "{module}", "url": "{url}"' if url else '"identifier": "other", "url": "https://x.example"'
         )
@@ -232,19 +233,20 @@ def move(there: Partner, module: ModuleID, url: str | None) -> None:
     there.real = moved
 
 
-@pytest.mark.parametrize("new", ["https://emsp.example/new/place", "https://emsp.example/new/place/"])
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_that_moved_without_a_word_is_found_again(module: ModuleID, new: str) -> None:
+@pytest.mark.parametrize("tail", ["", "/"])
+@pytest.mark.parametrize("module", CLIENT_OWNED)
+def test_a_module_that_moved_without_a_word_is_found_again(module: ModuleID, tail: str) -> None:
     """VER-13, TRA-33: with or without a trailing slash."""
-    there = partner()
+    there = partner(of=module)
+    new = f"{there.there.receiver(module).base_url}/new/place{tail}"
     move(there, module, new)
 
-    there.there.cpo.company.own[module].put("X1", (), make.object_of(module, "X1"))
+    there.there.put_in(module, make.object_of(module, "X1"))
     there.there.pump()
 
     assert there.held("X1", module) == there.own("X1", module)
-    assert there.asked[-1].url == "/new/place/DE/CPO/X1"
-    assert there.there.cpo.partners()[0].endpoints[module] == new
+    assert there.asked[-1].url == f"/new/place/{there.owner.party}/X1"
+    assert there.owner.partners()[0].endpoints[module] == new
     assert there.backlog == []
 
 

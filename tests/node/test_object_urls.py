@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.modules import MODULES
 from chalicelib.node.outbound import object_url
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from tests import make
-from tests.world import Pair, pair
+from tests.world import CLIENT_OWNED, Pair, pair
 
 LOCATIONS = ModuleID.LOCATIONS
 
@@ -60,8 +59,8 @@ def test_objects_with_odd_ids_reach_the_other_node_at_every_depth(odd: str) -> N
     assert there.emsp.outside.partners.tallies(there.emsp.partners()[0].id).keys() <= {"call-backs"}
 
 
-def elsewhere(there: Pair, urls: dict[str, str]) -> list[str]:
-    """Lets the eMSP publish these URLs; answers with the list of all that will be asked there."""
+def elsewhere(there: Pair, module: ModuleID, url: str) -> list[str]:
+    """Lets the module's receiver publish this URL; answers with the list of all that will be asked there."""
     asked: list[str] = []
 
     def serve(request: Request) -> Response:
@@ -69,19 +68,32 @@ def elsewhere(there: Pair, urls: dict[str, str]) -> list[str]:
         return Response(200, {}, b'{"status_code":1000,"timestamp":"2026-03-01T12:00:00Z"}')
 
     there.world.hosts["push.example"] = serve
-    known = there.cpo.partners()[0]
-    there.cpo.outside.partners.save(known.with_(endpoints={**known.endpoints, **urls}))
+    owner = there.owner(module)
+    known = owner.partners()[0]
+    owner.outside.partners.save(known.with_(endpoints={**known.endpoints, module: url}))
     return asked
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", CLIENT_OWNED)
 @pytest.mark.parametrize("tail", ["", "/"])
 def test_a_push_goes_to_the_published_url_and_names_us_as_the_owner(module: ModuleID, tail: str) -> None:
     """TRA-28, TRA-33: no part of it is guessed."""
     there = pair()
-    asked = elsewhere(there, {module: f"https://push.example/a/b-2.1.1{tail}"})
+    asked = elsewhere(there, module, f"https://push.example/a/b-2.1.1{tail}")
 
-    there.cpo.company.own[module].put("X1", (), make.object_of(module, "X1"))
+    there.put_in(module, make.object_of(module, "X1"))
     there.pump()
 
-    assert asked == ["/a/b-2.1.1/DE/CPO/X1"]
+    assert asked == [f"/a/b-2.1.1/{there.owner(module).party}/X1"]
+
+
+@pytest.mark.parametrize("tail", ["", "/"])
+def test_a_cdr_is_posted_to_exactly_the_published_url(tail: str) -> None:
+    """CDR-04, TRA-33: it has no URL of its own before it is there."""
+    there = pair()
+    asked = elsewhere(there, ModuleID.CDRS, f"https://push.example/a/cdrs{tail}")
+
+    there.put_in(ModuleID.CDRS, make.cdr("C1"))
+    there.pump()
+
+    assert asked == [f"/a/cdrs{tail}"]

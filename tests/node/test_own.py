@@ -9,27 +9,30 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.own import OwnObjects
+from chalicelib.node.own import Kept, OwnObjects
 from chalicelib.node.ports import OURS, Announcement
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.types import format_date_time
 from tests import make
-from tests.world import Clock, CompanyInWorld, pair
+from tests.node.pushing import another_value
+from tests.world import CLIENT_OWNED, Clock, pair
 
 Json = dict[str, Any]
 
 every_module = pytest.mark.parametrize("module", MODULES)
+every_client_owned = pytest.mark.parametrize("module", CLIENT_OWNED)
 
 OLD = make.STAMP
 LOCATIONS, TARIFFS = ModuleID.LOCATIONS, ModuleID.TARIFFS
 
 
 class Host:
-    """A company's own objects of one module, and what it announces."""
+    """The own objects of one module of the company that owns such, and what it announces."""
 
-    def __init__(self, module: ModuleID = LOCATIONS, company: CompanyInWorld | None = None) -> None:
-        self.company = company or pair().cpo
+    def __init__(self, module: ModuleID = LOCATIONS) -> None:
+        self.pair = pair()
+        self.company = self.pair.owner(module)
         self.module = module
         self.own: OwnObjects = self.company.company.own[module]
 
@@ -46,6 +49,10 @@ class Host:
         found = [each for message, _ in self.company.queues.announcements for each in message]
         self.company.queues.announcements.clear()
         return found
+
+    def put(self, value: Json) -> Kept:
+        """Puts in the object, for the other company where it is for one partner."""
+        return self.pair.put_in(self.module, value)
 
     def stamps(self) -> dict[str, str]:
         """When the location LOC1 and its parts were last updated, by their paths."""
@@ -74,9 +81,10 @@ def test_an_object_carries_the_time_at_which_we_took_it(module: ModuleID) -> Non
     """LOC-02, PAG-23: a delta pull must not miss what has an old date."""
     there = Host(module)
 
-    there.own.put("X1", (), make.object_of(module, "X1", last_updated=OLD))
+    there.put(make.object_of(module, "X1", last_updated=OLD))
+    key = MODULES[module].key_of("X1")
 
-    stored = there.company.outside.stores[module].get(OURS, "X1")
+    stored = there.company.outside.stores[module].get(OURS, key)
     assert stored is not None
     assert there.own.get("X1")["last_updated"] == format_date_time(stored.last_updated) == there.now
 
@@ -150,15 +158,12 @@ def test_an_evse_that_is_added_is_new_now(where: str) -> None:
     assert [(each.path, each.fields) for each in there.announced()] == [(("E2",), None)]
 
 
-@every_module
+@every_client_owned
 def test_time_never_goes_back_although_the_clock_does(module: ModuleID) -> None:
     """LOC-02."""
     there = Host(module)
-    there.own.put("X1", (), make.object_of(module, "X1"))
-    before, (name, value) = (
-        there.own.get("X1"),
-        {"locations": ("city", "Gouda"), "tariffs": ("currency", "CHF")}[module],
-    )
+    there.put(make.object_of(module, "X1"))
+    before, (name, value) = there.own.get("X1"), another_value(module)
 
     there.clock.now = datetime(2025, 1, 1, tzinfo=UTC)
     there.own.patch("X1", (), {name: value, "last_updated": OLD})
@@ -189,8 +194,9 @@ def test_a_write_that_changes_nothing_changes_nothing(module: ModuleID) -> None:
     """Q-68: no version, no time, no announcement."""
     there = Host(module)
     value = make.object_of(module, "X1")
-    assert there.own.put("X1", (), value).outcome == "created"
-    stored = there.company.outside.stores[module].get(OURS, "X1")
+    assert there.put(value).outcome == "created"
+    key = MODULES[module].key_of("X1")
+    stored = there.company.outside.stores[module].get(OURS, key)
     there.announced()
     there.clock.pass_(hours=1)
 
@@ -201,7 +207,7 @@ def test_a_write_that_changes_nothing_changes_nothing(module: ModuleID) -> None:
     ]
 
     assert [kept.outcome for kept in again] == ["unchanged"] * 3
-    assert there.company.outside.stores[module].get(OURS, "X1") == stored
+    assert there.company.outside.stores[module].get(OURS, key) == stored
     assert there.company.queues.announcements == []
 
 

@@ -13,7 +13,8 @@ from chalicelib.ocpi.errors import InvalidParameters, NotFound, ServerError
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.node.faults import Broken, Failing, at_once, run_on, with_failing_stores
-from tests.world import Pair, pair
+from tests.node.pushing import another_value
+from tests.world import CLIENT_OWNED, Pair, pair
 
 Json = dict[str, Any]
 
@@ -23,45 +24,38 @@ LOCATIONS, TARIFFS = ModuleID.LOCATIONS, ModuleID.TARIFFS
 
 
 def listed(there: Pair, module: ModuleID) -> list[str]:
-    """The ids in the CPO's list, as a partner sees it."""
-    reply = there.to_cpo("GET", f"/ocpi/cpo/2.1.1/{module}", query={"limit": "100"})
+    """The ids in the owner's list, as the partner sees it."""
+    every = {"limit": "100", "date_from": "2020-01-01T00:00:00Z"}
+    reply = there.to_owner(module)("GET", there.list_at_owner(module), query=every)
     assert int(reply.headers["x-total-count"]) == len(reply.data)
-    return [each["id"] for each in reply.data]
+    return [each[MODULES[module].id_field] for each in reply.data]
 
 
 def arrived(there: Pair, module: ModuleID, object_id: str) -> Json | None:
-    """The object at the eMSP, after everything that is queued has been told."""
+    """The object at the receiver, after everything that is queued has been told."""
     there.pump()
-    found: Json | None = there.emsp.received(module, there.cpo.party, object_id)
+    key, receiver = MODULES[module].key_of(object_id), there.receiver(module)
+    found: Json | None = receiver.received(module, there.owner(module).party, key)
     return found
+
+
+def import_all(there: Pair, module: ModuleID, values: list[Any]) -> Imported:
+    """What the owner's host puts in, for the receiver where the module is private."""
+    return there.owner(module).company.own[module].import_all(values, there.receiver(module).party)
 
 
 # --- lists ---------------------------------------------------------------------------------------------------------
 
 
-@every_module
+@pytest.mark.parametrize("module", CLIENT_OWNED)
 def test_a_list_is_taken_object_by_object(module: ModuleID) -> None:
     """LOC-29, TAR-14: one bad object does not stop the others."""
-    there = pair()
-    own, (name, value) = (
-        there.cpo.company.own[module],
-        {"locations": ("city", "Gouda"), "tariffs": ("currency", "CHF")}[module],
-    )
+    there, (name, value) = pair(), another_value(module)
     good = [make.object_of(module, f"X{n}") for n in range(4)]
-    own.import_all(good[:2])
+    import_all(there, module, good[:2])
 
-    done = own.import_all(
-        [
-            good[0],
-            good[1] | {name: value},
-            good[2] | {name: 17},
-            "no object",
-            {"id": "X9"},
-            good[3],
-            good[3],
-            {name: value},
-        ]
-    )
+    changed, bad, lone = good[1] | {name: value}, good[2] | {name: [17]}, {MODULES[module].id_field: "X9"}
+    done = import_all(there, module, [good[0], changed, bad, "no object", lone, good[3], good[3], {name: value}])
 
     assert (done.created, done.updated, done.unchanged) == (1, 1, 1)
     assert [(place, object_id) for place, object_id, _ in done.failed] == [
@@ -100,6 +94,27 @@ def test_a_long_list_keeps_its_order_and_can_be_repeated() -> None:
 
     assert listed(there, TARIFFS) == [f"T{n:03}" for n in range(100)]
     assert there.cpo.queues.announcements == []
+
+
+def test_a_list_that_is_not_to_be_told_is_found_by_pulling_and_its_next_change_is_told_again() -> None:
+    """PAG-05, TOK-19."""
+    there = pair()
+    tokens = there.emsp.company.own[ModuleID.TOKENS]
+
+    done = tokens.import_all([make.token("K1"), make.token("K2")], told=False)
+    there.emsp.pump()
+
+    assert done == Imported(created=2)
+    assert there.cpo.received(ModuleID.TOKENS, there.emsp.party, "K1") is None
+    assert listed(there, ModuleID.TOKENS) == ["K1", "K2"]
+
+    tokens.import_all([make.token("K1", valid=False), make.token("K2")])
+    there.emsp.pump()
+
+    received = there.cpo.received(ModuleID.TOKENS, there.emsp.party, "K1")
+    assert received is not None
+    assert received["valid"] is False
+    assert there.cpo.received(ModuleID.TOKENS, there.emsp.party, "K2") is None
 
 
 def test_unknown_fields_and_doubtful_facts_are_told_and_the_fields_are_not_sent_on() -> None:
@@ -145,9 +160,8 @@ def test_fifty_patches_of_different_evses_at_once_all_survive() -> None:
 def test_fifty_creations_at_once_get_a_place_each(module: ModuleID) -> None:
     """PAG-05, PAG-11."""
     there = pair()
-    own = there.cpo.company.own[module]
 
-    at_once(*(lambda n=n: own.put(f"X{n}", (), make.object_of(module, f"X{n}")) for n in range(50)))
+    at_once(*(lambda n=n: there.put_in(module, make.object_of(module, f"X{n}")) for n in range(50)))
 
     assert sorted(listed(there, module)) == sorted(f"X{n}" for n in range(50))
 
@@ -179,31 +193,31 @@ def test_who_never_wins_is_told_to_come_again() -> None:
 def test_a_change_that_cannot_be_announced_is_not_written(module: ModuleID) -> None:
     """LOC-29, TAR-14: the host repeats the call, and nothing was lost."""
     there = pair()
-    run_on(there.cpo, queues=Failing(there.cpo.queues, "announce"))
-    own = there.cpo.company.own[module]
+    owner = there.owner(module)
+    run_on(owner, queues=Failing(owner.queues, "announce"))
 
     with pytest.raises(Broken):
-        own.put("X1", (), make.object_of(module, "X1"))
+        there.put_in(module, make.object_of(module, "X1"))
     assert listed(there, module) == []
 
-    assert own.put("X1", (), make.object_of(module, "X1")).outcome == "created"
-    assert arrived(there, module, "X1") == own.get("X1")
+    assert there.put_in(module, make.object_of(module, "X1")).outcome == "created"
+    assert arrived(there, module, "X1") == owner.company.own[module].get("X1")
 
 
 @every_module
 def test_an_announced_object_that_is_not_written_is_told_to_nobody(module: ModuleID) -> None:
     """LOC-29, TAR-14: until the host repeats the call."""
     there = pair()
-    with_failing_stores(there.cpo, "create")
-    own = there.cpo.company.own[module]
+    owner = there.owner(module)
+    with_failing_stores(owner, "create")
 
     with pytest.raises(Broken):
-        own.put("X1", (), make.object_of(module, "X1"))
+        there.put_in(module, make.object_of(module, "X1"))
     assert arrived(there, module, "X1") is None
-    assert there.cpo.outside.outbox.of(there.cpo.partners()[0].id) == []
+    assert owner.outside.outbox.of(owner.partners()[0].id) == []
 
-    assert own.put("X1", (), make.object_of(module, "X1")).outcome == "created"
-    assert arrived(there, module, "X1") == own.get("X1")
+    assert there.put_in(module, make.object_of(module, "X1")).outcome == "created"
+    assert arrived(there, module, "X1") == owner.company.own[module].get("X1")
 
 
 def test_an_announced_change_that_is_not_written_is_not_told() -> None:

@@ -21,6 +21,8 @@ from tests.world import CompanyInWorld, Pair, World, pair, register
 every_module = pytest.mark.parametrize("module", MODULES)
 
 LOCATIONS, TARIFFS = ModuleID.LOCATIONS, ModuleID.TARIFFS
+C, M = Role.CPO, Role.EMSP
+MS2 = Party("NL", "MS2")
 
 
 class WatchedQueues(MemoryQueues):
@@ -57,11 +59,11 @@ def change(module: ModuleID = TARIFFS, object_id: str = "T1", version: int = 1, 
 
 
 def network() -> tuple[World, CompanyInWorld, dict[str, CompanyInWorld]]:
-    """A company in both roles with four registered partners."""
+    """A company in both roles with five registered partners."""
     world = World()
     us = world.company("us.example", Party("DE", "ALL"))
     partners = {}
-    for name, role in (("CP1", Role.CPO), ("MS1", Role.EMSP), ("MS2", Role.EMSP), ("MS3", Role.EMSP)):
+    for name, role in (("CP1", C), ("CP2", C), ("MS1", M), ("MS2", M), ("MS3", M)):
         partners[name] = world.company(f"{name.lower()}.example", Party("NL", name), frozenset({role}))
         register(partners[name], us, role.other)
     return world, us, partners
@@ -79,16 +81,17 @@ def spread(us: CompanyInWorld) -> None:
 
 
 @every_module
-def test_every_registered_partner_in_the_other_role_is_told(module: ModuleID) -> None:
-    """LOC-29, TAR-14: and nobody in our own role."""
+def test_every_registered_partner_in_the_other_role_who_may_see_it_is_told(module: ModuleID) -> None:
+    """LOC-29, TAR-14, TOK-19, SES-14, CDR-02: and nobody in our own role."""
     _, us, _ = network()
-    us.company.registrations.invite(Role.EMSP)
+    us.company.registrations.invite(MODULES[module].owner.other)
     assert us.partners()[-1].state is State.INVITED
-    us.company.own[module].put("X1", (), make.object_of(module, "X1"))
+    us.company.own[module].put("X1", (), make.object_of(module, "X1"), MS2)
 
     spread(us)
 
-    assert told(us) == ["NL/MS1", "NL/MS2", "NL/MS3"]
+    everybody = ["NL/MS1", "NL/MS2", "NL/MS3"] if MODULES[module].owner is C else ["NL/CP1", "NL/CP2"]
+    assert told(us) == ([str(MS2)] if MODULES[module].sending.private else everybody)
 
 
 def test_who_is_no_longer_registered_is_told_nothing() -> None:
@@ -107,14 +110,17 @@ def test_who_published_no_endpoint_for_a_module_is_told_nothing_of_it(module: Mo
     """OFF-02, LOC-32: such a partner pulls."""
     _, us, _ = network()
     for partner in us.partners():
-        if partner.party in (Party("NL", "MS1"), Party("NL", "MS3")):
+        if partner.party in (Party("NL", "MS1"), Party("NL", "MS3"), Party("NL", "CP1")):
             endpoints = {name: url for name, url in partner.endpoints.items() if name != module}
             us.outside.partners.save(partner.with_(endpoints=endpoints))
-    us.company.own[module].put("X1", (), make.object_of(module, "X1"))
+    for object_id, party in (("X1", "MS1"), ("X2", "MS2")):
+        us.company.own[module].put(object_id, (), make.object_of(module, object_id), Party("NL", party))
 
     spread(us)
+    spread(us)
 
-    assert told(us) == ["NL/MS2"]
+    other = "NL/MS2" if MODULES[module].owner is C else "NL/CP2"
+    assert told(us) == [other] * (1 if MODULES[module].sending.private else 2)
 
 
 def test_a_partner_that_became_one_after_the_announcement_is_told() -> None:

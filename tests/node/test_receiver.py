@@ -6,14 +6,14 @@ import pytest
 
 from chalicelib.modules import MODULES
 from chalicelib.ocpi.module import ModuleID
-from chalicelib.ocpi.parties import Party, Role
+from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.node.pushing import DEPTHS, LATER, Depth, Pushing, pushing
-from tests.world import Caller, World, pair, register
+from tests.node.pushing import DEPTHS, LATER, Depth, Pushing, kept, pushing
+from tests.world import CLIENT_OWNED, Caller, World, pair, register
 
 every_depth = pytest.mark.parametrize("depth", DEPTHS, ids=str)
-every_module = pytest.mark.parametrize("module", MODULES)
+every_module = pytest.mark.parametrize("module", CLIENT_OWNED)
 parts_only = pytest.mark.parametrize("depth", [depth for depth in DEPTHS if depth.path], ids=str)
 both_profiles = pytest.mark.parametrize("profile", Profile)
 
@@ -32,7 +32,7 @@ def test_a_put_creates_once_and_replaces_from_then_on(depth: Depth) -> None:
     there = pushing(depth)
     url, part = other_id(there)
 
-    outcomes = [there.pair.to_emsp("PUT", url, part).outcome for _ in range(2)]
+    outcomes = [there.call("PUT", url, part).outcome for _ in range(2)]
 
     assert outcomes == [(201, 1000), (200, 1000)]
 
@@ -46,8 +46,7 @@ def test_what_was_put_is_what_get_shows(depth: Depth) -> None:
 
     there("PUT", part)
 
-    expected = part | ({"charging_when_closed": True} if depth.level.model.__name__ == "Location" else {})
-    assert there.held == expected
+    assert there.held == kept(part)
 
 
 @every_depth
@@ -100,10 +99,10 @@ def test_a_put_that_was_refused_creates_nothing(depth: Depth) -> None:
     there = pushing(depth)
     url, part = other_id(there)
 
-    reply = there.pair.to_emsp("PUT", url, part | {depth.required[0]: 17.5, "last_updated": "yesterday"})
+    reply = there.call("PUT", url, part | {depth.required[0]: 17.5, "last_updated": "yesterday"})
 
     assert reply.outcome == (200, 2001)
-    assert there.pair.to_emsp("GET", url).status == 404
+    assert there.call("GET", url).status == 404
 
 
 @every_depth
@@ -124,11 +123,11 @@ def test_a_patch_of_what_is_not_there_is_404_and_creates_nothing(depth: Depth) -
     there = pushing(depth)
     url, part = other_id(there)
 
-    reply = there.pair.to_emsp("PATCH", url, part)
+    reply = there.call("PATCH", url, part)
 
     assert reply.status == 404
     assert reply.code == (2003 if depth.module.identifier is ModuleID.LOCATIONS else 2000)
-    assert there.pair.to_emsp("GET", url).status == 404
+    assert there.call("GET", url).status == 404
 
 
 @parts_only
@@ -156,7 +155,7 @@ def test_another_id_than_the_urls_is_refused(depth: Depth, method: str) -> None:
     assert reply.outcome == (200, 2001)
     assert f"{depth.level.model.__name__}.{depth.level.id_field}" in reply.message
     assert there.whole == before
-    assert there.pair.to_emsp("GET", url).status == 404
+    assert there.call("GET", url).status == 404
 
 
 @every_depth
@@ -171,16 +170,17 @@ def test_a_patch_may_repeat_the_id_of_the_url(depth: Depth) -> None:
     assert there.held[name] == value
 
 
-@pytest.mark.parametrize("foreign", ["NL/BBB", "DE/XXX", "GERMANY/CPO", "DE/CPOX"])
+@pytest.mark.parametrize("foreign", ["NL/BBB", "DE/XXX", "GERMANY/CPO", "DE/CPOX", "NL/MSPX", "the receiver's own"])
 @every_depth
 def test_nobody_reaches_the_objects_of_another_party(depth: Depth, foreign: str) -> None:
     """TRA-30, TAR-05."""
     there = pushing(depth)
     before = there.whole
-    url = there.url(*depth.path).replace("DE/CPO", foreign)
+    owner, receiver = (side(depth.module.identifier).party for side in (there.pair.owner, there.pair.receiver))
+    url = there.url(*depth.path).replace(f"/{owner}/", f"/{receiver if 'own' in foreign else foreign}/")
 
     for method in ("GET", "PUT", "PATCH"):
-        assert there.pair.to_emsp(method, url, depth.part).outcome == (404, 2000)
+        assert there.call(method, url, depth.part).outcome == (404, 2000)
 
     assert there.whole == before
 
@@ -191,7 +191,11 @@ def test_the_party_in_the_url_may_be_in_any_letter_case(depth: Depth) -> None:
     there = pushing(depth)
     name, value = depth.required
 
-    reply = there.pair.to_emsp("PATCH", there.url(*depth.path).replace("DE/CPO", "de/Cpo"), {name: value})
+    owner = str(there.pair.owner(depth.module.identifier).party)
+    url = there.url(*depth.path).replace(f"/{owner}/", f"/{owner.title()}/")
+    assert url != there.url(*depth.path)
+
+    reply = there.call("PATCH", url, {name: value})
 
     assert reply.outcome == (200, 1000)
     assert there.held[name] == value
@@ -248,13 +252,13 @@ def test_json_that_is_no_object_is_2001(depth: Depth, body: object) -> None:
 @every_module
 def test_equal_ids_of_two_owners_are_two_objects(module: ModuleID) -> None:
     """TRA-32, TRA-06."""
-    world = World()
-    emsp = world.company("emsp.example", Party("NL", "MSP"), frozenset({Role.EMSP}))
-    owners = [world.company(f"{name}.example", Party("DE", name), frozenset({Role.CPO})) for name in ("ONE", "TWO")]
+    world, role = World(), MODULES[module].owner
+    us = world.company("us.example", Party("NL", "US1"), frozenset({role.other}))
+    owners = [world.company(f"{name}.example", Party("DE", name), frozenset({role})) for name in ("ONE", "TWO")]
     for owner in owners:
-        register(emsp, owner, Role.CPO)
-    calls = [Caller(world, "emsp.example", token.secret) for o in owners if (token := o.partners()[0].token_we_send)]
-    urls = [f"/ocpi/emsp/2.1.1/{module}/DE/{name}/1" for name in ("ONE", "TWO")]
+        register(us, owner, role)
+    calls = [Caller(world, "us.example", token.secret) for o in owners if (token := o.partners()[0].token_we_send)]
+    urls = [f"/ocpi/{role.other}/2.1.1/{module}/DE/{name}/1" for name in ("ONE", "TWO")]
 
     for call, url, stamp in zip(calls, urls, ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"), strict=True):
         assert call("PUT", url, make.object_of(module, "1", last_updated=stamp)).outcome == (201, 1000)

@@ -12,18 +12,16 @@ from hypothesis import strategies as st
 from chalicelib.modules import MODULES
 from chalicelib.ocpi.module import Level, ModuleID
 from chalicelib.ocpi.reading import Profile, read
-from chalicelib.ocpi.types import OcpiObject
 from tests import strategies as drawn
-from tests.node.pushing import LATER, read_as
-from tests.world import Pair, pair
+from tests.node.pushing import LATER, kept, read_as
+from tests.world import CLIENT_OWNED, Pair, pair
 
 Json = dict[str, Any]
 
-every_module = pytest.mark.parametrize("module", MODULES)
+every_module = pytest.mark.parametrize("module", CLIENT_OWNED)
 both_profiles = pytest.mark.parametrize("profile", Profile)
 
 X1 = st.just("X1")
-DEFAULTS: dict[str, Json] = {"locations": {"charging_when_closed": True}}
 
 
 def parts(whole: Json, levels: tuple[Level, ...], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Json]]:
@@ -40,14 +38,14 @@ def parts(whole: Json, levels: tuple[Level, ...], path: tuple[str, ...] = ()) ->
 @given(data=st.data())
 def test_any_valid_object_survives_a_put_unchanged_at_every_depth(module: ModuleID, data: st.DataObject) -> None:
     """LOC-11, LOC-17, TAR-02, TRA-36: apart from nulls, empty lists and defaults."""
-    sent, there = data.draw(drawn.objects(module, X1)), read_as(pair(), Profile.STRICT)
-    expected = DEFAULTS.get(module, {}) | drawn.significant(sent)
+    sent, there = data.draw(drawn.objects(module, X1)), read_as(pair(), Profile.STRICT, module)
+    call, expected = there.to_receiver(module), kept(drawn.significant(sent))
 
-    reply = there.to_emsp("PUT", there.at_emsp(module, "X1"), sent)
+    reply = call("PUT", there.at_receiver(module, "X1"), sent)
 
     assert reply.outcome == (201, 1000)
     for path, part in parts(expected, MODULES[module].levels):
-        assert there.to_emsp("GET", there.at_emsp(module, "X1", *path)).data == part
+        assert call("GET", there.at_receiver(module, "X1", *path)).data == part
 
 
 def names(levels: tuple[Level, ...]) -> list[str]:
@@ -67,10 +65,9 @@ def patches(module: ModuleID) -> st.SearchStrategy[Json]:
     return st.builds(lambda a, b: a | b, tame, wild | st.just({}))
 
 
-def is_valid(there: Pair, url: str, model: type[OcpiObject], profile: Profile) -> bool:
-    """Whether what the eMSP shows would be taken again."""
-    body = json.dumps(there.to_emsp("GET", url).data).encode()
-    return bool(read(model, body, profile, there.world.clock.now))
+def is_valid(there: Pair, shown: Json, module: ModuleID, profile: Profile) -> bool:
+    """Whether what the receiver shows would be taken again."""
+    return bool(read(MODULES[module].model, json.dumps(shown).encode(), profile, there.world.clock.now))
 
 
 @both_profiles
@@ -81,21 +78,20 @@ def test_any_patch_leads_to_a_valid_object_or_is_refused_and_changes_nothing(
     module: ModuleID, profile: Profile, data: st.DataObject
 ) -> None:
     """TRA-22, TRA-16."""
-    there, levels = read_as(pair(), profile), MODULES[module].levels
-    whole = data.draw(drawn.objects(module, X1))
-    there.to_emsp("PUT", there.at_emsp(module, "X1"), whole)
-    path, _ = data.draw(st.sampled_from(parts(whole, levels)))
-    url, top = there.at_emsp(module, "X1", *path), there.at_emsp(module, "X1")
-    before = there.to_emsp("GET", top).data
+    there = read_as(pair(), profile, module)
+    call, top, whole = there.to_receiver(module), there.at_receiver(module, "X1"), data.draw(drawn.objects(module, X1))
+    call("PUT", top, whole)
+    path, _ = data.draw(st.sampled_from(parts(whole, MODULES[module].levels)))
+    before = call("GET", top).data
 
     patch = data.draw(patches(module) | st.just({"last_updated": LATER}))
-    reply = there.to_emsp("PATCH", url, patch)
+    reply = call("PATCH", there.at_receiver(module, "X1", *path), patch)
 
     assert reply.outcome in ((200, 1000), (200, 2001))
     if reply.code == 2001:
-        assert there.to_emsp("GET", top).data == before
+        assert call("GET", top).data == before
     else:
-        assert is_valid(there, top, levels[0].model, profile)
+        assert is_valid(there, call("GET", top).data, module, profile)
 
 
 @every_module
@@ -107,6 +103,6 @@ def test_no_body_whatever_is_an_accident(module: ModuleID, body: Any) -> None:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     for method in ("PUT", "PATCH"):
-        reply = there.to_emsp(method, there.at_emsp(module, "X1"), raw=raw)
+        reply = there.to_receiver(module)(method, there.at_receiver(module, "X1"), raw=raw)
 
         assert reply.outcome in ((400, 2000), (200, 2001), (404, 2000), (404, 2003))

@@ -64,13 +64,18 @@ def test_errors_that_know_more_say_it_in_headers() -> None:
 
 
 def test_only_the_layer_below_the_envelope_uses_http_errors() -> None:
-    """TRA-16: JSON at an existing URL is never an HTTP error."""
-    statuses = {kind.__name__: (kind.http_status, kind.status_code) for kind in every_error(ClientError)}
+    """TRA-16: JSON at an existing URL is never an HTTP error; errors of single modules are as the one they refine."""
+    tree = [kind for kind in every_error(ClientError) if kind.__module__ == ClientError.__module__]
+    statuses = {kind.__name__: (kind.http_status, kind.status_code) for kind in tree}
 
     assert {name for name, (status, _) in statuses.items() if status == 200} == {
         *("ClientError", "InvalidParameters", "NotEnoughInformation", "UnknownLocation"),
     }
     assert {code for status, code in statuses.values() if status >= 400} == {2000, 2003}
+    # The operator API answers in its own way.
+    for kind in (each for each in every_error(ClientError) if ".entrypoints." not in each.__module__):
+        refined = next(base for base in kind.__mro__ if base in tree and issubclass(base, ClientError))
+        assert kind.http_status == refined.http_status
 
 
 def theirs(status: int, frame: Any) -> Response:

@@ -1,13 +1,23 @@
-"""Two registered nodes that hold a location and a tariff each, and a valid URL for each endpoint of theirs."""
+"""Two registered nodes that hold an object of every module, and a valid URL for each endpoint of theirs."""
 
 from __future__ import annotations
+
+import copy
+from typing import Any, Final
 
 from chalicelib.node.router import Endpoint
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
 from tests import make
-from tests.world import Caller, Pair, pair
+from tests.world import Caller, CompanyInWorld, Pair, pair
 
+IDS: Final = {
+    ModuleID.LOCATIONS: "L1",
+    ModuleID.TOKENS: "K1",
+    ModuleID.TARIFFS: "T1",
+    ModuleID.SESSIONS: "S1",
+    ModuleID.CDRS: "C1",
+}
 STEPS = {
     "country_code": "DE",
     "party_id": "CPO",
@@ -15,11 +25,16 @@ STEPS = {
     "evse_uid": "E1",
     "connector_id": "1",
     "tariff_id": "T1",
+    "session_id": "S1",
+    "cdr_id": "C1",
+    "token_uid": "K1",
 }
+OWNERS: Final = {Role.CPO: {"country_code": "NL", "party_id": "MSP"}, Role.EMSP: {}}
+"""Whose objects are pushed into a tree: the other one's."""
 
 
 def url_of(endpoint: Endpoint) -> str:
-    return endpoint.path.format(**STEPS)
+    return endpoint.path.format(**STEPS | OWNERS[endpoint.role])
 
 
 def caller_of(nodes: Pair, endpoint: Endpoint) -> Caller:
@@ -27,9 +42,18 @@ def caller_of(nodes: Pair, endpoint: Endpoint) -> Caller:
 
 
 def filled() -> Pair:
-    """Two nodes that hold a location and a tariff each."""
+    """Two nodes that hold an object of every module each."""
     nodes = pair()
-    for module, object_id in ((ModuleID.LOCATIONS, "L1"), (ModuleID.TARIFFS, "T1")):
-        nodes.cpo.company.own[module].put(object_id, (), make.object_of(module, object_id))
+    for module, object_id in IDS.items():
+        nodes.put_in(module, make.object_of(module, object_id))
     nodes.pump()
     return nodes
+
+
+def kept(company: CompanyInWorld) -> Any:
+    """Everything that a company has stored, queued, put aside or counted."""
+    outside, queues = company.outside, company.queues
+    stores = {module: copy.copy(vars(store)["_objects"]) for module, store in outside.stores.items()}
+    partners = {name: copy.deepcopy(vars(outside.partners)[name]) for name in ("_partners", "_grants", "_tallies")}
+    aside = copy.copy(vars(outside.quarantine)["_kept"])
+    return stores, partners, aside, list(queues.announcements), list(queues.deliveries)

@@ -117,10 +117,16 @@ OBJECTS: Final = {
     "location_id": ("Location", "id"),
     "evse_uid": ("EVSE", "uid"),
     "connector_id": ("Connector", "id"),
+    "session_id": ("Session", "id"),
+    "cdr_id": ("CDR", "id"),
     "tariff_id": ("Tariff", "id"),
+    "token_uid": ("Token", "uid"),
+    "credentials": ("Credentials", ""),
+    "cdrs": ("CDR", ""),
+    "authorize": ("LocationReferences", ""),
     "id": ("Location", "id"),
 }
-"""What the last variable step of a path names, and the field that repeats it."""
+"""What the last step of a path is about, and the field that repeats it where it names an object."""
 
 
 USUALLY: Final = st.sampled_from((True,) * 11 + (False,))
@@ -136,7 +142,7 @@ def bodies(draw: st.DrawFn, template: str, right: Mapping[str, str]) -> bytes:
     if kind == "json":
         return json.dumps(draw(JSON)).encode()
     step = template.rsplit("/", 1)[1].strip("{}")
-    name, id_field = OBJECTS.get(step, ("Credentials" if step == "credentials" else "Location", ""))
+    name, id_field = OBJECTS.get(step, ("Location", ""))
     value = with_canaries(draw(sloppy(name)))
     if id_field and draw(USUALLY):
         value[id_field] = right[step]
@@ -179,7 +185,7 @@ def requests(draw: st.DrawFn, templates: Sequence[str], right: Mapping[str, str]
         "content-type": draw(st.sampled_from(("application/json", "text/plain", "", "text/json; charset=utf-16", "é"))),
     }
     return Request(
-        draw(st.sampled_from(METHODS[:3] * 9 + METHODS)),
+        draw(st.sampled_from(METHODS[:4] * 7 + METHODS)),
         draw(paths(template, right)),
         headers,
         draw(st.dictionaries(st.sampled_from(QUERY_NAMES), st.sampled_from(QUERY_VALUES), max_size=2)),

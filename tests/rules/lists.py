@@ -1,34 +1,52 @@
-"""A CPO with a list of known objects, and the words in which tests speak about its pages."""
+"""An owner with a list of known objects, and the words in which tests speak about its pages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from chalicelib.node.ports import OURS
 from chalicelib.ocpi.module import ModuleID
 from tests import make
-from tests.world import Pair, Reply, pair
+from tests.rules.every import EVER, id_field
+from tests.world import Pair, Reply, crawl, pair
 
 CPO = "/ocpi/cpo/2.1.1"
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def listing(module: ModuleID, count: int) -> Pair:
-    """A CPO with so many objects, created in the order of their ids, one a minute."""
+    """An owner with so many objects, created in the order of their ids, one a minute."""
     nodes = pair()
     nodes.world.clock.now = START
     for number in range(count):
         nodes.world.clock.pass_(minutes=1)
-        nodes.cpo.company.own[module].put(f"X{number:04}", (), make.object_of(module, f"X{number:04}"))
+        nodes.put_in(module, make.object_of(module, f"X{number:04}"))
     return nodes
 
 
-def ids(*pages: Reply) -> list[str]:
-    return [one["id"] for page in pages for one in page.data]
+def asked(nodes: Pair, module: ModuleID, query: Mapping[str, str] | None = None) -> Reply:
+    """One page of the owner's list; from ever, unless the query says since when."""
+    return nodes.to_owner(module)("GET", nodes.list_at_owner(module), query=_dated(module, query or {}))
+
+
+def crawled(nodes: Pair, module: ModuleID, query: Mapping[str, str] | None = None) -> Iterator[Reply]:
+    """All pages of the owner's list, following the links; from ever, unless the query says since when."""
+    return crawl(nodes.to_owner(module), nodes.list_at_owner(module), _dated(module, query or {}))
+
+
+def _dated(module: ModuleID, query: Mapping[str, str]) -> dict[str, str]:
+    # Only where it must be there: the list without filters is another way through the store.
+    return {**(EVER if module is ModuleID.SESSIONS else {}), **query}
+
+
+def ids(*pages: Reply, module: ModuleID = ModuleID.TARIFFS) -> list[str]:
+    return [one[id_field(module)] for page in pages for one in page.data]
 
 
 def changed_at(nodes: Pair, object_id: str, module: ModuleID = ModuleID.TARIFFS) -> datetime:
-    stored = nodes.cpo.outside.stores[module].get(OURS, object_id)
+    key = object_id.lower() if module is ModuleID.CDRS else object_id
+    stored = nodes.owner(module).outside.stores[module].get(OURS, key)
     assert stored
     return stored.last_updated
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 from urllib.parse import quote
@@ -12,30 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib import bootstrap
-from chalicelib.modules import MODULES
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
 from tests import make
 from tests.rules import envelopes
-from tests.rules.filled import STEPS, filled
+from tests.rules.every import every_module, id_field
+from tests.rules.filled import IDS, OWNERS, STEPS, filled, kept
 from tests.rules.hostile import AUTHORIZATIONS, CANARY, requests
 from tests.rules.hostile import STEPS as STRANGE_STEPS
-from tests.world import CompanyInWorld, Pair, Reply, pair
+from tests.world import CLIENT_OWNED, CompanyInWorld, Pair, Reply, pair
 
 DOCUMENTED = {200, 201, 204, 400, 401, 404, 405, 413}
 PATHS = {role: [endpoint.path for endpoint in bootstrap.route_table() if endpoint.role is role] for role in Role}
 MEGABYTE = 1024 * 1024
-
-every_module = pytest.mark.parametrize("module", MODULES)
-
-
-def kept(company: CompanyInWorld) -> Any:
-    """Everything that a company has stored, queued or counted."""
-    outside, queues = company.outside, company.queues
-    stores = {module: copy.copy(vars(store)["_objects"]) for module, store in outside.stores.items()}
-    partners = {name: copy.deepcopy(vars(outside.partners)[name]) for name in ("_partners", "_grants", "_tallies")}
-    return stores, partners, list(queues.announcements), list(queues.deliveries)
 
 
 class Nodes:
@@ -68,7 +57,7 @@ def is_by_the_book(request: Request, response: Response, changed: bool) -> None:
         return
     assert envelopes.objections(response, NODES.pair.world.clock.now) == []
     code = Reply(response).code
-    assert code in {1000, 2000, 2001, 2003} | ({3001, 3002, 3003} if "credentials" in request.url else set())
+    assert code in {1000, 2000, 2001, 2002, 2003} | ({3001, 3002, 3003} if "credentials" in request.url else set())
     assert (response.status in (200, 201)) or code in (2000, 2003)
     if code != 1000:
         assert not changed
@@ -82,29 +71,38 @@ def is_by_the_book(request: Request, response: Response, changed: bool) -> None:
 def test_whatever_is_asked_is_answered_by_the_book(role: Role, data: st.DataObject) -> None:
     """TRA-03, TRA-10, TRA-11, TRA-15, TRA-16, TRA-17, TRA-18, TRA-37, TRA-38."""
     side, call = (NODES.pair.cpo, NODES.pair.to_cpo) if role is Role.CPO else (NODES.pair.emsp, NODES.pair.to_emsp)
-    request = data.draw(requests(PATHS[role], STEPS, f"Token {call.token}"))
+    request = data.draw(requests(PATHS[role], STEPS | OWNERS[role], f"Token {call.token}"))
 
     response, changed = NODES.ask(side, request)
 
     is_by_the_book(request, response, changed)
 
 
-def put(raw: bytes, *, module: str = "locations", object_id: str = "L1", **request: Any) -> Reply:
-    """The answer to a PUT of these bytes, which must not have changed anything."""
-    call, side = NODES.pair.to_emsp, NODES.pair.emsp
-    url = NODES.pair.at_emsp(module, object_id)
-    given = {"method": "PUT", "url": url, "headers": {"authorization": f"Token {call.token}"}, "body": raw} | request
-    response, changed = NODES.ask(side, Request(**given))
+def send(module: ModuleID, method: str, raw: bytes, **request: Any) -> Reply:
+    """The answer to these bytes where the module's object is, which must not have changed anything."""
+    call, side = NODES.pair.to_receiver(module), NODES.pair.receiver(module)
+    steps = () if method == "POST" else (IDS[module],)
+    given = {"url": NODES.pair.at_receiver(module, *steps), "headers": {"authorization": f"Token {call.token}"}}
+    asked = Request(**({"method": method, **given, "body": raw} | request))
+    response, changed = NODES.ask(side, asked)
     assert not changed
-    is_by_the_book(Request(**given), response, changed)
+    is_by_the_book(asked, response, changed)
     return Reply(response)
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def put(raw: bytes, **request: Any) -> Reply:
+    """The answer to a PUT of these bytes as a location."""
+    return send(ModuleID.LOCATIONS, "PUT", raw, **request)
+
+
+WAYS = [(module, method) for module in CLIENT_OWNED for method in ("PUT", "PATCH")] + [(ModuleID.CDRS, "POST")]
+
+
+@pytest.mark.parametrize(("module", "method"), WAYS)
 @pytest.mark.parametrize("kind", [b" ", b"[", b"\xff", b'"'])
-def test_a_body_of_twenty_megabytes_is_413(method: str, kind: bytes) -> None:
+def test_a_body_of_twenty_megabytes_is_413(module: ModuleID, method: str, kind: bytes) -> None:
     """TRA-10: it is not even parsed."""
-    assert put(kind * (20 * MEGABYTE), method=method).outcome == (413, 2000)
+    assert send(module, method, kind * (20 * MEGABYTE)).outcome == (413, 2000)
 
 
 def test_a_body_of_four_megabytes_is_read() -> None:
@@ -154,18 +152,28 @@ def test_a_strange_id_is_an_unknown_one(step: str) -> None:
     """TRA-17, Q-27: whatever it decodes to, at every depth of receiver and sender."""
     cpo, emsp = NODES.pair.cpo.company.node, NODES.pair.emsp.company.node
     to_cpo, to_emsp = ({"authorization": f"Token {call.token}"} for call in (NODES.pair.to_cpo, NODES.pair.to_emsp))
-    at_emsp = [f"/tariffs/DE/CPO/{step}", f"/locations/DE/CPO/{step}/E1", f"/locations/DE/CPO/L1/E1/{step}"]
-    at_cpo = [f"/locations/{step}/E1", f"/locations/L1/{step}/1", f"/locations/L1/E1/{step}x"]
+    pushed = [f"/{module}/DE/CPO/{step}" for module in ("tariffs", "sessions")]
+    pushed += [f"/locations/DE/CPO/{step}/E1", f"/locations/DE/CPO/L1/E1/{step}"]
+    pulled = [f"/locations/{step}/E1", f"/locations/L1/{step}/1", f"/locations/L1/E1/{step}x"]
 
     theirs = [
         emsp.handle(Request(method, f"/ocpi/emsp/2.1.1{path}", to_emsp, body=b"{}"), "").status
         for method in ("GET", "PATCH")
-        for path in at_emsp
+        for path in pushed
     ]
-    ours = [cpo.handle(Request("GET", f"/ocpi/cpo/2.1.1{path}", to_cpo), "").status for path in at_cpo]
+    tokens = [
+        cpo.handle(Request(method, f"/ocpi/cpo/2.1.1/tokens/NL/MSP/{step}", to_cpo, body=b"{}"), "").status
+        for method in ("GET", "PATCH")
+    ]
+    cdr = emsp.handle(Request("GET", f"/ocpi/emsp/2.1.1/cdrs/{step}", to_emsp), "").status
+    authorized = emsp.handle(Request("POST", f"/ocpi/emsp/2.1.1/tokens/{step}/authorize", to_emsp), "").status
+    ours = [cpo.handle(Request("GET", f"/ocpi/cpo/2.1.1{path}", to_cpo), "").status for path in pulled]
 
-    # Without a last step, and with the slash before it, the URL is the EVSE's.
-    assert theirs == [404, 404, 404 if step else 200] * 2
+    # Without a last step, and with the slash before it, the URL is the EVSE's, and that of the CDRs their collection.
+    assert theirs == [404, 404, 404, 404 if step else 200] * 2
+    assert tokens == [404] * 2
+    assert cdr == (404 if step else 405)
+    assert authorized == 404
     assert ours == [404] * 3
 
 
@@ -182,9 +190,17 @@ def test_an_empty_step_addresses_nothing(path: str) -> None:
 @pytest.mark.parametrize("object_id", ["a/b", "..", "%", "%zz", "x y", "é😀", "*+;,'", "null", "?#", "a\\b", "FR*1*2"])
 @every_module
 def test_any_printable_id_goes_in_and_comes_out(module: ModuleID, object_id: str) -> None:
-    """Q-27, TRA-28: encoded in the URL, as it is in the body."""
+    """Q-27, TRA-28, CDR-04: encoded in the URL, as it is in the body."""
     nodes = pair()
-    value = make.object_of(module, object_id)
+    call, value = nodes.to_receiver(module), make.object_of(module, object_id)
+    put_at, read_at = (nodes.at_receiver(module, quote(object_id, safe=safe)) for safe in ("", "*"))
 
-    assert nodes.to_emsp("PUT", nodes.at_emsp(module, quote(object_id, safe="")), value).outcome == (201, 1000)
-    assert nodes.to_emsp("GET", nodes.at_emsp(module, quote(object_id, safe="*"))).data["id"] == object_id
+    if module is ModuleID.CDRS:
+        created = call("POST", nodes.at_receiver(module), value)
+        read_at = created.headers["location"]
+    else:
+        created = call("PUT", put_at, value)
+
+    assert created.outcome == (201, 1000)
+    assert call("GET", read_at).data[id_field(module)] == object_id
+    assert call("GET", put_at).data[id_field(module)] == object_id

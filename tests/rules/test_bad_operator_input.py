@@ -27,15 +27,24 @@ KEY = "Bearer the-operator-key"
 DOCUMENTED = {200, 201, 400, 401, 404, 405, 409, 413, 422}
 PATHS = sorted({operation.path for operation in OPERATIONS})
 WRITES = [(operation.method, operation.path) for operation in OPERATIONS if operation.body]
+WRITES_OF_EACH = [
+    (method, path, module)
+    for method, path in WRITES
+    for module in (MODULES if path.endswith(("{module}", "{id}")) else [ModuleID.LOCATIONS])
+]
+"""With each module that the path is about; parts are those of locations."""
 
 
 def hosted() -> tuple[CompanyInWorld, dict[str, str]]:
-    """A company with both roles, a partner, a location and an operator key; and right steps for its URLs."""
+    """A company with both roles, a partner, an object of each module, and a key; and right steps for its URLs."""
     node = World().company("node.example", Party("DE", "CPO"))
-    endpoints = {module: f"https://partner.example/{module}" for module in ("locations", "tariffs")}
+    endpoints = {module.value: f"https://partner.example/{module}" for module in MODULES}
     call = ScriptedPartner(node.world, Role.CPO, endpoints).register_with(node)
     call("PUT", "/ocpi/emsp/2.1.1/locations/NL/ABC/L1", make.location("L1"))
-    node.company.own[ModuleID.LOCATIONS].put("L1", (), make.location("L1"))
+    call("POST", "/ocpi/emsp/2.1.1/cdrs", make.cdr("L1"))
+    call("POST", "/ocpi/emsp/2.1.1/cdrs", make.cdr("L1", total_cost=9))
+    for module, own in node.company.own.items():
+        own.put("L1", (), make.object_of(module, "L1"), Party("NL", "ABC"))
     node.outside.partners.save_operator_key(hashlib.sha256(b"the-operator-key").hexdigest(), "test")
     steps = {"partner": node.partners()[0].id, "module": "locations", "id": "L1", "evse_uid": "E1", "connector_id": "1"}
     return node, steps
@@ -73,17 +82,17 @@ def test_whatever_the_host_asks_is_answered_with_a_documented_status(module: Mod
     is_documented(response, DOCUMENTED | ({502} if calls_partners else set()))
 
 
-@pytest.mark.parametrize(("method", "path"), WRITES)
+@pytest.mark.parametrize(("method", "path", "module"), WRITES_OF_EACH)
 @pytest.mark.parametrize("body", GARBAGE, ids=lambda body: repr(body[:18]))
-def test_garbage_breaks_nothing(method: str, path: str, body: bytes) -> None:
+def test_garbage_breaks_nothing(method: str, path: str, module: ModuleID, body: bytes) -> None:
     """400 if it is no JSON, 422 if it is no such object; a PATCH of unknown fields alone changes nothing."""
     node, steps = hosted()
-    before = node.company.own[ModuleID.LOCATIONS].get("L1")
+    before = {module: own.get("L1") for module, own in node.company.own.items()}
 
-    response = ask(node, method, path.format(**steps), body=body)
+    response = ask(node, method, path.format(**steps | {"module": module}), body=body)
 
     is_documented(response, {200, 400, 422})
-    assert node.company.own[ModuleID.LOCATIONS].get("L1") == before
+    assert {module: own.get("L1") for module, own in node.company.own.items()} == before
     assert len(node.partners()) == 1
 
 

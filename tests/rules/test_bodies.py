@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from chalicelib.modules import MODULES
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
 from tests import make
 from tests.oracle import Field
-from tests.rules.receiving import CREATED, MODULE_OF, REFUSED, receiving
-from tests.specimens import Path, at, complete, named, places, put, without
-from tests.world import pair
+from tests.rules.every import CHANGE, as_read, every_module, sent_to
+from tests.rules.receiving import CREATED, REFUSED, receiving
+from tests.specimens import ROOTS, Path, at, complete, named, own_places, put, without
+from tests.world import CLIENT_OWNED, Reply, pair
 
-NAMES = tuple(MODULE_OF)
-EVERYWHERE = [(name, path, field) for name in NAMES for path, field in places(name) if field.name != "regular_hours"]
+Json = Any
+
+EVERYWHERE = [
+    (name, path, field) for name in ROOTS for path, field in own_places(name) if field.name != "regular_hours"
+]
 """Without the one field that is required by the value of another (LOC-25)."""
 REQUIRED = [place for place in EVERYWHERE if place[2].is_required]
 OPTIONAL = [place for place in EVERYWHERE if not place[2].is_required]
 STAND_INS = {"last_updated", "twentyfourseven"}
 """What a lenient partner may leave out (Q-31, Q-44)."""
 
-every_module = pytest.mark.parametrize("module", MODULES)
 each_profile = pytest.mark.parametrize("profile", Profile)
 
 
@@ -39,7 +42,7 @@ def each(found: list[tuple[str, Path, Field]]) -> pytest.MarkDecorator:
 @each(REQUIRED)
 @each_profile
 def test_a_put_without_a_required_field_is_refused(name: str, path: Path, field: Field, profile: Profile) -> None:
-    """TRA-16, TRA-20, TRA-36: also when it is null; nothing changes."""
+    """TRA-16, TRA-20, TRA-36, SES-07, CDR-10, TOK-05: also when it is null; nothing changes."""
     node = receiving(profile)
     whole = complete(name)
     node.put(name, whole)
@@ -60,7 +63,7 @@ def test_a_put_without_a_required_field_is_refused(name: str, path: Path, field:
 @each([place for place in REQUIRED if place[2].is_list])
 @each_profile
 def test_a_list_that_needs_one_element_is_not_empty(name: str, path: Path, field: Field, profile: Profile) -> None:
-    """TRA-36, LOC-09, TAR-06."""
+    """TRA-36, LOC-09, TAR-06, CDR-11."""
     node = receiving(profile)
 
     reply = node.put(name, put(complete(name), path, []))
@@ -122,17 +125,20 @@ def test_a_put_replaces(name: str, path: Path, field: Field) -> None:
 @each_profile
 def test_unknown_fields_are_taken_and_kept(module: ModuleID, profile: Profile) -> None:
     """TRA-37, Q-22: at every depth, for whoever knows them."""
-    nodes = receiving(profile)
+    nodes = pair()
+    side = nodes.receiver(module)
+    side.company.registrations.changed(side.partners()[0], profile=profile)
     value = make.object_of(module, country_code="NL", foo={"bar": [1, None, "x"]})
-    if module is ModuleID.LOCATIONS:
-        value["evses"][0]["connectors"][0]["max_power"] = 11000
+    inner = value if module is ModuleID.LOCATIONS else value.get("location")
+    if inner:
+        inner["evses"][0]["connectors"][0]["max_power"] = 11000
+    counted = side.outside.partners.tallies(side.partners()[0].id)
 
-    reply = nodes.pair.to_emsp("PUT", nodes.pair.at_emsp(module, "X1"), value)
+    reply = sent_to(nodes, module, value)
 
-    held = nodes.pair.emsp.received(module, nodes.pair.cpo.party, "X1")
     assert reply.outcome == CREATED
-    assert held.items() >= value.items()
-    assert nodes.counted() == set()
+    assert nodes.to_receiver(module)("GET", nodes.at_receiver(module, "X1")).data == as_read(module, value)
+    assert side.outside.partners.tallies(side.partners()[0].id) == counted
 
 
 @every_module
@@ -140,11 +146,11 @@ def test_unknown_fields_are_not_sent(module: ModuleID) -> None:
     """Q-22: what the host puts in beside is dropped, and named."""
     nodes = pair()
 
-    kept = nodes.cpo.company.own[module].put("X1", (), make.object_of(module, foo=1))
+    kept = nodes.put_in(module, make.object_of(module, foo=1))
     nodes.pump()
 
     assert [(remark.path, remark.rule) for remark in kept.remarks] == [("foo", "TRA-37")]
-    assert "foo" not in nodes.emsp.received(module, nodes.cpo.party, "X1")
+    assert "foo" not in nodes.to_receiver(module)("GET", nodes.at_receiver(module, "X1")).data
 
 
 # --- not JSON ----------------------------------------------------------------------------------------------------
@@ -157,95 +163,108 @@ UNUSABLE += [b"[" * depth + b"]" * depth for depth in (300, 10_000)]
 UNUSABLE += [b"null", b"true", b"1", b'"X1"', b"[]", b"[{}]"]
 
 
-@every_module
-@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+SENDING = [(module, method) for module in CLIENT_OWNED for method in ("PUT", "PATCH")] + [(ModuleID.CDRS, "POST")]
+each_way_to_send = pytest.mark.parametrize(("module", "method"), SENDING)
+
+
+def refused(module: ModuleID, method: str, body: bytes) -> Reply:
+    """The answer to these bytes, which must not change what is there."""
+    nodes = pair()
+    sent_to(nodes, module, make.object_of(module))
+    call, url = nodes.to_receiver(module), nodes.at_receiver(module, "X1")
+    before = call("GET", url).data
+
+    reply = call(method, nodes.at_receiver(module) if method == "POST" else url, raw=body)
+
+    assert call("GET", url).data == before
+    return reply
+
+
+@each_way_to_send
 @pytest.mark.parametrize("body", NOT_JSON, ids=lambda body: repr(body[:16]))
 def test_a_body_that_is_not_json_is_400(module: ModuleID, method: str, body: bytes) -> None:
     """TRA-15: nothing is stored."""
-    nodes = pair()
-    nodes.to_emsp("PUT", nodes.at_emsp(module, "X1"), make.object_of(module))
-    before = nodes.emsp.received(module, nodes.cpo.party, "X1")
-
-    reply = nodes.to_emsp(method, nodes.at_emsp(module, "X1"), raw=body)
-
-    assert reply.outcome == (400, 2000)
-    assert nodes.emsp.received(module, nodes.cpo.party, "X1") == before
+    assert refused(module, method, body).outcome == (400, 2000)
 
 
-@every_module
-@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@each_way_to_send
 @pytest.mark.parametrize("body", UNUSABLE, ids=lambda body: repr(body[:16]))
 def test_json_that_is_no_such_object_is_2001(module: ModuleID, method: str, body: bytes) -> None:
     """TRA-16: decision 4."""
-    nodes = pair()
-    nodes.to_emsp("PUT", nodes.at_emsp(module, "X1"), make.object_of(module))
-    before = nodes.emsp.received(module, nodes.cpo.party, "X1")
-
-    reply = nodes.to_emsp(method, nodes.at_emsp(module, "X1"), raw=body)
-
-    assert reply.outcome == REFUSED
-    assert nodes.emsp.received(module, nodes.cpo.party, "X1") == before
+    assert refused(module, method, body).outcome == REFUSED
 
 
 # --- ids and PATCH -----------------------------------------------------------------------------------------------
 
-DEPTHS: list[tuple[str, tuple[str, ...], str, dict[str, Any]]] = [
-    ("locations", ("X1",), "id", make.location("X1")),
-    ("locations", ("X1", "E1"), "uid", make.evse("E1")),
-    ("locations", ("X1", "E1", "1"), "id", make.connector("1")),
-    ("tariffs", ("X1",), "id", make.tariff("X1")),
+
+@dataclass(frozen=True)
+class Depth:
+    """One kind of URL of a client-owned object or part, what stands there, and a change of it."""
+
+    module: ModuleID
+    steps: tuple[str, ...]
+    value: Json
+    change: Json
+
+    @property
+    def id_field(self) -> str:
+        return "uid" if "uid" in self.value else "id"
+
+    def __str__(self) -> str:
+        return f"{self.module} {len(self.steps)}"
+
+
+DEPTHS = [Depth(module, ("X1",), make.object_of(module), CHANGE[module]) for module in CLIENT_OWNED]
+DEPTHS += [
+    Depth(ModuleID.LOCATIONS, ("X1", "E1"), make.evse("E1"), {"status": "CHARGING"}),
+    Depth(ModuleID.LOCATIONS, ("X1", "E1", "1"), make.connector("1"), {"tariff_id": "T9"}),
 ]
-each_depth = pytest.mark.parametrize(("module", "steps", "id_field", "value"), DEPTHS, ids=lambda part: str(part)[:20])
+each_depth = pytest.mark.parametrize("depth", DEPTHS, ids=str)
 
 
 @each_depth
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_another_id_than_the_urls_is_2001(
-    module: str, steps: tuple[str, ...], id_field: str, value: dict[str, Any], method: str
-) -> None:
-    """TRA-31: nothing is stored under either id, whether the object is there or not."""
+def test_another_id_than_the_urls_is_2001(depth: Depth, method: str) -> None:
+    """TRA-31, LOC-22, SES-06, TAR-05, TOK-03: nothing is stored under either id, whether the object is there or not."""
     nodes = pair()
-    url, other = nodes.at_emsp(module, *steps), nodes.at_emsp(module, *steps[:-1], "other")
-    nodes.to_emsp("PUT", nodes.at_emsp(module, "X1"), make.object_of(module))
+    call = nodes.to_receiver(depth.module)
+    url, other = (nodes.at_receiver(depth.module, *depth.steps[:-1], step) for step in (depth.steps[-1], "other"))
+    sent_to(nodes, depth.module, make.object_of(depth.module))
+    before = call("GET", url).data
 
-    reply = nodes.to_emsp(method, url, {**value, id_field: "other"})
-    elsewhere = nodes.to_emsp("PUT", other, value)
+    reply = call(method, url, {**depth.value, depth.id_field: "other"})
+    elsewhere = call("PUT", other, depth.value)
 
     assert (reply.outcome, elsewhere.outcome) == (REFUSED, REFUSED)
-    assert f"{id_field} is not the id in the URL (TRA-31)" in reply.message
-    assert nodes.to_emsp("GET", url).data.items() >= value.items()
-    assert nodes.to_emsp("GET", other).status == 404
+    assert f"{depth.id_field} is not the id in the URL (TRA-31)" in reply.message
+    assert call("GET", url).data == before
+    assert call("GET", other).status == 404
 
 
 @each_depth
-def test_a_patch_changes_the_given_fields_alone(
-    module: str, steps: tuple[str, ...], id_field: str, value: dict[str, Any]
-) -> None:
-    """TRA-22: the others stay as they are to the letter."""
+def test_a_patch_changes_the_given_fields_alone(depth: Depth) -> None:
+    """TRA-22, LOC-15, SES-04: the others stay as they are to the letter."""
     nodes = pair()
-    url, stamp = nodes.at_emsp(module, *steps), "2026-02-02T00:00:00Z"
-    nodes.to_emsp("PUT", nodes.at_emsp(module, "X1"), make.object_of(module))
-    before = nodes.to_emsp("GET", url).data
-    fields = {"id": {"currency": "SEK"} if module == "tariffs" else {"tariff_id": "T9"}, "uid": {"status": "CHARGING"}}
-    change = fields[id_field] if len(steps) != 1 or module == "tariffs" else {"name": "Other"}
+    call, stamp = nodes.to_receiver(depth.module), "2026-02-02T00:00:00Z"
+    url = nodes.at_receiver(depth.module, *depth.steps)
+    sent_to(nodes, depth.module, make.object_of(depth.module))
+    before = call("GET", url).data
 
-    reply = nodes.to_emsp("PATCH", url, change | {"last_updated": stamp})
+    reply = call("PATCH", url, depth.change | {"last_updated": stamp})
 
     assert reply.outcome == (200, 1000)
-    assert json.dumps(nodes.to_emsp("GET", url).data, sort_keys=True) == json.dumps(
-        before | change | {"last_updated": stamp}, sort_keys=True
+    assert json.dumps(call("GET", url).data, sort_keys=True) == json.dumps(
+        before | depth.change | {"last_updated": stamp}, sort_keys=True
     )
 
 
 @each_depth
-def test_a_patch_of_nothing_is_404_and_creates_nothing(
-    module: str, steps: tuple[str, ...], id_field: str, value: dict[str, Any]
-) -> None:
-    """TRA-17, TRA-24."""
+def test_a_patch_of_nothing_is_404_and_creates_nothing(depth: Depth) -> None:
+    """TRA-17, TRA-24, LOC-16, SES-04, TAR-03, TOK-01."""
     nodes = pair()
-    url = nodes.at_emsp(module, *steps)
+    call, url = nodes.to_receiver(depth.module), nodes.at_receiver(depth.module, *depth.steps)
 
-    patched = nodes.to_emsp("PATCH", url, value)
+    patched = call("PATCH", url, depth.value)
 
-    assert patched.outcome == (404, 2003 if module == "locations" else 2000)
-    assert nodes.to_emsp("GET", url).outcome == patched.outcome
+    assert patched.outcome == (404, 2003 if depth.module is ModuleID.LOCATIONS else 2000)
+    assert call("GET", url).outcome == patched.outcome

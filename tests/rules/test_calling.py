@@ -14,22 +14,22 @@ from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests import make, oracle, specimens
+from tests.rules.every import CHANGE, SPEC_NAME, every_client_owned_module
 from tests.rules.scripted import HOST, TOKEN, ScriptedPartner, frame
+from tests.rules.scripted import PARTY as THEM
 from tests.world import CompanyInWorld, World, pair
 
-PARTY = Party("DE", "CPO")
+US = Party("DE", "CPO")
 ENDPOINTS = {module.value: f"https://{HOST}/receive/{module}" for module in MODULES}
 
-every_module = pytest.mark.parametrize("module", MODULES)
+
+def us(world: World, role: Role = Role.CPO) -> CompanyInWorld:
+    return world.company("us.example", US, frozenset({role}))
 
 
-def cpo(world: World) -> CompanyInWorld:
-    return world.company("cpo.example", PARTY, frozenset({Role.CPO}))
-
-
-def told(world: World, **partner: Any) -> tuple[CompanyInWorld, ScriptedPartner]:
-    """A CPO and an eMSP that is told about the CPO's objects."""
-    node, partner_ = cpo(world), ScriptedPartner(world, **({"endpoints": ENDPOINTS} | partner))
+def told(world: World, role: Role = Role.CPO, **partner: Any) -> tuple[CompanyInWorld, ScriptedPartner]:
+    """A node in this role, and a partner that is told about its objects."""
+    node, partner_ = us(world, role), ScriptedPartner(world, role.other, **({"endpoints": ENDPOINTS} | partner))
     partner_.register_with(node)
     return node, partner_
 
@@ -41,47 +41,67 @@ def failures(node: CompanyInWorld) -> list[str]:
 def test_every_request_of_ours_carries_one_token_in_plain() -> None:
     """TRA-02, TRA-08: from the handshake to the pushes of both sides."""
     nodes = pair()
-    nodes.cpo.company.own[ModuleID.LOCATIONS].put("L1", (), make.location("L1"))
-    nodes.pump()
-    nodes.cpo.company.own[ModuleID.LOCATIONS].patch("L1", ("E1",), {"status": "CHARGING"})
-    nodes.cpo.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
-    nodes.pump()
-    nodes.cpo.company.own[ModuleID.TARIFFS].delete("T1")
+    for module in MODULES:
+        nodes.put_in(module, make.object_of(module))
+        nodes.pump()
+        if module in CHANGE:
+            nodes.owner(module).company.own[module].patch("X1", (), CHANGE[module])
+            nodes.pump()
+    nodes.cpo.company.own[ModuleID.TARIFFS].delete("X1")
     nodes.pump()
     nodes.cpo.company.registrations.rotate(nodes.cpo.partners()[0])
 
     headers = [sent.request.headers.get("authorization", "") for sent in nodes.world.traffic]
 
     assert {sent.request.method for sent in nodes.world.traffic} == {"GET", "POST", "PUT", "PATCH", "DELETE"}
+    assert {module for sent in nodes.world.traffic for module in MODULES if f"/{module}" in sent.path} == set(MODULES)
     assert [header for header in headers if not re.fullmatch(r"Token secret-token-number-\d{6}", header)] == []
 
 
 def test_a_body_of_ours_is_declared_as_json() -> None:
-    """TRA-09: on POST, PUT and PATCH; a GET declares nothing."""
+    """TRA-09: on POST, PUT and PATCH of credentials and objects; a GET declares nothing."""
     nodes = pair()
-    nodes.cpo.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
-    nodes.pump()
-    nodes.cpo.company.own[ModuleID.TARIFFS].patch("T1", (), {"currency": "SEK"})
-    nodes.pump()
+    for module in MODULES:
+        nodes.put_in(module, make.object_of(module))
+        nodes.pump()
+        if module in CHANGE:
+            nodes.owner(module).company.own[module].patch("X1", (), CHANGE[module])
+            nodes.pump()
 
-    types = {(sent.request.method, sent.request.headers.get("content-type")) for sent in nodes.world.traffic}
+    sent = [each.request for each in nodes.world.traffic]
 
+    types = {(request.method, request.headers.get("content-type")) for request in sent}
     assert types == {("GET", None), *((method, "application/json") for method in ("POST", "PUT", "PATCH"))}
+    assert [request for request in sent if bool(request.body) is (request.method == "GET")] == []
 
 
-@every_module
+@every_client_owned_module
 def test_a_new_object_is_put_whole(module: ModuleID) -> None:
-    """TRA-19, LOC-29, TAR-14: with all that the spec requires, and nothing that it does not know."""
-    node, partner = told(World())
-    name = MODULES[module].model.__name__
+    """TRA-19, LOC-29, SES-07, SES-12, TAR-14, TOK-05, TOK-19: all that the spec requires, nothing it does not know."""
+    node, partner = told(World(), MODULES[module].owner)
+    name = SPEC_NAME[module]
     whole = specimens.complete(name)
 
-    node.company.own[module].put("x", (), whole | {"foo": 1})
+    node.company.own[module].put("x", (), whole | {"foo": 1}, THEM)
     node.pump()
 
     assert partner.calls[-1] == f"PUT {ENDPOINTS[module]}/DE/CPO/x"
     sent = partner.bodies[-1]
     assert oracle.objections(name, sent) == []
+    assert sent == whole | {"last_updated": sent["last_updated"]}
+
+
+def test_a_cdr_is_posted_whole_to_the_endpoint_itself() -> None:
+    """CDR-04, CDR-10, TRA-33: no party and no id in its URL."""
+    node, partner = told(World())
+    whole = specimens.complete("CDR")
+
+    node.company.own[ModuleID.CDRS].put("x", (), whole | {"foo": 1}, THEM)
+    node.pump()
+
+    assert partner.calls[-1] == f"POST {ENDPOINTS[ModuleID.CDRS]}"
+    sent = partner.bodies[-1]
+    assert oracle.objections("CDR", sent) == []
     assert sent == whole | {"last_updated": sent["last_updated"]}
 
 
@@ -99,16 +119,34 @@ def test_a_change_is_patched_with_the_changed_fields_alone() -> None:
     assert partner.bodies[-1] == {"name": "New name", "city": "Breda", "last_updated": "2026-03-01T12:01:00Z"}
 
 
-@every_module
+@every_client_owned_module
+def test_a_change_of_any_object_is_patched(module: ModuleID) -> None:
+    """TRA-22, TRA-23, LOC-29, SES-12, TAR-14, TOK-19: with what has changed, and neither id nor anything else."""
+    node, partner = told(World(), MODULES[module].owner)
+    node.company.own[module].put("X1", (), make.object_of(module), THEM)
+    node.pump()
+    node.world.clock.pass_(minutes=2)
+
+    node.company.own[module].patch("X1", (), CHANGE[module])
+    node.pump()
+
+    assert partner.calls[-1] == f"PATCH {ENDPOINTS[module]}/DE/CPO/X1"
+    assert partner.bodies[-1] == CHANGE[module] | {"last_updated": "2026-03-01T12:02:00Z"}
+
+
+@every_client_owned_module
 def test_a_failed_patch_of_an_unknown_object_becomes_a_put(module: ModuleID) -> None:
-    """TRA-25: they have nothing, so they get all."""
-    node, partner = told(World(), answer=lambda request: frame(status=200 if request.method == "PUT" else 404))
-    node.company.own[module].put("X1", (), make.object_of(module))
+    """TRA-25, SES-16: they have nothing, so they get all."""
+    node, partner = told(
+        World(),
+        MODULES[module].owner,
+        answer=lambda request: frame(status=200 if request.method == "PUT" else 404),
+    )
+    node.company.own[module].put("X1", (), make.object_of(module), THEM)
     node.pump()
     partner.asked.clear()
 
-    field = {"locations": {"name": "Other"}, "tariffs": {"currency": "SEK"}}[module]
-    node.company.own[module].patch("X1", (), field)
+    node.company.own[module].patch("X1", (), CHANGE[module])
     node.pump()
 
     url = f"{ENDPOINTS[module]}/DE/CPO/X1"
@@ -117,22 +155,23 @@ def test_a_failed_patch_of_an_unknown_object_becomes_a_put(module: ModuleID) -> 
     assert failures(node) == []
 
 
-def test_a_failed_patch_that_arrived_all_the_same_is_not_followed_by_a_put() -> None:
+@every_client_owned_module
+def test_a_failed_patch_that_arrived_all_the_same_is_not_followed_by_a_put(module: ModuleID) -> None:
     """TRA-25: their GET answers what we would send."""
     world = World()
-    node = cpo(world)
+    node = us(world, MODULES[module].owner)
 
     def answer(request: Request) -> Response:
         if request.method == "GET":
-            return frame(node.company.own[ModuleID.TARIFFS].get("T1"))
+            return frame(node.company.own[module].get("X1"))
         return frame(code=2000) if request.method == "PATCH" else frame()
 
-    partner = ScriptedPartner(world, endpoints=ENDPOINTS, answer=answer)
+    partner = ScriptedPartner(world, MODULES[module].owner.other, endpoints=ENDPOINTS, answer=answer)
     partner.register_with(node)
-    node.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    node.company.own[module].put("X1", (), make.object_of(module), THEM)
     node.pump()
 
-    node.company.own[ModuleID.TARIFFS].patch("T1", (), {"currency": "SEK"})
+    node.company.own[module].patch("X1", (), CHANGE[module])
     node.pump()
 
     assert [call.split()[0] for call in partner.calls] == ["PUT", "PATCH", "GET"]
@@ -141,11 +180,12 @@ def test_a_failed_patch_that_arrived_all_the_same_is_not_followed_by_a_put() -> 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1999])
 @pytest.mark.parametrize("status", [200, 201])
-def test_every_1xxx_in_a_2xx_is_success(status: int, code: int) -> None:
+@pytest.mark.parametrize("module", [ModuleID.TARIFFS, ModuleID.CDRS])
+def test_every_1xxx_in_a_2xx_is_success(module: ModuleID, status: int, code: int) -> None:
     """TRA-14, TRA-26."""
     node, _ = told(World(), answer=lambda _: frame(status=status, code=code))
 
-    node.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    node.company.own[module].put("X1", (), make.object_of(module), THEM)
     node.pump()
 
     assert failures(node) == []
@@ -165,11 +205,12 @@ def test_every_1xxx_in_a_2xx_is_success(status: int, code: int) -> None:
     ],
     ids=lambda answer: f"{answer.status} {answer.body[:22]!r}",
 )
-def test_everything_else_is_a_failed_push(answer: Response) -> None:
+@pytest.mark.parametrize("module", [ModuleID.TARIFFS, ModuleID.CDRS])
+def test_everything_else_is_a_failed_push(module: ModuleID, answer: Response) -> None:
     """TRA-14: HTTP 200 with 2000 or more is a failure too."""
     node, _ = told(World(), answer=lambda _: answer)
 
-    node.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    node.company.own[module].put("X1", (), make.object_of(module), THEM)
     node.pump()
 
     assert len(failures(node)) == 1
@@ -179,7 +220,7 @@ def test_everything_else_is_a_failed_push(answer: Response) -> None:
 def test_the_data_of_a_failure_is_not_read() -> None:
     """TRA-13, TRA-14: it looks like credentials, but the status says that it is none."""
     world = World()
-    node = cpo(world)
+    node = us(world)
     theirs = make.credentials("token-c", f"https://{HOST}/versions")
     ScriptedPartner(world, answer=lambda _: frame(theirs, code=2001, status_message="not now"))
 
@@ -191,23 +232,38 @@ def test_the_data_of_a_failure_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["https://x.partner.example/a/b", "https://x.partner.example/a/b/", "https://y/"])
-def test_a_push_goes_to_the_published_url_whatever_it_looks_like(endpoint: str) -> None:
+@every_client_owned_module
+def test_a_push_goes_to_the_published_url_whatever_it_looks_like(module: ModuleID, endpoint: str) -> None:
     """TRA-28, TRA-33, Q-05, Q-27: followed by our own country, party and the encoded id."""
-    node, partner = told(World(), endpoints={"tariffs": endpoint})
+    node, partner = told(World(), MODULES[module].owner, endpoints={module.value: endpoint})
     id_ = "a/b c*d?e#f%g+h:é"
 
-    node.company.own[ModuleID.TARIFFS].put(id_, (), make.tariff(id_))
+    node.company.own[module].put(id_, (), make.object_of(module, id_), THEM)
     node.pump()
 
     assert partner.calls[-1] == f"PUT {endpoint.rstrip('/')}/DE/CPO/a%2Fb%20c*d%3Fe%23f%25g%2Bh%3A%C3%A9"
     assert {request.headers["authorization"] for request in partner.asked} == {f"Token {TOKEN}"}
 
 
-def test_a_partner_without_an_endpoint_is_told_nothing() -> None:
-    """TRA-33: no URL is made up."""
-    node, partner = told(World(), endpoints={"locations": f"https://{HOST}/receive/locations"})
+@pytest.mark.parametrize("endpoint", ["https://x.partner.example/a/b", "https://x.partner.example/a/b/", "https://y/"])
+def test_a_cdr_goes_to_the_published_url_as_it_is(endpoint: str) -> None:
+    """TRA-33, CDR-04: with its slash, if it has one, for nothing is added."""
+    node, partner = told(World(), endpoints={"cdrs": endpoint})
 
-    node.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    node.company.own[ModuleID.CDRS].put("a/b", (), make.cdr("a/b"), THEM)
+    node.pump()
+
+    assert partner.calls == [f"POST {endpoint}"]
+    assert {request.headers["authorization"] for request in partner.asked} == {f"Token {TOKEN}"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_partner_without_an_endpoint_is_told_nothing(module: ModuleID) -> None:
+    """TRA-33, OFF-02: no URL is made up."""
+    others = {name: url for name, url in ENDPOINTS.items() if name != module}
+    node, partner = told(World(), MODULES[module].owner, endpoints=others)
+
+    node.company.own[module].put("X1", (), make.object_of(module), THEM)
     node.pump()
 
     assert partner.calls == []

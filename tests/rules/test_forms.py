@@ -202,12 +202,13 @@ def test_a_country_that_does_not_exist_is_refused_by_everybody(wrong: str, profi
     assert node.held("Location") is None
 
 
+@pytest.mark.parametrize("name", ["Tariff", "Session", "CDR"])
 @pytest.mark.parametrize("wrong", ["EURO", "eur", "EU", "", "€€€"])
 @each_profile
-def test_a_currency_is_three_capital_letters(wrong: str, profile: Profile) -> None:
+def test_a_currency_is_three_capital_letters(name: str, wrong: str, profile: Profile) -> None:
     """FMT-16."""
-    assert put_at(receiving(profile), ("currency",), wrong, "Tariff") == REFUSED
-    assert put_at(receiving(profile), ("currency",), "SEK", "Tariff") == CREATED
+    assert put_at(receiving(profile), ("currency",), wrong, name) == REFUSED
+    assert put_at(receiving(profile), ("currency",), "SEK", name) == CREATED
 
 
 @each_profile

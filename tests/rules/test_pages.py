@@ -9,15 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.modules import MODULES
 from chalicelib.ocpi.module import ModuleID
+from tests.rules.every import EVER, every_module
 from tests.rules.hostile import QUERY_NAMES, QUERY_VALUES
-from tests.rules.lists import CPO, START, changed_at, ids, listing, named, text
+from tests.rules.lists import CPO, START, asked, changed_at, crawled, ids, listing, named, text
 from tests.world import Pair, crawl, next_link, pair
 
 TARIFFS = f"{CPO}/tariffs"
-
-every_module = pytest.mark.parametrize("module", MODULES)
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +44,10 @@ def test_there_is_a_link_until_the_last_page_and_not_beyond(module: ModuleID, co
     """PAG-06, PAG-09: also where the last page is full, or the list empty."""
     nodes = listing(module, count)
 
-    found = list(crawl(nodes.to_cpo, f"{CPO}/{module}", {"limit": "10"}))
+    found = list(crawled(nodes, module, {"limit": "10"}))
 
     assert len(found) == pages
-    assert ids(*found) == named(0, count)
+    assert ids(*found, module=module) == named(0, count)
     assert {page.headers["x-total-count"] for page in found} == {str(count)}
 
 
@@ -92,10 +90,42 @@ def test_behind_the_end_there_is_an_empty_page(thousand: Pair, offset: int, date
 @every_module
 def test_what_is_no_number_is_2001(module: ModuleID, query: dict[str, str]) -> None:
     """PAG-13, Q-09."""
-    reply = pair().to_cpo("GET", f"{CPO}/{module}", query=query)
+    reply = asked(pair(), module, query)
 
     assert reply.outcome == (200, 2001)
     assert "(PAG-13)" in reply.message
+
+
+@every_module
+def test_every_list_has_pages(module: ModuleID) -> None:
+    """PAG-01, PAG-02, PAG-03, PAG-04, PAG-06, PAG-07, PAG-08, PAG-09, PAG-12: by offset and limit, up to our cap."""
+    nodes = listing(module, 4)
+    windows = [{}, {"offset": "0"}, {"offset": "1", "limit": "2"}, {"offset": "3"}, {"offset": "4"}, {"limit": "2000"}]
+
+    pages = [asked(nodes, module, window) for window in windows]
+
+    everything = named(0, 4)
+    found = [ids(page, module=module) for page in pages]
+    assert found == [everything, everything, everything[1:3], everything[3:], [], everything]
+    assert [page.headers["x-limit"] for page in pages] == ["50", "50", "2", "50", "50", "100"]
+    assert {page.headers["x-total-count"] for page in pages} == {"4"}
+    assert ["link" in page.headers for page in pages] == [False, False, True, False, False, False]
+
+
+@every_module
+def test_every_list_can_be_filtered(module: ModuleID) -> None:
+    """PAG-06, PAG-18, PAG-21, PAG-22: by last_updated, with a total of what the filter lets pass."""
+    nodes = listing(module, 4)
+    first, last = (text(changed_at(nodes, name, module)) for name in ("X0001", "X0003"))
+    asked_for = [{"date_from": first}, {"date_from": first, "date_to": last}, {"date_from": last, "date_to": first}]
+
+    pages = [asked(nodes, module, window) for window in asked_for]
+    refused = [asked(nodes, module, {name: "yesterday"}) for name in ("date_from", "date_to")]
+
+    assert [ids(page, module=module) for page in pages] == [named(1, 4), named(1, 3), []]
+    assert [page.headers["x-total-count"] for page in pages] == ["3", "2", "0"]
+    assert [page.outcome for page in refused] == [(200, 2001)] * 2
+    assert [page for page in refused if "(PAG-21)" not in page.message] == []
 
 
 # --- filters -----------------------------------------------------------------------------------------------------
@@ -104,21 +134,21 @@ def test_what_is_no_number_is_2001(module: ModuleID, query: dict[str, str]) -> N
 @every_module
 def test_the_boundary_belongs_to_what_comes_after_it(module: ModuleID) -> None:
     """PAG-18, Q-07: date_from is inside, date_to is not."""
-    nodes, url = listing(module, 3), f"{CPO}/{module}"
+    nodes = listing(module, 3)
     moment = text(changed_at(nodes, "X0001", module))
 
-    assert ids(nodes.to_cpo("GET", url, query={"date_from": moment})) == named(1, 3)
-    assert ids(nodes.to_cpo("GET", url, query={"date_to": moment})) == named(0, 1)
+    assert ids(asked(nodes, module, {"date_from": moment}), module=module) == named(1, 3)
+    assert ids(asked(nodes, module, {"date_to": moment}), module=module) == named(0, 1)
 
 
 @every_module
 def test_asking_from_what_an_object_says_finds_the_object(module: ModuleID) -> None:
     """PAG-18: although it says its second only, and was changed later in it."""
     nodes = listing(module, 3)
-    stamp = nodes.to_cpo("GET", f"{CPO}/{module}").data[1]["last_updated"]
+    stamp = asked(nodes, module).data[1]["last_updated"]
 
     assert changed_at(nodes, "X0001", module) > datetime.fromisoformat(stamp)
-    assert ids(nodes.to_cpo("GET", f"{CPO}/{module}", query={"date_from": stamp})) == named(1, 3)
+    assert ids(asked(nodes, module, {"date_from": stamp}), module=module) == named(1, 3)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +193,31 @@ def test_the_link_carries_the_filters(thousand: Pair, since: str) -> None:
     assert {page.headers["x-total-count"] for page in pages} == {"300"}
 
 
+@every_module
+def test_the_link_of_every_list_carries_its_filters(module: ModuleID) -> None:
+    """PAG-10, PAG-19: else the second page of sessions could not be asked for."""
+    nodes = listing(module, 3)
+
+    dates = {**EVER, "date_to": "2030-01-01T00:00:00+02:00"}
+    pages = list(crawled(nodes, module, {"limit": "2", **dates}))
+
+    query = dict(parse_qsl(urlsplit(next_link(pages[0])).query))
+    assert query.items() >= {**dates, "offset": "2", "limit": "2"}.items()
+    assert ids(*pages, module=module) == named(0, 3)
+
+
+def test_the_second_page_of_sessions_needs_the_date_too() -> None:
+    """PAG-19: a link that had lost it would be refused."""
+    nodes = listing(ModuleID.SESSIONS, 3)
+    link = urlsplit(next_link(asked(nodes, ModuleID.SESSIONS, {"limit": "2"})))
+    rest = {name: value for name, value in parse_qsl(link.query) if name != "date_from"}
+
+    reply = nodes.to_cpo("GET", link.path, query=rest)
+
+    assert reply.outcome == (200, 2001)
+    assert reply.message == "date_from is required for sessions (PAG-19)"
+
+
 INSTANTS = st.none() | st.integers(0, 1010 * 60_000).map(lambda passed: START + timedelta(milliseconds=passed))
 
 
@@ -172,8 +227,8 @@ def test_any_window_holds_what_was_changed_in_it(
     thousand: Pair, since: datetime | None, until: datetime | None, limit: int, plain: bool
 ) -> None:
     """PAG-06, PAG-11, PAG-18: whether the partner follows our links or counts offsets itself."""
-    asked = {"date_from": since, "date_to": until}
-    query = {name: text(moment) for name, moment in asked.items() if moment} | {"limit": str(limit)}
+    dates = {"date_from": since, "date_to": until}
+    query = {name: text(moment) for name, moment in dates.items() if moment} | {"limit": str(limit)}
     offsets = range(0, 1001, min(limit, 100))
 
     pages = (

@@ -1,4 +1,4 @@
-"""What every URL of ours promises: who may call, which methods there are, and the frame around each answer."""
+"""What every URL of ours promises: who may call, with which token, and that all others are strangers to it."""
 
 from __future__ import annotations
 
@@ -16,46 +16,13 @@ from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
 from tests import make
 from tests.rules import envelopes
+from tests.rules.every import CHANGE, as_read, every_client_owned_module
 from tests.rules.filled import caller_of, filled, url_of
 from tests.rules.scripted import TOKEN, ScriptedPartner, taken
+from tests.rules.test_methods import METHODS
 from tests.world import Reply, pair
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "TRACE", "PROPFIND", "BREW")
-
-# Section 12 of the rulebook, turned round: what each interface does define.
-DEFINED = {
-    "/ocpi/cpo/versions": {"GET"},
-    "/ocpi/cpo/2.1.1": {"GET"},
-    "/ocpi/cpo/2.1.1/credentials": {"GET", "POST", "PUT", "DELETE"},
-    "/ocpi/cpo/2.1.1/locations": {"GET"},
-    "/ocpi/cpo/2.1.1/locations/{location_id}": {"GET"},
-    "/ocpi/cpo/2.1.1/locations/{location_id}/{evse_uid}": {"GET"},
-    "/ocpi/cpo/2.1.1/locations/{location_id}/{evse_uid}/{connector_id}": {"GET"},
-    "/ocpi/cpo/2.1.1/tariffs": {"GET"},
-    "/ocpi/emsp/versions": {"GET"},
-    "/ocpi/emsp/2.1.1": {"GET"},
-    "/ocpi/emsp/2.1.1/credentials": {"GET", "POST", "PUT", "DELETE"},
-    "/ocpi/emsp/2.1.1/locations": set(),
-    "/ocpi/emsp/2.1.1/locations/{country_code}/{party_id}/{location_id}": {"GET", "PUT", "PATCH"},
-    "/ocpi/emsp/2.1.1/locations/{country_code}/{party_id}/{location_id}/{evse_uid}": {"GET", "PUT", "PATCH"},
-    "/ocpi/emsp/2.1.1/locations/{country_code}/{party_id}/{location_id}/{evse_uid}/{connector_id}": {
-        "GET",
-        "PUT",
-        "PATCH",
-    },
-    "/ocpi/emsp/2.1.1/tariffs": set(),
-    "/ocpi/emsp/2.1.1/tariffs/{country_code}/{party_id}/{tariff_id}": {"GET", "PUT", "PATCH", "DELETE"},
-}
 every_url = pytest.mark.parametrize("endpoint", bootstrap.route_table(), ids=lambda endpoint: endpoint.path)
-every_module = pytest.mark.parametrize("module", MODULES)
-
-
-def test_the_table_of_methods_covers_every_url() -> None:
-    """TRA-18, TRA-34: and every URL below a tree's version carries it."""
-    urls = {endpoint.path for endpoint in bootstrap.route_table()}
-
-    assert urls == DEFINED.keys()
-    assert {url for url in urls if "/2.1.1" not in url} == {"/ocpi/cpo/versions", "/ocpi/emsp/versions"}
 
 
 # --- who may call ------------------------------------------------------------------------------------------------
@@ -138,23 +105,37 @@ def test_tokens_that_we_issue_are_printable_and_differ() -> None:
     assert [token for token in tokens if not re.fullmatch(r"[\x21-\x7E]{1,64}", token)] == []
 
 
-@every_module
+@every_client_owned_module
 def test_a_partner_reaches_its_own_objects_alone(module: ModuleID) -> None:
-    """TRA-06, TRA-30, TRA-32: two owners of an object with one id, each sees its own."""
+    """TRA-06, TRA-30, TRA-32, SES-06, TAR-05, TOK-03, TOK-07: two owners of objects with one id, each sees its own."""
     nodes = pair()
-    other = ScriptedPartner(nodes.world, Role.CPO).register_with(nodes.emsp)
-    changed = {"locations": {"name": "Of the other"}, "tariffs": {"currency": "SEK"}}[module]
-    theirs = f"/ocpi/emsp/2.1.1/{module}/NL/ABC/X1"
+    other = ScriptedPartner(nodes.world, MODULES[module].owner).register_with(nodes.receiver(module))
+    call, ours = nodes.to_receiver(module), nodes.at_receiver(module, "X1")
+    theirs = f"/ocpi/{MODULES[module].owner.other}/2.1.1/{module}/NL/ABC/X1"
 
     mine = make.object_of(module)
-    assert nodes.to_emsp("PUT", nodes.at_emsp(module, "X1"), mine).outcome == (201, 1000)
-    assert other("PUT", theirs, mine | changed).outcome == (201, 1000)
+    assert call("PUT", ours, mine).outcome == (201, 1000)
+    assert other("PUT", theirs, mine | CHANGE[module]).outcome == (201, 1000)
 
-    assert nodes.to_emsp("GET", nodes.at_emsp(module, "X1")).data.items() >= mine.items()
-    assert other("GET", theirs).data.items() >= (mine | changed).items()
+    assert call("GET", ours).data == as_read(module, mine)
+    assert other("GET", theirs).data == as_read(module, mine | CHANGE[module])
     for method in ("GET", "PUT", "PATCH"):
-        assert other(method, nodes.at_emsp(module, "X1"), mine).status == 404
-        assert nodes.to_emsp(method, theirs, mine).status == 404
+        assert other(method, ours, mine).status == 404
+        assert call(method, theirs, mine).status == 404
+
+
+def test_a_partner_reaches_its_own_cdrs_alone() -> None:
+    """TRA-06, TRA-32, CDR-06: their URLs name no party, so one URL shows each its own, or nothing."""
+    nodes = pair()
+    other = ScriptedPartner(nodes.world, Role.CPO).register_with(nodes.emsp)
+    url = "/ocpi/emsp/2.1.1/cdrs"
+
+    assert nodes.to_emsp("POST", url, make.cdr("C1", total_cost=1)).outcome == (201, 1000)
+    assert other("GET", f"{url}/C1").outcome == (404, 2000)
+    assert other("POST", url, make.cdr("C1", total_cost=2)).outcome == (201, 1000)
+
+    assert nodes.to_emsp("GET", f"{url}/C1").data["total_cost"] == 1
+    assert other("GET", f"{url}/C1").data["total_cost"] == 2
 
 
 def test_the_token_that_we_send_is_theirs_and_the_one_that_we_take_is_ours() -> None:
@@ -169,32 +150,3 @@ def test_the_token_that_we_send_is_theirs_and_the_one_that_we_take_is_ours() -> 
     assert partner.asked[-1].headers["authorization"] == f"Token {TOKEN}"
     assert ours("GET", "/ocpi/cpo/versions").status == 200
     assert replace(ours, token=TOKEN)("GET", "/ocpi/cpo/versions").status == 401
-
-
-# --- which methods there are -------------------------------------------------------------------------------------
-
-
-@every_url
-def test_a_method_that_the_spec_does_not_define_is_405(endpoint: Endpoint) -> None:
-    """TRA-18, TRA-29, TRA-10: with Allow, and without looking at the body."""
-    nodes = filled()
-    call = caller_of(nodes, endpoint)
-
-    for method in set(METHODS) - DEFINED[endpoint.path]:
-        reply = call(method, url_of(endpoint), raw=b"{")
-        assert reply.outcome == (405, 2000), method
-        assert set(reply.headers["allow"].split(", ")) == DEFINED[endpoint.path] | {"OPTIONS"}
-        assert envelopes.objections(reply.response, nodes.world.clock.now) == []
-
-
-@every_url
-@pytest.mark.parametrize("token", [True, False])
-def test_options_says_what_is_allowed(endpoint: Endpoint, token: bool) -> None:
-    """TRA-18, Q-26."""
-    nodes = pair()
-    call = caller_of(nodes, endpoint) if token else replace(caller_of(nodes, endpoint), token="none")
-
-    answer = call("OPTIONS", url_of(endpoint)).response
-
-    assert (answer.status, answer.body) == (204, b"")
-    assert set(answer.headers["allow"].split(", ")) == DEFINED[endpoint.path] | {"OPTIONS"}

@@ -14,9 +14,10 @@ from chalicelib.adapters.aws import Clients
 from chalicelib.adapters.dynamodb_objects import DynamoObjects
 from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
 from chalicelib.adapters.dynamodb_partners import DynamoPartners
-from chalicelib.node.ports import ObjectStore, Outbox, PartnerStore
+from chalicelib.adapters.dynamodb_quarantine import DynamoQuarantine
+from chalicelib.node.ports import ObjectStore, Outbox, PartnerStore, Quarantine
 from tests.conftest import Stage, create_stack
-from tests.memory import MemoryObjects, MemoryOutbox, MemoryPartners
+from tests.memory import MemoryObjects, MemoryOutbox, MemoryPartners, MemoryQuarantine
 
 BACKENDS = ("memory", "moto", "ministack")
 
@@ -101,6 +102,21 @@ def objects(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) ->
     if request.param == "memory":
         return MemoryObjects()
     return DynamoObjects(stage_of(request.param).table("tariffs"))
+
+
+@pytest.fixture(params=BACKENDS)
+def tokens(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> ObjectStore:
+    """Objects that are found by ``by_uid`` and ``by_auth_id`` too."""
+    if request.param == "memory":
+        return MemoryObjects()
+    return DynamoObjects(stage_of(request.param).table("tokens"))
+
+
+@pytest.fixture(params=BACKENDS)
+def quarantine(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> Quarantine:
+    if request.param == "memory":
+        return MemoryQuarantine()
+    return DynamoQuarantine(stage_of(request.param).table("quarantine"))
 
 
 @pytest.fixture(params=BACKENDS)

@@ -143,6 +143,21 @@ def test_a_window_that_can_hold_nothing_costs_nothing(store: DynamoObjects, call
     assert calls.made() == {}
 
 
+def test_finding_by_another_key_costs_two_calls_and_finding_nothing_one(stage: Stage, calls: Calls) -> None:
+    store = DynamoObjects(stage.table("tokens"))
+    store.create([make(f"K{n}", keys={"by_auth_id": "NL-1"}) for n in range(3)])
+    calls.made()
+
+    assert len(store.find("by_auth_id", "NL-1")) == 3
+    assert calls.made() == {"Query": 1, "BatchGetItem": 1}
+
+    assert store.find("by_auth_id", "NL-2") == []
+    assert calls.made() == {"Query": 1}
+
+    assert store.find("by_auth_id", "") == []
+    assert calls.made() == {}
+
+
 def test_an_admission_costs_two_calls_and_a_tally_one(stage: Stage, calls: Calls, clock: Clock) -> None:
     store = DynamoPartners(stage.table("partners"), clock)
     partner = Partner("p1", Role.CPO, State.REGISTERED, party=Party("NL", "TNM"))

@@ -58,6 +58,21 @@ class HalfReads:
         return getattr(self._client, name)
 
 
+class Remembering:
+    """A client whose indexes answer for ever what they answered first."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._answer: Any = None
+
+    def query(self, **request: Any) -> Any:
+        self._answer = self._answer or self._client.query(**request)
+        return self._answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
 @pytest.fixture
 def late(stage: Stage) -> LateIndexes:
     return LateIndexes(stage.clients.dynamodb())
@@ -156,6 +171,22 @@ def test_removal_gives_up_with_a_conflict(store: DynamoObjects, late: LateIndexe
         drop(store, "L0000")
 
     assert store.page("all", Window()).total == 5
+
+
+def test_what_an_index_remembers_of_an_object_is_not_believed(stage: Stage) -> None:
+    """It may name an object that has another key by now, or none, or is gone."""
+    store = DynamoObjects(stage.table("tokens"))
+    names = ("stays", "moves", "loses", "goes")
+    store.create([make(name, keys={"by_auth_id": "NL-1"}) for name in names])
+    client = Remembering(stage.clients.dynamodb())
+    late = DynamoObjects(Table(stage.table("tokens").name, lambda: client))
+    assert {each.stored.id for each in late.find("by_auth_id", "NL-1")} == set(names)
+
+    store.put(OURS, make("moves", version=2, keys={"by_auth_id": "NL-2"}))
+    store.put(OURS, make("loses", version=2))
+    drop(store, "goes")
+
+    assert [each.stored.id for each in late.find("by_auth_id", "NL-1")] == ["stays"]
 
 
 def test_what_comes_back_half_done_is_asked_for_again(stage: Stage) -> None:

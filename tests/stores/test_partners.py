@@ -59,6 +59,7 @@ def test_every_fact_about_a_partner_is_kept(partners: PartnerStore, clock: Clock
         "fading": ("hash-2",),
         "shown": "fingerprint",
         "profile": Profile.STRICT,
+        "accept_incomplete_locations": True,
         "problem": "none",
         "updated_at": clock(),
     }
