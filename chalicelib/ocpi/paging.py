@@ -82,6 +82,23 @@ def _date(query: Mapping[str, str], name: str) -> datetime | None:
         raise InvalidParameters(f"{name} {broken} (PAG-21)") from None
 
 
+_LINK: Final = re.compile(r"""<([^<>]*)>((?:\s*;[^,;"'<>]*(?:"[^"]*"|'[^']*')?)*)""")
+_PARAMETER: Final = re.compile(r""";\s*([^\s=;,"']+)\s*=\s*("[^"]*"|'[^']*'|[^,;"'\s]+)""")
+_LONGEST_LINK: Final = 8192
+
+
+def next_link(header: str) -> str | None:
+    """The URL of the next page in a ``Link`` header, as it is written there; None on the last page (PAG-15).
+
+    One of several links, in either kind of quotes or none, with other parameters around (RFC 8288, Q-24).
+    """
+    for url, parameters in _LINK.findall(header[:_LONGEST_LINK]):
+        found = [value.strip("\"'") for name, value in _PARAMETER.findall(parameters) if name.lower() == "rel"]
+        if found and "next" in found[0].lower().split():
+            return str(url).strip() or None
+    return None
+
+
 def page_headers(page: Page, window: Window, url: str, query: Mapping[str, str]) -> dict[str, str]:
     """``X-Total-Count``, ``X-Limit`` and, unless this is the last page, ``Link`` (PAG-06 to PAG-10).
 

@@ -16,7 +16,8 @@ _LONGEST_STEP: Final = 108
 
 def step_of(cdr_id: str) -> str:
     """The id as it stands in the CDR's URL, not encoded yet; shortened where that would be too long (FMT-08)."""
-    if len(quote(cdr_id.lower(), safe="*")) > _LONGEST_STEP:
+    # Dots alone are no step of their own: clients resolve them away.
+    if cdr_id in (".", "..") or len(quote(cdr_id.lower(), safe="*")) > _LONGEST_STEP:
         return f"sha256-{hashlib.sha256(cdr_id.lower().encode()).hexdigest()[:40]}"
     return cdr_id
 

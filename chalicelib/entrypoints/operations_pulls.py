@@ -1,0 +1,46 @@
+"""The host's side of pulling: crawl a partner's list now, and see how far that is."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
+from chalicelib.node.pulls import Pull
+from chalicelib.ocpi.errors import InvalidParameters
+from chalicelib.ocpi.types import format_date_time
+
+
+def _start(ask: Ask) -> Reply:
+    full = ask.request.query.get("full", "no")
+    if full not in ("yes", "no"):
+        raise InvalidParameters("full is yes or no")
+    pull = ask.company.puller.start(ask.partner, ask.module.identifier, full=full == "yes")
+    return Reply(_shown(pull), 202)
+
+
+def _pulls(ask: Ask) -> Reply:
+    return Reply({"pulls": [_shown(pull) for pull in ask.company.outside.pulls.of(ask.partner.id)]})
+
+
+def _shown(pull: Pull) -> dict[str, Any]:
+    moments = ("began_at", "updated_at", "completed_at", "full_at")
+    return {
+        "module": pull.module,
+        "state": pull.state,
+        "is_full": pull.is_full,
+        "pages": pull.page,
+        "total": pull.total,
+        "received": pull.received,
+        "taken": pull.taken,
+        "refused": pull.refused,
+        "problem": pull.problem,
+        **{name: (moment and format_date_time(moment)) for name in moments for moment in [getattr(pull, name)]},
+    }
+
+
+_PARTNER: Final = f"{ROOT}/partners/{{partner}}"
+
+OPERATIONS: Final = (
+    Operation("GET", f"{_PARTNER}/pulls", "How far we are with the lists that they serve", _pulls),
+    Operation("POST", f"{_PARTNER}/pull/{{module}}", "Crawl a list of theirs now", _start, query=("full",)),
+)

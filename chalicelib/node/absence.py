@@ -1,0 +1,80 @@
+"""What a complete crawl did not list any more: gone, if the next complete crawl does not list it either.
+
+Objects are never deleted for it, and nothing happens where too many would vanish at once: that is a partner's mistake
+more often than its will. Rules PAG-25, TAR-15; Q-28.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from chalicelib.node.attempts import Sleep, repeated
+from chalicelib.node.ports import ObjectStore, Stored, theirs
+from chalicelib.node.pulls import digest_of
+from chalicelib.ocpi.parties import Party
+from chalicelib.ocpi.types import format_date_time
+
+_LOG = logging.getLogger(__name__)
+
+GONE_AFTER: Final = 2
+"""Complete crawls in a row that did not list an object."""
+MOST_VANISHED: Final = 0.2
+"""Of what a partner has; more than that is taken for a mistake."""
+_FEW: Final = 5
+"""So few may vanish whatever their share."""
+_AT_A_TIME: Final = 100
+
+
+def is_gone(stored: Stored) -> bool:
+    """Whether the owner lists the object no longer."""
+    return int(stored.aside.get("absent_pulls", 0)) >= GONE_AFTER
+
+
+class Absence:
+    """The objects of one module that their owners do not list."""
+
+    def __init__(self, store: ObjectStore, sleep: Sleep) -> None:
+        self._store = store
+        self._sleep = sleep
+
+    def note(self, owner: Party, seen: Collection[bytes], crawl: str, now: datetime) -> str | None:
+        """Remember what this crawl has not seen, and what it has seen again; why not, where too much would vanish.
+
+        A crawl counts once, however often this is asked.
+        """
+        known = [each for each in self._all(owner) if not each.aside.get("deleted_at")]
+        absent = [each.id for each in known if digest_of(each.id) not in seen]
+        if len(absent) > max(_FEW, MOST_VANISHED * len(known)):
+            problem = f"{len(absent)} of {len(known)} are not listed any more: taken for a mistake, nothing was hidden"
+            _LOG.error("%s: %s", owner, problem)
+            return problem
+        back = [each.id for each in known if digest_of(each.id) in seen and "absent_since" in each.aside]
+        for object_id in absent:
+            self._mark(owner, object_id, crawl, now, is_absent=True)
+        for object_id in back:
+            self._mark(owner, object_id, crawl, now, is_absent=False)
+        return None
+
+    def _all(self, owner: Party) -> Iterator[Stored]:
+        after: str | None = None
+        while found := self._store.received(theirs(owner), after, _AT_A_TIME):
+            yield from found
+            after = found[-1].id
+
+    def _mark(self, owner: Party, object_id: str, crawl: str, now: datetime, *, is_absent: bool) -> None:
+        def attempt() -> None:
+            stored = self._store.get(theirs(owner), object_id)
+            if stored is None or (is_absent and stored.aside.get("absent_in") == crawl):
+                return
+            kept = {name: value for name, value in stored.aside.items() if not name.startswith("absent_")}
+            times = int(stored.aside.get("absent_pulls", 0)) + 1
+            since = stored.aside.get("absent_since", format_date_time(now))
+            marks: dict[str, Any] = {"absent_since": since, "absent_pulls": times, "absent_in": crawl}
+            aside = kept | (marks if is_absent else {})
+            self._store.put(theirs(owner), replace(stored, version=stored.version + 1, aside=aside))
+
+        repeated(attempt, self._sleep)

@@ -1,0 +1,210 @@
+"""What becomes of a partner's object that reaches us, pushed or pulled: merged with what we hold, and kept.
+
+Rules TRA-21, TRA-22, TRA-26, LOC-14, LOC-23; Q-29, Q-32, Q-68.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from chalicelib.node.attempts import Sleep, repeated
+from chalicelib.node.bodies import encoded
+from chalicelib.node.incoming import Addressed, Push, aside_after, capped, is_older, patch_of, put_of
+from chalicelib.node.leniency import Tallies, count
+from chalicelib.node.partners import Partner
+from chalicelib.node.ports import ObjectStore, Stored, is_storable, theirs
+from chalicelib.ocpi.errors import InvalidParameters, NotFound
+from chalicelib.ocpi.module import Module
+from chalicelib.ocpi.parties import Party
+from chalicelib.ocpi.parts import Json, difference, find, replaced, touched
+from chalicelib.ocpi.reading import Deviation, parse
+from chalicelib.ocpi.types import format_date_time
+
+Remarks = tuple[Deviation, ...]
+
+Elsewhere = Callable[[Party, Json | None, Json], Json | None]
+"""What an object is after a push, given what it was before, where another module knows better; else None."""
+
+
+def nothing_known(_owner: Party, _before: Json | None, _whole: Json) -> None:
+    """Of most objects we know nothing from elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of a push."""
+
+    is_new: bool
+    remarks: Remarks = ()
+    """What the partner should not have done."""
+
+
+class Keeper:
+    """The partners' objects of one module."""
+
+    def __init__(
+        self,
+        module: Module,
+        store: ObjectStore,
+        tallies: Tallies,
+        sleep: Sleep,
+        elsewhere: Elsewhere = nothing_known,
+    ) -> None:
+        self.module = module
+        self._store = store
+        self._tallies = tallies
+        self._sleep = sleep
+        self._elsewhere = elsewhere
+
+    def stored(self, at: Addressed, *, deleted: bool = False) -> Stored | None:
+        """What we hold of the object, one that was deleted only if asked for."""
+        if not is_storable(at.id):
+            return None
+        stored = self._store.get(theirs(at.owner), at.id)
+        return None if stored is None or (stored.aside.get("deleted_at") and not deleted) else stored
+
+    def meant(self, at: Addressed, qualified: str | None = None) -> Stored | None:
+        """What we hold, unless the caller says that another one is meant (Q-51)."""
+        stored, qualifier = self.stored(at), self.module.receiving.qualifier
+        if stored and qualifier and qualified and json.loads(stored.body).get(qualifier) != qualified:
+            return None
+        return stored
+
+    def missing(self, at: Addressed, *, parent: bool = False) -> NotFound:
+        """The error for what we do not hold."""
+        level = self.module.level_of(at.path[:-1]) if parent else at.level
+        return self.module.not_found(f"we have no such {level.model.__name__} of {at.owner}")
+
+    def put(self, partner: Partner, at: Addressed, push: Push, now: datetime) -> Kept:
+        """Create or replace the object or part.
+
+        Raises:
+            NotFound: the parent is unknown (LOC-14).
+        """
+        return repeated(lambda: self._put(partner, at, push, now), self._sleep)
+
+    def _put(self, partner: Partner, at: Addressed, push: Push, now: datetime) -> Kept:
+        stored = self.stored(at, deleted=True)
+        whole = None if stored is None or stored.aside.get("deleted_at") else json.loads(stored.body)
+        if at.path and (whole is None or find(whole, self.module.levels, at.path[:-1]) is None):
+            raise self.missing(at, parent=True)
+        known = None if whole is None else find(whole, self.module.levels, at.path)
+        if stored is not None and known is not None:
+            if self._is_stale(partner, at, stored, known, push, now):
+                return Kept(is_new=False)
+            push = push.keeping(at, known)
+        return Kept(known is None, self._write(at, stored, whole or {}, push, now))
+
+    def take(self, partner: Partner, body: bytes, now: datetime) -> bool:
+        """Keep a whole object that was pulled; whether it was new, or newer than what we hold.
+
+        Raises:
+            InvalidParameters: it is no such object.
+        """
+        at = self._pulled(partner, body)
+        push, stored = put_of(at, body, partner, now), self.stored(at)
+        if stored is not None:
+            known = json.loads(stored.body)
+            push = push.keeping(at, known)
+            says_nothing = push.stamped_by_us and not difference(known, push.part, at.levels)
+            is_known = (says_nothing or push.part == known) and "absent_since" not in stored.aside
+            if is_known or is_older(push, at, stored, known, now):
+                return False
+        kept = self.put(partner, at, push, now)
+        count(self._tallies, partner.id, self.module.identifier, (*push.deviations, *kept.remarks))
+        return True
+
+    def _pulled(self, partner: Partner, body: bytes) -> Addressed:
+        value = parse(body)
+        object_id = value.get(self.module.id_field) if isinstance(value, dict) else None
+        if partner.party is None:
+            raise InvalidParameters("we do not know whose object this is")
+        return Addressed(partner.party, object_id if isinstance(object_id, str) else "", (), self.module.levels)
+
+    def patch(self, partner: Partner, at: Addressed, patch: Json, now: datetime, qualified: str | None) -> Remarks:
+        """Change the given fields of the object or part; the merged whole must be valid.
+
+        Raises:
+            NotFound: there is nothing to change.
+            InvalidParameters: the result would break a rule.
+        """
+        return repeated(lambda: self._patch(partner, at, patch, now, qualified), self._sleep)
+
+    def _patch(self, partner: Partner, at: Addressed, patch: Json, now: datetime, qualified: str | None) -> Remarks:
+        stored = self.meant(at, qualified)
+        whole = None if stored is None else json.loads(stored.body)
+        known = None if whole is None else find(whole, self.module.levels, at.path)
+        if stored is None or known is None:
+            raise self.missing(at)
+        if not at.path:
+            patch = self.module.receiving.patched(known, patch)
+        push = patch_of(at, known, patch, partner, now)
+        if self._is_stale(partner, at, stored, known, push, now):
+            return ()
+        says_nothing = push.stamped_by_us and not difference(known, push.part, at.levels)
+        remarks: Remarks = ()
+        if not says_nothing and push.part != known:
+            remarks = self._write(at, stored, whole or {}, push, now)
+        return (*push.deviations, *remarks)
+
+    def delete(self, at: Addressed, now: datetime) -> None:
+        """Take the object away; we keep it aside for objects that still refer to it (TAR-03, TAR-16).
+
+        Raises:
+            NotFound: there is no such object.
+        """
+        repeated(lambda: self._delete(at, now), self._sleep)
+
+    def _delete(self, at: Addressed, now: datetime) -> None:
+        stored = self.stored(at)
+        if stored is None:
+            raise self.missing(at)
+        aside = {"deleted_at": format_date_time(now)}
+        tombstone = Stored(at.id, stored.body, stored.last_updated, stored.version + 1, aside=aside)
+        self._store.put(theirs(at.owner), tombstone)
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def _is_stale(
+        self, partner: Partner, at: Addressed, stored: Stored, known: Json, push: Push, now: datetime
+    ) -> bool:
+        """Whether the push is older than what we hold: accepted, not applied, counted (Q-32)."""
+        stale = is_older(push, at, stored, known, now)
+        if stale:
+            self._tallies.tally(partner.id, {"stale_ignored": 1})
+        return stale
+
+    def _write(self, at: Addressed, stored: Stored | None, whole: Json, push: Push, now: datetime) -> Remarks:
+        """Writes what the object is after the push, and says what the partner should not have done."""
+        levels = self.module.levels
+        after = replaced(whole, levels, at.path, push.part)
+        after = touched(after, levels, at.path, format_date_time(push.stamp))
+        after, remarks = self.module.receiving.succeeding(whole, after) if whole else (after, ())
+        if known := self._elsewhere(at.owner, whole or None, after):
+            # What we know from elsewhere overtook this push, which is nobody's fault.
+            after, remarks = known, ()
+        stamp, version = capped(push.stamp, now), stored.version + 1 if stored else 1
+        if stored is not None and at.path:
+            stamp = max(stamp, stored.last_updated)
+        aside, keys = aside_after(stored, at, push), self.module.keys_of(after)
+        new = Stored(at.id, encoded(after), stamp, version, aside=aside, keys=keys)
+        self._store.put(theirs(at.owner), self._with_absent_parts(new, whole, after))
+        return remarks
+
+    def _with_absent_parts(self, new: Stored, before: Json, after: Json) -> Stored:
+        """Remembers parts that a whole no longer lists although the spec forbids to delete them (Q-29)."""
+        lasting = [level for level in self.module.levels[1:2] if level.removed]
+        if not lasting:
+            return new
+        level = lasting[0]
+        listed = {part[level.id_field] for part in after.get(level.list_field) or ()}
+        absent = {part[level.id_field]: part for part in before.get(level.list_field) or ()}
+        absent = {**new.aside.get("absent", {}), **absent}
+        absent = {part_id: part for part_id, part in absent.items() if part_id not in listed}
+        aside = {name: value for name, value in new.aside.items() if name != "absent"}
+        if absent:
+            aside["absent"] = absent
+        return replace(new, aside=aside)
