@@ -21,6 +21,27 @@ def delivery_worker(event: SQSEvent) -> None:
     workers.deliveries(event)
 
 
+@app.on_sqs_message(queue=settings.queue_name("command-results"), batch_size=10, name="command_result_worker")
+def command_result_worker(event: SQSEvent) -> None:
+    workers.command_results(event)
+
+
+# One at a time: a batch ends with the slowest of those who are answered, and holds up the lanes of all the others.
+@app.on_sqs_message(queue=settings.queue_name("command-answers.fifo"), batch_size=1, name="command_answer_worker")
+def command_answer_worker(event: SQSEvent) -> None:
+    workers.command_answers(event)
+
+
+@app.on_sqs_message(queue=settings.queue_name("pulls"), batch_size=1, name="pull_worker")
+def pull_worker(event: SQSEvent) -> None:
+    workers.pulls(event)
+
+
+@app.schedule(Rate(1, Rate.HOURS), name="pull_partners", description="Crawl the partners' lists")
+def pull_partners(event: CloudWatchEvent) -> None:
+    workers.pull_partners(event)
+
+
 @app.schedule(Rate(1, Rate.DAYS), name="refresh_endpoints", description="Fetch the partners' endpoints again")
 def refresh_endpoints(event: CloudWatchEvent) -> None:
     workers.refresh_endpoints(event)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from chalicelib.ocpi.module import COMMAND_TYPE
 from chalicelib.ocpi.parties import Party, Role
 
 APP_NAME = "ocpi"
@@ -45,6 +46,12 @@ class Settings:
     open_network: bool
     """Outbound calls may reach loopback and plain http. Only for local runs and tests."""
     page_limit: int
+    session_pause_s: int
+    """Seconds between two pushes of one session."""
+    commands: frozenset[str]
+    """Those that our charge points understand."""
+    command_timeout_s: int
+    """Seconds that a charge point may take to answer a command."""
     required_modules: frozenset[str]
     log_level: str
     console_logs: bool
@@ -67,6 +74,9 @@ class Settings:
             public_url=(env.get("OCPI_PUBLIC_URL") or "").rstrip("/") or None,
             open_network=_flag(env, "OCPI_OPEN_NETWORK"),
             page_limit=_between(env, "OCPI_PAGE_LIMIT", 100, 1, 1000),
+            session_pause_s=_between(env, "OCPI_SESSION_PAUSE_S", 60, 0, 900),
+            commands=_commands(env),
+            command_timeout_s=_between(env, "OCPI_COMMAND_TIMEOUT_S", 60, 1, 900),
             required_modules=frozenset(_words(env.get("OCPI_REQUIRED_MODULES", ""))),
             log_level=(env.get("OCPI_LOG_LEVEL") or "INFO").upper(),
             console_logs=_flag(env, "OCPI_CONSOLE_LOGS"),
@@ -104,6 +114,14 @@ def _roles(text: str) -> frozenset[Role]:
         return frozenset(Role(word) for word in _words(text))
     except ValueError as broken:
         raise SettingsError(f"OCPI_ROLES is {text!r}: give cpo, emsp or cpo,emsp") from broken
+
+
+def _commands(env: Mapping[str, str]) -> frozenset[str]:
+    asked = env.get("OCPI_COMMANDS", ",".join(COMMAND_TYPE))
+    unknown = sorted(set(_words(asked)) - {command.lower() for command in COMMAND_TYPE})
+    if unknown:
+        raise SettingsError(f"OCPI_COMMANDS has {unknown[0]!r}: give some of {','.join(COMMAND_TYPE)}, or nothing")
+    return frozenset(word.upper() for word in _words(asked))
 
 
 def _flag(env: Mapping[str, str], name: str) -> bool:

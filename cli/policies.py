@@ -24,6 +24,7 @@ INDEXES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(OBJECT_TABLES, _LISTS),
     "sessions": (*_LISTS, "by_auth_id"),
     "tokens": (*_LISTS, "by_uid", "by_auth_id"),
+    "commands": ("by_partner",),
 }
 
 
@@ -39,7 +40,12 @@ class Grant:
 
 
 GRANTS: Mapping[str, Grant] = {
-    "api_handler": Grant(reads=("outbox",), writes=(*OBJECT_TABLES, "partners", "quarantine"), sends=("changes",)),
+    # Passes commands on, sets their timers, and takes what an operator says that a charge point did.
+    "api_handler": Grant(
+        reads=("outbox",),
+        writes=(*OBJECT_TABLES, "partners", "quarantine", "commands", "pulls"),
+        sends=("changes", "commands", "command-results", "command-answers.fifo", "pulls"),
+    ),
     # Sends to its own queue too, to look again when it comes before the write.
     "change_worker": Grant(
         reads=(*OBJECT_TABLES, "partners"), sends=("changes", "deliveries.fifo"), receives=("changes",)
@@ -47,10 +53,19 @@ GRANTS: Mapping[str, Grant] = {
     # Notes where a partner keeps a CDR. Sends to its own queue too, what a partner missed while it did not answer.
     "delivery_worker": Grant(
         reads=tuple(table for table in OBJECT_TABLES if table != "cdrs"),
-        writes=("cdrs", "partners", "outbox"),
-        sends=("deliveries.fifo",),
+        writes=("cdrs", "partners", "outbox", "pulls"),
+        sends=("deliveries.fifo", "pulls"),
         receives=("deliveries.fifo",),
     ),
+    "command_result_worker": Grant(
+        writes=("commands",), sends=("command-answers.fifo",), receives=("command-results",)
+    ),
+    "command_answer_worker": Grant(reads=("partners",), writes=("commands",), receives=("command-answers.fifo",)),
+    # Keeps the objects of a page as if they had been pushed.
+    "pull_worker": Grant(
+        writes=(*OBJECT_TABLES, "partners", "quarantine", "pulls"), sends=("pulls",), receives=("pulls",)
+    ),
+    "pull_partners": Grant(reads=("partners",), writes=("pulls",), sends=("pulls",)),
     # Queues again what a partner missed to whom nothing else happened since.
     "refresh_endpoints": Grant(reads=("outbox",), writes=("partners",), sends=("deliveries.fifo",)),
 }

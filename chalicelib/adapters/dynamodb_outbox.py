@@ -18,6 +18,7 @@ _LONGEST_REASON: Final = 500
 
 _SET: Final = (
     "SET #what = :what, #version = :version, #reason = :reason, #failed_at = :failed_at, #expires_at = :expires_at, "
+    "#no_answer = :no_answer, "
     "#first = if_not_exists(#first, :failed_at) ADD #attempts :attempts"
 )
 _NAMES: Final = {
@@ -26,6 +27,7 @@ _NAMES: Final = {
     "#reason": "reason",
     "#failed_at": "failed_at",
     "#expires_at": "expires_at",
+    "#no_answer": "no_answer",
     "#first": "first_failed_at",
     "#attempts": "attempts",
 }
@@ -85,6 +87,7 @@ def _values(failure: Failure) -> Item:
         ":reason": {"S": failure.reason[:_LONGEST_REASON]},
         ":failed_at": {"S": failure.failed_at.isoformat(timespec="microseconds")},
         ":expires_at": {"N": str(expires_at)},
+        ":no_answer": {"BOOL": failure.no_answer},
         ":attempts": {"N": str(failure.attempts)},
     }
 
@@ -105,4 +108,5 @@ def _failure_of(item: Item) -> Failure:
         reason=item["reason"]["S"],
         attempts=int(item["attempts"]["N"]),
         failed_at=datetime.fromisoformat(item["failed_at"]["S"]),
+        no_answer=item.get("no_answer", {}).get("BOOL", False),
     )

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from chalicelib.adapters.dynamodb import Action, Cancelled, Item, Table
 from chalicelib.node.partners import Grant, GrantKind, Partner, State
-from chalicelib.node.ports import Admission, Conflict, PartyTaken
+from chalicelib.node.ports import Admission, Conflict, OperatorKey, PartyTaken
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.parties import Party, Role
 from chalicelib.ocpi.reading import Profile
@@ -106,18 +106,19 @@ class DynamoPartners:
         item = self._table.get(_key("tally", partner_id)) or {}
         return {name: int(value["N"]) for name, value in item.items() if "N" in value}
 
-    def operator_key(self, key_hash: str) -> str | None:
-        """The name of the operator key with this hash, or None."""
+    def operator_key(self, key_hash: str) -> OperatorKey | None:
+        """The operator key with this hash, or None."""
         item = self._table.get(_key("operator", key_hash))
-        return item["name"]["S"] if item else None
+        return _operator_key(item) if item else None
 
-    def save_operator_key(self, key_hash: str, name: str) -> None:
+    def save_operator_key(self, key_hash: str, key: OperatorKey) -> None:
         """Let this key in."""
-        self._table.write("put_item", Item=_key("operator", key_hash) | {"name": {"S": name}})
+        roles: Item = {"roles": {"SS": sorted(key.roles)}} if key.roles else {}
+        self._table.write("put_item", Item=_key("operator", key_hash) | {"name": {"S": key.name}} | roles)
 
-    def operator_keys(self) -> dict[str, str]:
-        """The names of all operator keys by their hash."""
-        return {item["sk"]["S"]: item["name"]["S"] for item in self._under("operator")}
+    def operator_keys(self) -> dict[str, OperatorKey]:
+        """All operator keys by their hash."""
+        return {item["sk"]["S"]: _operator_key(item) for item in self._under("operator")}
 
     def remove_operator_key(self, key_hash: str) -> None:
         """Let this key in no longer."""
@@ -238,3 +239,7 @@ def _grant_item(grant: Grant) -> Item:
 
 def _grant_of(item: Item) -> Grant:
     return Grant(**_facts(item["body"]["S"], Grant))
+
+
+def _operator_key(item: Item) -> OperatorKey:
+    return OperatorKey(item["name"]["S"], frozenset(item.get("roles", {}).get("SS", ())))

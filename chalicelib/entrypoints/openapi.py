@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.modules import MODULES
+from chalicelib.modules.commands.objects import RESULT
 from chalicelib.modules.tokens.authorize import Ruling
 from chalicelib.modules.tokens.objects import TOKEN_TYPE
 from chalicelib.ocpi.parties import Role
@@ -26,6 +27,7 @@ _QUERY: Final = {
     "date_to": {"description": "changed before then", "schema": _TEXT | {"format": "date-time"}},
     "after": {"description": "go on behind the object with this id", "schema": _TEXT},
     "partner": {"description": "the partner, by its id, whose object or list this is", "schema": _TEXT},
+    "full": {"description": "everything, not only what has changed", "schema": {"enum": ["yes", "no"]}},
     "fetch": {"description": "ask the partner for it", "schema": {"enum": ["yes"]}},
     "push": {
         "description": "tell partners nothing: they find the objects with their next pull",
@@ -93,6 +95,19 @@ def _schemas() -> dict[str, Any]:
         "Object": {"anyOf": [{"$ref": f"#/components/schemas/{model.__name__}"} for model in models]},
         "List": {"type": "array", "items": {"anyOf": whole}},
         "Error": _object({"error": _TEXT, "details": {"type": "array"}}, ["error"]),
+        "CommandRequest": _object(
+            {
+                "token_uid": _TEXT,
+                "location_id": _TEXT,
+                "evse_uid": _TEXT,
+                "connector_id": _TEXT,
+                "session_id": _TEXT,
+                "reservation_id": {"type": "integer"},
+                "expiry_date": _TEXT | {"format": "date-time"},
+            },
+            [],
+        ),
+        "CommandResponse": _object({"result": {"enum": list(RESULT)}}, ["result"]),
         "AuthorizeRequest": _object(
             {
                 "uid": _TEXT,

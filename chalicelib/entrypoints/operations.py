@@ -11,7 +11,7 @@ from chalicelib.modules import MODULES
 from chalicelib.node.own import OwnObjects
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import is_storable
-from chalicelib.ocpi.errors import InvalidParameters, NotFound
+from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
 from chalicelib.ocpi.http import Request
 from chalicelib.ocpi.module import Module
 from chalicelib.ocpi.parties import Party
@@ -22,6 +22,12 @@ ROOT: Final = "/operator"
 _LONGEST_TEXT: Final = 255
 
 
+class Forbidden(ClientError):
+    """The key is good, but not for this."""
+
+    http_status = 403
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """An authenticated request of the host."""
@@ -30,6 +36,17 @@ class Ask:
     request: Request
     steps: Mapping[str, str]
     """The URL's variable segments, decoded."""
+    roles: frozenset[str] = frozenset()
+    """What the bearer's key is good for beyond what every key is."""
+
+    def require(self, role: str, why: str) -> None:
+        """Nothing, if the bearer's key has this role.
+
+        Raises:
+            Forbidden: it has not.
+        """
+        if role not in self.roles:
+            raise Forbidden(f"{why}; create a key for it with: python -m cli keys create NAME --role {role}")
 
     @property
     def json(self) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
 from chalicelib.modules.locations.view import for_drivers
+from chalicelib.node.absence import is_gone
 from chalicelib.node.own import Kept
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import LONGEST_ID, OURS, ObjectStore, Stored, is_storable, theirs
@@ -118,12 +119,12 @@ def _received_one(ask: Ask) -> Reply:
 
 
 def _shown(ask: Ask, partner: Partner, stored: Stored) -> Any:
-    """The object as the host asked to see it; None if it was deleted, or if drivers may not see it."""
+    """The object as the host asked to see it; None if it was deleted, or if drivers may not see it (Q-28)."""
     if stored.aside.get("deleted_at"):
         return None
     value = json.loads(stored.body)
     if ask.request.query.get("view") == "drivers" and ask.module.identifier is ModuleID.LOCATIONS:
-        return for_drivers(value, partner.business_details)
+        return None if is_gone(stored) else for_drivers(value, partner.business_details)
     return value
 
 

@@ -10,8 +10,15 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from chalicelib.bootstrap import Company
-from chalicelib.entrypoints import operations_charging, operations_objects, operations_partners
+from chalicelib.entrypoints import (
+    operations_charging,
+    operations_commands,
+    operations_objects,
+    operations_partners,
+    operations_pulls,
+)
 from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
+from chalicelib.node.ports import OperatorKey
 from chalicelib.ocpi.errors import (
     BodyTooLarge,
     ClientError,
@@ -41,6 +48,8 @@ OPERATIONS: Final = (
     Operation("GET", f"{ROOT}/openapi.json", "This description", _openapi),
     *operations_partners.OPERATIONS,
     *operations_charging.OPERATIONS,
+    *operations_commands.OPERATIONS,
+    *operations_pulls.OPERATIONS,
     *operations_objects.OPERATIONS,
 )
 
@@ -53,11 +62,11 @@ def paths() -> tuple[str, ...]:
 def answer(company: Company, request: Request) -> Response:
     """The answer to a request of the host; never an exception."""
     try:
-        _authenticate(company, request)
+        roles = _authenticated(company, request).roles
         operation, steps = _operation(request)
         if len(request.body) > _LARGEST_BODY:
             raise BodyTooLarge(f"the body is larger than {_LARGEST_BODY} bytes")
-        reply = operation.handler(Ask(company, request, steps))
+        reply = operation.handler(Ask(company, request, steps, roles))
     except OcpiError as error:
         return _json(_http_status(error), {"error": str(error), "details": []}, error.headers)
     except Exception:  # noqa: BLE001 - the edge: whatever happened, the host gets an answer
@@ -70,16 +79,18 @@ class _NotAllowed(ClientError):
     http_status = 401
 
 
-def _authenticate(company: Company, request: Request) -> None:
-    """Lets the bearer of an operator key pass.
+def _authenticated(company: Company, request: Request) -> OperatorKey:
+    """The operator key that the request bears.
 
     Raises:
         _NotAllowed: there is no key, or not one of ours.
     """
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     digest = hashlib.sha256(key.strip().encode(errors="replace")).hexdigest()
-    if scheme.lower() != "bearer" or company.outside.partners.operator_key(digest) is None:
+    found = company.outside.partners.operator_key(digest) if scheme.lower() == "bearer" else None
+    if found is None:
         raise _NotAllowed("send 'Authorization: Bearer <operator key>'; create one with: python -m cli keys create")
+    return found
 
 
 def _operation(request: Request) -> tuple[Operation, dict[str, str]]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from uuid import uuid4
 
 from chalice.app import CloudWatchEvent, SQSEvent
 
 from chalicelib.adapters.sqs import announcements_in, delivery_in
+from chalicelib.adapters.sqs_commands import UnreadableResult, answer_in, result_in
+from chalicelib.adapters.sqs_pulls import step_in
 from chalicelib.entrypoints.running import company, telemetry
+from chalicelib.ocpi.errors import ClientError
+
+_LOG = logging.getLogger(__name__)
 
 
 def changes(event: SQSEvent) -> None:
@@ -22,6 +28,38 @@ def deliveries(event: SQSEvent) -> None:
     """Tell partners what changed."""
     with telemetry().event("deliveries", uuid4().hex):
         company().deliverer.deliver([delivery_in(record.body) for record in event])
+
+
+def command_results(event: SQSEvent) -> None:
+    """Take what charge points answered, and the timers of those that did not."""
+    with telemetry().event("command_results", uuid4().hex):
+        for record in event:
+            try:
+                company().results.take(result_in(record.body))
+            except (UnreadableResult, ClientError) as useless:
+                # The host's mistake: another try cannot mend it, and must not hold up the others.
+                _LOG.error("a result in the queue was not taken: %s", useless)
+
+
+def command_answers(event: SQSEvent) -> None:
+    """Post a result to whoever asked. What fails here is our own: SQS repeats it, and nothing is posted twice."""
+    with telemetry().event("command_answers", uuid4().hex):
+        for record in event:
+            company().results.post(answer_in(record.body))
+
+
+def pulls(event: SQSEvent) -> None:
+    """Fetch the next page of a crawl; one at a time, for a page of objects takes its time to keep."""
+    with telemetry().event("pulls", uuid4().hex):
+        for record in event:
+            company().puller.step(step_in(record.body))
+
+
+def pull_partners(_event: CloudWatchEvent) -> None:
+    """Begin to crawl every list whose turn has come."""
+    with telemetry().event("pull_partners", uuid4().hex):
+        for partner in company().outside.partners.all():
+            company().puller.tend(partner)
 
 
 def refresh_endpoints(_event: CloudWatchEvent) -> None:

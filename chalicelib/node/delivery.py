@@ -7,6 +7,7 @@ CDR-21, TAR-14, TOK-19.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -33,14 +34,18 @@ from chalicelib.node.ports import (
 from chalicelib.node.telemetry import Observer
 from chalicelib.node.visibility import may_see
 from chalicelib.ocpi.envelope import accepted, code_of, opened
-from chalicelib.ocpi.errors import OcpiError, UnableToUseApi
+from chalicelib.ocpi.errors import OcpiError, UnableToUseApi, Unreachable
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import Module, ModuleID
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Json, Path, find
 
+_LOG = logging.getLogger(__name__)
+
 RefreshEndpoints = Callable[[Partner], Partner]
 """Fetches a partner's endpoints again and answers with the partner as it then is (VER-13)."""
+Back = Callable[[Partner], None]
+"""Told when a partner answers again that had missed something: it may have had something to tell us, too (OFF-04)."""
 
 _MOST_AGAIN: Final = 10
 _PAUSES_MIN: Final = (1, 5, 30)
@@ -71,6 +76,7 @@ class Deliverer:
         clock: Callable[[], datetime],
         sleep: Sleep,
         refresh: RefreshEndpoints,
+        back: Back,
     ) -> None:
         self._our_party = our_party
         self._modules = modules
@@ -83,6 +89,7 @@ class Deliverer:
         self._clock = clock
         self._sleep = sleep
         self._refresh = refresh
+        self._back = back
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Tell each partner about each object once, however many of these deliveries name it."""
@@ -99,7 +106,7 @@ class Deliverer:
 
     def _tell_all(self, partner: Partner, news: Mapping[Object, Sequence[Announcement]]) -> None:
         missed = {object_of(failure.announcement): failure for failure in self._outbox.of(partner.id)}
-        reached = False
+        was_away, reached = any(failure.no_answer for failure in missed.values()), False
         for about, announcements in news.items():
             module, object_id = about
             if module in partner.endpoints:
@@ -107,6 +114,8 @@ class Deliverer:
                 reached |= self._tell(partner, self._modules[module], object_id, announcements, missed.pop(about, None))
         if reached:
             self._queue_again(partner, missed.values())
+        if reached and was_away:
+            self._back(partner)
 
     def _queue_again(self, partner: Partner, missed: Iterable[Failure]) -> None:
         """Those whose pause is over, the oldest first and a few at a time: each that arrives brings the next."""
@@ -139,7 +148,9 @@ class Deliverer:
                 for announcement in news:
                     self._tell_part(partner, module, stored, announcement)
         except OcpiError as failed:
-            self._outbox.record(Failure(partner.id, delivery.announcement, str(failed), 1, self._clock()))
+            no_answer = isinstance(failed, Unreachable)
+            failure = Failure(partner.id, delivery.announcement, str(failed), 1, self._clock(), no_answer=no_answer)
+            self._outbox.record(failure)
             return False
         if missed:
             self._outbox.settle(delivery)
@@ -159,11 +170,11 @@ class Deliverer:
         endpoint = partner.endpoints[module.identifier]
         response = self._outbound.send(partner, module.identifier, "POST", endpoint, stored.body)
         _expect_taken(response, "POST")
-        posted = {
-            "partner": partner.id,
-            "at": self._clock().isoformat(),
-            "url": _location(endpoint, response),
-        }
+        url = _location(endpoint, response)
+        if url is None:
+            _LOG.warning("partner %s took %s %r and gave no URL for it", partner.id, module.identifier, stored.id)
+            self._partners.tally(partner.id, {f"{module.identifier}_without_url": 1})
+        posted = {"partner": partner.id, "at": self._clock().isoformat(), "url": url}
         repeated(lambda: self._note(module, stored.id, posted), self._sleep)
 
     def _note(self, module: Module, object_id: str, posted: Mapping[str, str | None]) -> None:

@@ -140,7 +140,8 @@ def capped(stamp: datetime, now: datetime) -> datetime:
 def aside_after(stored: Stored | None, at: Addressed, push: Push) -> dict[str, Any]:
     """What we know beside the body after this push: which stamps to distrust is forgotten where it is replaced."""
     before = dict(stored.aside) if stored else {}
-    before.pop("deleted_at", None)
+    for outlived in ("deleted_at", "absent_since", "absent_pulls", "absent_in"):
+        before.pop(outlived, None)
     here, marks = _mark(at.path), set(before.pop("unsure_stamps", ()))
     below = {mark for mark in marks if push.is_whole and (not at.path or mark.startswith(f"{here}/"))}
     marks = marks - below - {here} | push.unsure

@@ -143,6 +143,15 @@ class Admission:
     partner: Partner
 
 
+@dataclass(frozen=True, slots=True)
+class OperatorKey:
+    """A key to the operator API, known by its hash alone."""
+
+    name: str
+    roles: frozenset[str] = frozenset()
+    """What its holder may do beyond what every holder may, such as ``help-desk``."""
+
+
 class PartnerStore(Protocol):
     """Our partners, the tokens we issued to them, and what we counted about them."""
 
@@ -174,14 +183,14 @@ class PartnerStore(Protocol):
     def tallies(self, partner_id: str) -> dict[str, int]:
         """The partner's counters."""
 
-    def operator_key(self, key_hash: str) -> str | None:
-        """The name of the operator key with this hash, or None."""
+    def operator_key(self, key_hash: str) -> OperatorKey | None:
+        """The operator key with this hash, or None."""
 
-    def save_operator_key(self, key_hash: str, name: str) -> None:
+    def save_operator_key(self, key_hash: str, key: OperatorKey) -> None:
         """Let this key in."""
 
-    def operator_keys(self) -> dict[str, str]:
-        """The names of all operator keys by their hash."""
+    def operator_keys(self) -> dict[str, OperatorKey]:
+        """All operator keys by their hash."""
 
     def remove_operator_key(self, key_hash: str) -> None:
         """Let this key in no longer."""
@@ -242,6 +251,8 @@ class Failure:
     reason: str
     attempts: int
     failed_at: datetime
+    no_answer: bool = False
+    """Nobody answered, so the partner may have been unable to tell us anything either."""
 
 
 class Outbox(Protocol):

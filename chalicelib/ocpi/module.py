@@ -29,6 +29,10 @@ class ModuleID(StrEnum):
     TOKENS = "tokens"
 
 
+COMMAND_TYPE: Final = ("RESERVE_NOW", "START_SESSION", "STOP_SESSION", "UNLOCK_CONNECTOR")
+"""What charge points can be asked to do. Spec: mod_commands.md 4.2."""
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """One depth of a module's objects: the object itself, or a part that has a URL of its own."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from threading import Lock
 from types import MappingProxyType
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -127,6 +128,17 @@ def _too_deep(body: bytes) -> Exception:
     return InvalidParameters("the body nests too deeply")
 
 
+_BUILDING: Final = Lock()
+
+
+def built(model: type[M]) -> type[M]:
+    """The model, ready to read: pydantic builds one at its first use, and wrongly if two threads are the first."""
+    if not model.__pydantic_complete__:
+        with _BUILDING:
+            model.model_rebuild()
+    return model
+
+
 Unknown = Literal["keep", "drop"]
 """What becomes of fields that the spec does not know: kept beside the rest, or dropped and named (TRA-37, Q-22)."""
 
@@ -148,7 +160,7 @@ def read(
     """
     value = parse(body)
     try:
-        return Reading(model.model_validate_json(body, context=Tolerance.PEDANTIC, extra="allow"))
+        return Reading(built(model).model_validate_json(body, context=Tolerance.PEDANTIC, extra="allow"))
     except ValidationError:
         return read_value(model, value, profile, now, stand_ins=stand_ins)
 
@@ -167,6 +179,7 @@ def read_value(
     Raises:
         InvalidParameters: it breaks the spec's rules.
     """
+    model = built(model)
     deviations: list[Deviation] = []
     filled: set[Loc] = set()
     for _ in range(_MOST_ROUNDS):

@@ -17,10 +17,10 @@ from chalicelib.modules.tokens.authorize import Decide, ruling_of
 from chalicelib.modules.tokens.interface import TOKENS, normal_form
 from chalicelib.modules.tokens.objects import AuthorizationInfo
 from chalicelib.node.bodies import dumped, encoded
+from chalicelib.node.leniency import count
 from chalicelib.node.outbound import Outbound, object_url
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import OURS, Found, ObjectStore, PartnerStore, owner_of
-from chalicelib.node.receiver import count
 from chalicelib.ocpi.envelope import opened
 from chalicelib.ocpi.errors import InvalidParameters, NotEnoughInformation, OcpiError, Unreachable
 from chalicelib.ocpi.http import Response
@@ -53,8 +53,10 @@ class Verdict:
     """Where the eMSP allows it, as far as it says so."""
 
     @property
-    def auth_method(self) -> str:
-        """What the session and the CDR have to say about how the driver was let in (SES-13)."""
+    def auth_method(self) -> str | None:
+        """How the driver was let in, for the session and the CDR (SES-13); None if nobody was asked."""
+        if self.decided_by == "nobody":
+            return None
         return "WHITELIST" if self.decided_by in ("whitelist", "offline") else "AUTH_REQUEST"
 
 

@@ -14,14 +14,14 @@ from pydantic import field_validator
 from chalicelib.modules.tokens.interface import TOKENS, normal_form
 from chalicelib.modules.tokens.objects import ALLOWED, TOKEN_TYPE, LocationReferences
 from chalicelib.node.bodies import dumped, encoded
+from chalicelib.node.leniency import Tallies, count
 from chalicelib.node.ports import OURS, ObjectStore, Stored, is_storable, theirs
-from chalicelib.node.receiver import Tallies, count
 from chalicelib.node.router import Call, Endpoint, version_root
 from chalicelib.ocpi.envelope import success
 from chalicelib.ocpi.errors import InvalidParameters, NotEnoughInformation, NotFound, UnknownLocation
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.parts import Json
-from chalicelib.ocpi.reading import Deviation, Profile, parse, read_value
+from chalicelib.ocpi.reading import Deviation, Profile, built, parse, read_value
 from chalicelib.ocpi.types import DisplayText, Many, OcpiObject, OneOf, breach
 
 DEFAULT_TYPE: Final = "RFID"
@@ -163,7 +163,7 @@ def _existing(field: str, asked: Json, known: Iterable[str]) -> Json:
 
 def ruling_of(stored: Stored) -> Ruling:
     """What the host says about the token; by default nothing."""
-    return Ruling.model_validate(stored.aside.get("authorization", {}), context=Profile.LENIENT.level)
+    return built(Ruling).model_validate(stored.aside.get("authorization", {}), context=Profile.LENIENT.level)
 
 
 def _type_asked(call: Call) -> tuple[str, tuple[Deviation, ...]]:

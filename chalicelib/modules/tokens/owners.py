@@ -20,9 +20,11 @@ class TokenOwners:
         Raises:
             InvalidParameters: no partner has such a token, or several have.
         """
-        found = {owner_of(each.owner) for each in self._tokens.find("by_auth_id", str(whole["auth_id"]))}
-        parties = sorted(party for party in found if party is not None)
+        found = self._tokens.find("by_auth_id", str(whole["auth_id"]))
+        # One that came with a command only, or was withdrawn, counts where there is no other (Q-55).
+        pushed = [each for each in found if not each.stored.aside.get("deleted_at")]
+        parties = sorted({party for each in pushed or found if (party := owner_of(each.owner)) is not None})
         if len(parties) == 1:
             return parties[0]
         known = f"{', '.join(map(str, parties))} all have" if parties else "no partner has sent us"
-        raise InvalidParameters(f"auth_id: {known} a token of this contract; say whom it is for with ?partner=")
+        raise InvalidParameters(f"auth_id: {known} a token of this contract; say whom it is for (?partner=, or --for)")

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from chalicelib.node.leniency import Tallies
 from chalicelib.node.partners import State
-from chalicelib.node.receiver import Tallies
 from chalicelib.node.router import Call, Endpoint, tree, version_root
 from chalicelib.ocpi.envelope import success
 from chalicelib.ocpi.http import Response

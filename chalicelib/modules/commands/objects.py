@@ -1,0 +1,76 @@
+"""The objects of the Commands chapter: four requests, and the answer that each gets twice. Spec: mod_commands.md 3."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from chalicelib.modules.tokens.objects import Token
+from chalicelib.ocpi.reading import StandIns
+from chalicelib.ocpi.types import DateTime, Int, OcpiObject, OneOf, Text, Url
+
+RESULT: Final = ("NOT_SUPPORTED", "REJECTED", "ACCEPTED", "TIMEOUT", "UNKNOWN_SESSION")
+
+LocationId = Annotated[str, Text(39, least=1)]
+EvseUid = Annotated[str, Text(39, least=1)]
+
+
+class CommandResponse(OcpiObject):
+    """What became of a command: at the CPO, then at the charge point. Spec: mod_commands.md 3.1."""
+
+    result: Annotated[str, OneOf(RESULT, otherwise="REJECTED")]
+
+
+class ReserveNow(OcpiObject):
+    """Keep an EVSE free for a driver until ``expiry_date``. Spec: mod_commands.md 3.2.
+
+    The same ``reservation_id`` at the same location replaces a reservation.
+    """
+
+    response_url: Url
+    token: Token
+    expiry_date: DateTime
+    reservation_id: Int
+    location_id: LocationId
+    evse_uid: EvseUid | None = None
+
+
+class StartSession(OcpiObject):
+    """Start charging for a driver. Spec: mod_commands.md 3.3."""
+
+    response_url: Url
+    token: Token
+    location_id: LocationId
+    evse_uid: EvseUid | None = None
+
+
+class StopSession(OcpiObject):
+    """Stop charging. Spec: mod_commands.md 3.4."""
+
+    response_url: Url
+    session_id: Annotated[str, Text(36, least=1)]
+
+
+class UnlockConnector(OcpiObject):
+    """Let go of a cable that is stuck; for help desks only. Spec: mod_commands.md 3.5, 4.2."""
+
+    response_url: Url
+    location_id: LocationId
+    evse_uid: EvseUid
+    connector_id: Annotated[str, Text(36, least=1)]
+
+
+REQUESTS: Final[dict[str, type[OcpiObject]]] = {
+    "RESERVE_NOW": ReserveNow,
+    "START_SESSION": StartSession,
+    "STOP_SESSION": StopSession,
+    "UNLOCK_CONNECTOR": UnlockConnector,
+}
+"""What the body of each command is. Spec: mod_commands.md 2.1.1."""
+
+TOKEN_STAND_INS: Final[StandIns] = {
+    ("token", "type"): "OTHER",
+    ("token", "issuer"): "",
+    ("token", "valid"): True,
+    ("token", "whitelist"): "NEVER",
+}
+"""What a token lacks that is sent with a command only: some eMSPs send no more than who the driver is (Q-55)."""

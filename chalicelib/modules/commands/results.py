@@ -1,0 +1,143 @@
+"""What a charge point did, on its way to whoever asked: the first result counts, and is posted once.
+
+Results come from the host's back end, from the operator API, and from the timer that was set when the command came.
+Taking a result and posting it are two steps with a queue between them, so that a partner whose ``response_url`` hangs
+holds up nobody else. Each step is a conditional write: however often a step is repeated, there is one result and one
+POST. Rules CMD-04, CMD-05, CMD-14; Q-56, Q-59.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from chalicelib.modules.commands.objects import RESULT
+from chalicelib.node.attempts import Sleep, repeated
+from chalicelib.node.bodies import encoded
+from chalicelib.node.commands import Command, CommandQueues, CommandStore, Posting, Result, Side
+from chalicelib.node.outbound import Outbound
+from chalicelib.node.partners import Partner
+from chalicelib.node.ports import PartnerStore, is_storable
+from chalicelib.ocpi.envelope import accepted, code_of
+from chalicelib.ocpi.errors import InvalidParameters, NotFound, OcpiError, Unreachable
+from chalicelib.ocpi.module import ModuleID
+
+_LANES: Final = 8
+"""How many results of one partner are posted side by side."""
+BROKE_OFF: Final = "we broke off while posting it: it may have arrived, and is not posted again"
+
+
+class Results:
+    """The charge points' side of the commands that partners sent us."""
+
+    def __init__(
+        self,
+        commands: CommandStore,
+        partners: PartnerStore,
+        queues: CommandQueues,
+        outbound: Outbound,
+        clock: Callable[[], datetime],
+        sleep: Sleep,
+    ) -> None:
+        self._commands = commands
+        self._partners = partners
+        self._queues = queues
+        self._outbound = outbound
+        self._clock = clock
+        self._sleep = sleep
+
+    def take(self, result: Result) -> Command:
+        """The command after this result: the first one counts, every other is only remembered.
+
+        Raises:
+            NotFound: we were sent no such command.
+            InvalidParameters: it is none of the results that there are.
+        """
+        if result.result not in RESULT:
+            raise InvalidParameters(f"result is one of {', '.join(RESULT)}")
+        command = repeated(lambda: self._take(result), self._sleep)
+        if command.result is not None and command.posting is Posting.NONE:
+            # Also when this result is a repeat: whoever took the first one may have failed before it said so.
+            self._queues.answer(command.id, _lane(command))
+        return command
+
+    def _take(self, result: Result) -> Command:
+        command = self._commands.get(result.command_id) if is_storable(result.command_id) else None
+        if command is None or command.side is not Side.RECEIVED:
+            raise NotFound("no partner has sent us such a command")
+        is_late = command.result is not None or command.answer != "ACCEPTED"
+        if is_late and result.source == "timer":
+            return command
+        told = f"{result.result} from the {result.source}"
+        if command.answer != "ACCEPTED":
+            after = command.with_(self._clock(), f"{told}, which nobody waits for")
+        elif command.result is None:
+            after = command.with_(self._clock(), told, result=result.result)
+        else:
+            after = command.with_(self._clock(), f"{told}, too late: {command.result} counts")
+        self._commands.save(after)
+        return after
+
+    def post(self, command_id: str) -> None:
+        """POST the result to the ``response_url``, unless that was begun before."""
+        begun = repeated(lambda: self._begin(command_id), self._sleep)
+        if begun is None:
+            return
+        problem = self._posted(*begun)
+        what = f"could not be answered: {problem}" if problem else "answered at the response_url"
+        posting = Posting.FAILED if problem else Posting.DONE
+        repeated(lambda: self._end(command_id, what, posting, problem), self._sleep)
+
+    def _begin(self, command_id: str) -> tuple[Command, Partner | None] | None:
+        """The command and whose it is, if its result is to be posted now; nothing lies between this and the POST."""
+        command = self._commands.get(command_id)
+        if command is None or command.result is None or command.answer != "ACCEPTED":
+            return None
+        if command.posting is Posting.STARTED:
+            # Whoever began is gone, for a lane has one worker at a time.
+            broken = command.with_(self._clock(), "the answer broke off", posting=Posting.FAILED, problem=BROKE_OFF)
+            self._commands.save(broken)
+        if command.posting is not Posting.NONE:
+            return None
+        partner = self._partners.get(command.partner_id)
+        begun = command.with_(self._clock(), "being answered", posting=Posting.STARTED)
+        try:
+            self._commands.save(begun)
+        except Exception:
+            # Also a write that is said to have failed may have come about; then it is ours to go on.
+            if self._commands.get(command_id) != begun:
+                raise
+        return begun, partner
+
+    def _end(self, command_id: str, what: str, posting: Posting, problem: str | None) -> None:
+        command = self._commands.get(command_id)
+        if command is not None:
+            self._commands.save(command.with_(self._clock(), what, posting=posting, problem=problem))
+
+    def _posted(self, command: Command, partner: Partner | None) -> str | None:
+        """What went wrong, or None."""
+        if partner is None or not partner.is_registered:
+            return "they are no longer a partner"
+        body = encoded({"result": command.result})
+        try:
+            response = self._outbound.answer(partner, ModuleID.COMMANDS, command.response_url, body)
+        except Unreachable as unreachable:
+            if not unreachable.unsent:
+                return str(unreachable)
+            try:
+                response = self._outbound.answer(partner, ModuleID.COMMANDS, command.response_url, body)
+            except OcpiError as failed:
+                return str(failed)
+        except OcpiError as failed:
+            return str(failed)
+        if accepted(response):
+            return None
+        code, said = code_of(response)
+        return f"HTTP {response.status}, OCPI status {code}: {said[:200]}"
+
+
+def _lane(command: Command) -> str:
+    number = int(hashlib.sha256(command.id.encode()).hexdigest(), 16) % _LANES
+    return f"{command.partner_id}-{number}"
