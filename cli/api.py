@@ -50,9 +50,9 @@ class OperatorApi:
         """The answer to a POST."""
         return self._call("POST", path, body=_json(body), query=query)
 
-    def put(self, *path: str, body: object = None) -> Any:
+    def put(self, *path: str, body: object = None, **query: object) -> Any:
         """The answer to a PUT."""
-        return self._call("PUT", path, body=_json(body))
+        return self._call("PUT", path, body=_json(body), query=query)
 
     def put_raw(self, *path: str, body: bytes, **query: object) -> Any:
         """The answer to a PUT of what is JSON already."""

@@ -93,7 +93,7 @@ def rule(
 ) -> None:
     """Say what CPOs are answered about a token; replaces the ruling before.
 
-    Example: python -m cli --node emsp tokens rule 04A1B2C3D4E5F0 --allowed NO_CREDIT --info "en:Top up, please"
+    Example: python -m cli --node emsp tokens rule 0427D90B3E6180 --allowed NO_CREDIT --info "en:Top up, please"
     """
     ruling: dict[str, Any] = {"needs_location": True} if needs_location else {}
     if allowed:
@@ -203,5 +203,9 @@ def posting(options: Options, cdr_id: str, *, fetch: bool) -> None:
     show_fields({name.replace("_", " "): value for name, value in answer.items() if name != "theirs"})
     if not answer["posted_at"]:
         say("Not posted yet; what could not be delivered stands in: python -m cli partners show PARTNER")
+    if answer["posted_at"] and not answer.get("url"):
+        say("The partner took it and gave no URL for it.")
     if "theirs" in answer:
         show_json(answer["theirs"])
+    if not answer.get("is_equal", True):
+        raise click.exceptions.Exit(1)

@@ -7,7 +7,7 @@ import secrets
 
 import click
 
-from chalicelib.node.ports import PartnerStore
+from chalicelib.node.ports import OperatorKey, PartnerStore
 from cli.options import Options, local_options, pass_options
 from cli.output import Failure, say, show_fields, show_json, show_table
 from cli.stages import aws_problems, partner_store
@@ -15,6 +15,7 @@ from cli.stages import aws_problems, partner_store
 PREFIX = "ocpi_"
 """So that a key is known for what it is where it leaks, by people and by secret scanners."""
 ID_LENGTH = 12
+ROLES = ("help-desk",)
 
 stage_option = click.option("--stage", help="A stage of .chalice/config.json. [default: as OCPI_STAGE etc. say]")
 
@@ -29,20 +30,21 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
+@click.option("--role", "roles", type=click.Choice(ROLES), multiple=True, help="What it is good for besides the usual.")
 @stage_option
 @local_options
 @pass_options
-def create(options: Options, name: str, stage: str | None) -> None:
+def create(options: Options, name: str, roles: tuple[str, ...], stage: str | None) -> None:
     """Make an operator key.
 
-    It is shown this once; we keep a hash of it.
+    It is shown this once; we keep a hash of it. Only a key with the role help-desk unlocks connectors.
 
     Example: python -m cli keys create billing --stage prod
     """
     with aws_problems(stage):
-        key = new_key(partner_store(options, stage), name)
+        key = new_key(partner_store(options, stage), OperatorKey(name, frozenset(roles)))
     if options.as_json:
-        show_json({"id": _id(hash_of(key)), "name": name, "key": key})
+        show_json({"id": _id(hash_of(key)), "name": name, "roles": sorted(roles), "key": key})
         return
     show_fields({"key": key, "id": _id(hash_of(key))})
     say("Keep the key now, it is not shown again.")
@@ -53,17 +55,17 @@ def create(options: Options, name: str, stage: str | None) -> None:
 @local_options
 @pass_options
 def list_(options: Options, stage: str | None) -> None:
-    """List the keys' ids and names.
+    """List the keys' ids, names and roles.
 
     Example: python -m cli keys list --stage prod
     """
     with aws_problems(stage):
         known = partner_store(options, stage).operator_keys()
-    found = sorted(((name, _id(key_hash)) for key_hash, name in known.items()), key=lambda row: row[0].lower())
+    found = sorted(((_id(key_hash), key) for key_hash, key in known.items()), key=lambda row: row[1].name.lower())
     if options.as_json:
-        show_json({"keys": [{"id": key_id, "name": name} for name, key_id in found]})
+        show_json({"keys": [{"id": key_id, "name": key.name, "roles": sorted(key.roles)} for key_id, key in found]})
     elif found:
-        show_table(("id", "name"), ((key_id, name) for name, key_id in found))
+        show_table(("id", "name", "roles"), ((key_id, key.name, ", ".join(sorted(key.roles))) for key_id, key in found))
     else:
         say("No keys yet. Make one: python -m cli keys create NAME" + (f" --stage {stage}" if stage else ""))
 
@@ -80,7 +82,7 @@ def revoke(options: Options, key_id: str, stage: str | None) -> None:
     """
     with aws_problems(stage):
         store = partner_store(options, stage)
-        fits = {key_hash: name for key_hash, name in store.operator_keys().items() if _id(key_hash) == key_id}
+        fits = {key_hash: key.name for key_hash, key in store.operator_keys().items() if _id(key_hash) == key_id}
         if not fits:
             raise Failure(f"There is no key {key_id!r}", "See which there are: python -m cli keys list")
         for key_hash in fits:
@@ -91,10 +93,10 @@ def revoke(options: Options, key_id: str, stage: str | None) -> None:
         say(f"Revoked {key_id} ({', '.join(fits.values())})")
 
 
-def new_key(store: PartnerStore, name: str) -> str:
+def new_key(store: PartnerStore, operator_key: OperatorKey) -> str:
     """A new key, 256 random bits, that the node lets in."""
     key = PREFIX + secrets.token_urlsafe(32)
-    store.save_operator_key(hash_of(key), name)
+    store.save_operator_key(hash_of(key), operator_key)
     return key
 
 

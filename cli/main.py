@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 
 from cli.charging import authorize, cdrs, tokens
+from cli.commands import commands
 from cli.getting import get
 from cli.importing import import_
 from cli.keys import keys
 from cli.local.command import local
 from cli.options import node_options
 from cli.partners import partners
+from cli.pulling import pull, pulls
 from cli.quarantine import quarantine
 from cli.schema import schema
 from cli.stages import deploy, docs
@@ -27,5 +29,10 @@ def cli() -> None:
     """
 
 
-for command in (local, keys, partners, import_, get, authorize, tokens, cdrs, quarantine, deploy, docs, schema):
+EVERY = (
+    *(local, keys, partners, import_, get, pull, pulls),
+    *(authorize, tokens, commands, cdrs, quarantine),
+    *(deploy, docs, schema),
+)
+for command in EVERY:
     cli.add_command(command)

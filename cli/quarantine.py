@@ -1,4 +1,4 @@
-"""``quarantine``: what partners sent and we did not take, because it contradicts what they sent before."""
+"""``quarantine``: what partners sent and we did not take: it contradicts what they sent before, or is broken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ COLUMNS = ("module", "id", "at", "reason")
 def quarantine() -> None:
     """Look at what partners sent and we did not take.
 
-    A second CDR with an id that we have, but with another content, is kept here for 90 days and changes nothing.
+    A second CDR with an id that we have, but with another content, is kept here for 90 days and changes nothing. So is
+    what was broken in a list that we pulled.
 
     Example: python -m cli --node emsp quarantine list DE/CPO
     """
@@ -53,7 +54,9 @@ def show(options: Options, partner: str, module: str, object_id: str) -> None:
 
     Example: python -m cli --node emsp quarantine show DE/CPO cdrs DEMO-1
     """
-    found = [each for each in _kept(options, partner) if (each["module"], each["id"]) == (module, object_id)]
+    # The ids of CDRs differ in more than case.
+    wanted = (module, object_id.lower())
+    found = [each for each in _kept(options, partner) if (each["module"], each["id"].lower()) == wanted]
     if not found:
         raise Failure(f"Nothing of {module} {object_id!r} is kept", f"See: python -m cli quarantine list {partner}")
     show_json(found)

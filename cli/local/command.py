@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from chalicelib.ocpi.parties import Party, Role
+from cli.local.plan import FAULTS
 from cli.nodes import NODES_FILE, operator_api
 from cli.options import NODES, Options
 from cli.output import Failure, say
@@ -34,12 +35,33 @@ class PartyType(click.ParamType[Party]):
             self.fail(f"{value!r}: {wrong}", param, ctx)
 
 
+class Faults(click.ParamType[frozenset[str]]):
+    """What is wrong with charge points, such as ``slow,rejecting``; ``healthy`` is nothing."""
+
+    name = "faults"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
+        """The faults without commas."""
+        faults = frozenset(word.strip() for word in str(value).split(",")) - {"healthy"}
+        if faults - set(FAULTS):
+            self.fail(f"{value!r}: give healthy, or some of {', '.join(FAULTS)}", param, ctx)
+        return faults
+
+
 @click.group(invoke_without_command=True)
 @click.option("--bare", is_flag=True, help="Empty and unregistered: no demo objects, no partners.")
 @click.option("--cpo-port", type=PORT, default=8100, show_default=True, help="Where the CPO's node listens.")
 @click.option("--emsp-port", type=PORT, default=8200, show_default=True, help="Where the eMSP's node listens.")
 @click.option("--cpo-party", type=PartyType(), default="DE/CPO", show_default=True, help="Who the CPO is.")
 @click.option("--emsp-party", type=PartyType(), default="NL/MSP", show_default=True, help="Who the eMSP is.")
+@click.option(
+    "--charge-points",
+    "faults",
+    type=Faults(),
+    metavar="healthy|FAULT,...",
+    help=f"What ails the CPO's simulated charge points: {', '.join(FAULTS)}. [default: healthy; with --bare, none]",
+)
+@click.option("--no-charge-points", is_flag=True, help="No simulated charge points: the queue of commands is yours.")
 @click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -53,9 +75,11 @@ def local(
     emsp_port: int,
     cpo_party: Party,
     emsp_party: Party,
+    faults: frozenset[str] | None,
     state_dir: Path | None,
     *,
     bare: bool,
+    no_charge_points: bool,
     logs: bool | None,
 ) -> None:
     """Run a CPO and an eMSP on this machine.
@@ -67,11 +91,15 @@ def local(
     """
     if context.invoked_subcommand:
         return
+    if faults is not None and no_charge_points:
+        raise click.UsageError("give --charge-points or --no-charge-points, not both")
     from cli.local.plan import NodePlan
     from cli.local.runner import Wishes, run
 
     plans = (NodePlan(Role.CPO, cpo_party, cpo_port), NodePlan(Role.EMSP, emsp_party, emsp_port))
-    run(Wishes(plans, bare, state_dir, sys.stderr.isatty() if logs is None else logs), say)
+    if faults is None and not bare and not no_charge_points:
+        faults = frozenset()
+    run(Wishes(plans, bare, state_dir, sys.stderr.isatty() if logs is None else logs, faults), say)
 
 
 @local.command()

@@ -7,11 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from chalicelib.ocpi.module import COMMAND_TYPE
 from chalicelib.ocpi.parties import Party, Role
 
 HOST: Final = "127.0.0.1"
 NAMES: Final = {Role.CPO: "Demo Charging", Role.EMSP: "Demo Mobility"}
-TUNABLE: Final = {"OCPI_PAGE_LIMIT": "100", "OCPI_REQUIRED_MODULES": "", "OCPI_LOG_LEVEL": "INFO"}
+FAULTS: Final = ("slow", "silent", "rejecting")
+"""What can be wrong with simulated charge points."""
+TUNABLE: Final = {
+    "OCPI_PAGE_LIMIT": "100",
+    # Short, so that one sees a session grow.
+    "OCPI_SESSION_PAUSE_S": "5",
+    "OCPI_COMMANDS": ",".join(COMMAND_TYPE),
+    "OCPI_COMMAND_TIMEOUT_S": "60",
+    "OCPI_REQUIRED_MODULES": "",
+    "OCPI_LOG_LEVEL": "INFO",
+}
 """Settings that a local run takes over from its own environment, and what they are otherwise."""
 
 
@@ -45,7 +56,7 @@ class NodePlan:
 
     def environment(self, aws: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
         """The settings, and the way to the emulator."""
-        tuned = {name: inherited.get(name) or default for name, default in TUNABLE.items()}
+        tuned = {name: inherited.get(name, default) for name, default in TUNABLE.items()}
         return {
             **aws,
             **tuned,

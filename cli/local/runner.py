@@ -14,10 +14,12 @@ from pathlib import Path
 import boto3
 
 from chalicelib import bootstrap
+from chalicelib.node.ports import OperatorKey
 from chalicelib.settings import Settings
 from cli import deploy
-from cli.keys import new_key
+from cli.keys import ROLES, new_key
 from cli.local import demo
+from cli.local.charge_points import ChargePoints, Habits
 from cli.local.emulator import Emulator, EmulatorError, running
 from cli.local.logs import follow
 from cli.local.plan import NodePlan, without_aws
@@ -45,6 +47,8 @@ class Wishes:
     state_dir: Path | None = None
     """Where the emulator keeps its data over a clean stop."""
     follow_logs: bool = False
+    faults: frozenset[str] | None = None
+    """What is wrong with the CPO's charge points; None: there are none."""
 
 
 def run(wishes: Wishes, say: Say) -> None:
@@ -65,7 +69,8 @@ def run(wishes: Wishes, say: Say) -> None:
             nodes = [_node(plan, emulator.environment, folder) for plan in wishes.plans]
             with _stopped_at_the_end(nodes):
                 _bring_up(nodes, wishes, say)
-                _watch(nodes, emulator, say)
+                with _charge_points(nodes[0], wishes.faults, say):
+                    _watch(nodes, emulator, say)
     except KeyboardInterrupt:
         say("Stopped.")
     except EmulatorError as failed:
@@ -111,7 +116,7 @@ def _bring_up(nodes: Sequence[LocalNode], wishes: Wishes, say: Say) -> None:
     write_nodes({node.plan.role.value: node.as_json() for node in nodes})
     say(f"Up after {time.monotonic() - started:.1f} s.")
     cpo, emsp = nodes
-    for line in welcome(cpo, emsp, bare=wishes.bare):
+    for line in welcome(cpo, emsp, bare=wishes.bare, can_charge=wishes.faults is not None):
         say(line)
     if wishes.follow_logs:
         follow({node.plan.role.value: node.log for node in nodes}, say)
@@ -131,10 +136,10 @@ def _create_data_stack(stage: str) -> None:
 
 def _fresh_key(node: LocalNode) -> str:
     store = bootstrap.partner_store(Settings.from_environment(node.environment))
-    for key_hash, name in store.operator_keys().items():
-        if name == KEY_NAME:  # kept from an earlier run
+    for key_hash, key in store.operator_keys().items():
+        if key.name == KEY_NAME:  # kept from an earlier run
             store.remove_operator_key(key_hash)
-    return new_key(store, KEY_NAME)
+    return new_key(store, OperatorKey(KEY_NAME, frozenset(ROLES)))
 
 
 def _fill(nodes: Sequence[LocalNode], say: Say) -> None:
@@ -145,6 +150,23 @@ def _fill(nodes: Sequence[LocalNode], say: Say) -> None:
         for module, expected in demo.load(node.api, node.plan.role, node.plan.party).items():
             if not demo.has_arrived(receiver.api, module, expected):
                 say(f"The {receiver.name} node has not got all {expected} {module} yet; the logs say why.")
+
+
+@contextmanager
+def _charge_points(cpo: LocalNode, faults: frozenset[str] | None, say: Say) -> Iterator[None]:
+    """Simulated ones, for as long as the block runs."""
+    if faults is None:
+        yield
+        return
+    stop = threading.Event()
+    points = ChargePoints(cpo.api, boto3.client("sqs"), cpo.plan.stage, Habits.with_faults(faults), say)
+    running = threading.Thread(target=points.run, args=(stop,), daemon=True)
+    running.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        running.join()
 
 
 def _watch(nodes: Sequence[LocalNode], emulator: Emulator, say: Say) -> None:

@@ -12,7 +12,7 @@ from cli.local.process import LocalNode
 from cli.nodes import NODES_FILE
 
 
-def welcome(cpo: LocalNode, emsp: LocalNode, *, bare: bool) -> Iterator[str]:
+def welcome(cpo: LocalNode, emsp: LocalNode, *, bare: bool, can_charge: bool) -> Iterator[str]:
     """The lines."""
     yield ""
     for node in (cpo, emsp):
@@ -23,11 +23,19 @@ def welcome(cpo: LocalNode, emsp: LocalNode, *, bare: bool) -> Iterator[str]:
     yield f"Operator keys and all of this for scripts: {NODES_FILE}"
     yield ""
     yield "Try, in another terminal:"
-    for comment, line in _bare(cpo) if bare else _demo(cpo, emsp):
+    remote = _remote(cpo, emsp) if can_charge and not bare else ()
+    for comment, line in (*remote, *(_bare(cpo) if bare else _demo(cpo, emsp))):
         yield f"  # {comment}"
         yield f"  {line}"
     yield ""
     yield "Ctrl-C stops everything."
+
+
+def _remote(cpo: LocalNode, emsp: LocalNode) -> Sequence[tuple[str, str]]:
+    location = examples("locations", cpo.plan.party)[0]
+    card = examples("tokens", emsp.plan.party)[0]["uid"]
+    asked = f"commands send {cpo.plan.party} START_SESSION --token {card} --location {location['id']} --wait"
+    return (("The eMSP starts a session at one of the CPO's (simulated) charge points", _cli(f"--node emsp {asked}")),)
 
 
 def _demo(cpo: LocalNode, emsp: LocalNode) -> Sequence[tuple[str, str]]:
