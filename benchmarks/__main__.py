@@ -1,5 +1,6 @@
 """Runs every benchmark: ``make bench``."""
 
-from benchmarks import requests
+from benchmarks import commands, requests
 
 requests.main()
+commands.main()

@@ -20,10 +20,13 @@ from chalicelib.node.ports import (
     Delivery,
     Failure,
     Found,
+    OperatorKey,
     PartyTaken,
     Quarantined,
     Stored,
 )
+from chalicelib.node.pulls import Pull, Step, digest_of
+from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.paging import Page, Window
 from chalicelib.ocpi.parties import Party, Role
 
@@ -152,7 +155,7 @@ class MemoryPartners:
         self._grants: dict[tuple[Role, str], Grant] = {}
         self._claims: dict[tuple[Role, Party], str] = {}
         self._tallies: dict[str, dict[str, int]] = {}
-        self._operator_keys: dict[str, str] = {}
+        self._operator_keys: dict[str, OperatorKey] = {}
         self._public_url: str | None = None
 
     def get(self, partner_id: str) -> Partner | None:
@@ -203,15 +206,15 @@ class MemoryPartners:
         with self._lock:
             return dict(self._tallies.get(partner_id, {}))
 
-    def operator_key(self, key_hash: str) -> str | None:
+    def operator_key(self, key_hash: str) -> OperatorKey | None:
         with self._lock:
             return self._operator_keys.get(key_hash)
 
-    def save_operator_key(self, key_hash: str, name: str) -> None:
+    def save_operator_key(self, key_hash: str, key: OperatorKey) -> None:
         with self._lock:
-            self._operator_keys[key_hash] = name
+            self._operator_keys[key_hash] = key
 
-    def operator_keys(self) -> dict[str, str]:
+    def operator_keys(self) -> dict[str, OperatorKey]:
         with self._lock:
             return dict(self._operator_keys)
 
@@ -378,3 +381,45 @@ class MemoryCommandQueues:
     def answer(self, command_id: str, lane: str) -> None:
         if (command_id, lane) not in self.answers:
             self.answers.append((command_id, lane))
+
+
+class MemoryPulls:
+    """How far we are with partners' lists."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._pulls: dict[tuple[str, ModuleID], Pull] = {}
+        self._seen: dict[tuple[str, ModuleID, str], set[bytes]] = {}
+
+    def get(self, partner_id: str, module: ModuleID) -> Pull | None:
+        with self._lock:
+            return self._pulls.get((partner_id, module))
+
+    def of(self, partner_id: str) -> list[Pull]:
+        with self._lock:
+            return [pull for key, pull in sorted(self._pulls.items()) if key[0] == partner_id]
+
+    def save(self, pull: Pull) -> None:
+        with self._lock:
+            before = self._pulls.get((pull.partner_id, pull.module))
+            if (before.version if before else 0) != pull.version - 1:
+                raise Conflict("somebody else wrote first")
+            self._pulls[pull.partner_id, pull.module] = pull
+
+    def saw(self, pull: Pull, ids: Iterable[str]) -> None:
+        with self._lock:
+            self._seen.setdefault((pull.partner_id, pull.module, pull.crawl), set()).update(map(digest_of, ids))
+
+    def seen(self, pull: Pull) -> set[bytes]:
+        with self._lock:
+            return set(self._seen.get((pull.partner_id, pull.module, pull.crawl), ()))
+
+
+class MemoryPullQueue:
+    """Pages that are still to be fetched, each with the seconds that it waits."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[Step, int]] = []
+
+    def step(self, step: Step, *, delay_s: int = 0) -> None:
+        self.steps.append((step, delay_s))

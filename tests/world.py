@@ -20,10 +20,21 @@ from chalicelib.node.telemetry import Exchange
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.errors import Unreachable
 from chalicelib.ocpi.http import Request, Response
-from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.module import COMMAND_TYPE, ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from chalicelib.settings import Settings
-from tests.memory import DelayingQueues, MemoryObjects, MemoryOutbox, MemoryPartners, MemoryQuarantine, MemoryQueues
+from tests.memory import (
+    DelayingQueues,
+    MemoryCommandQueues,
+    MemoryCommands,
+    MemoryObjects,
+    MemoryOutbox,
+    MemoryPartners,
+    MemoryPullQueue,
+    MemoryPulls,
+    MemoryQuarantine,
+    MemoryQueues,
+)
 
 Json = Any
 
@@ -167,6 +178,8 @@ class CompanyInWorld:
         self.base_url = f"https://{host}"
         self.queues = DelayingQueues(world.clock) if world.delaying else MemoryQueues()
         world.companies.append(self)
+        self.command_queues = MemoryCommandQueues()
+        self.pull_steps = MemoryPullQueue()
         self.observer = Recorder()
         self.outside = self.ports()
         self.settings = Settings(
@@ -179,6 +192,9 @@ class CompanyInWorld:
                 "public_url": self.base_url,
                 "open_network": False,
                 "page_limit": 100,
+                "session_pause_s": 60,
+                "commands": frozenset(COMMAND_TYPE),
+                "command_timeout_s": 60,
                 "required_modules": frozenset(),
                 "log_level": "INFO",
                 "console_logs": False,
@@ -195,12 +211,17 @@ class CompanyInWorld:
             queues=self.queues,
             outbox=MemoryOutbox(),
             quarantine=MemoryQuarantine(),
+            commands=MemoryCommands(),
+            command_queues=self.command_queues,
+            pulls=MemoryPulls(),
+            pull_queue=self.pull_steps,
             web=self.world,
             observer=self.observer,
             clock=self.world.clock,
             sleep=lambda _seconds: None,
             fresh_token=self.world.fresh_token,
             fresh_id=self.world.fresh_id,
+            fresh_command_id=self.world.fresh_id,
         )
 
     @property
@@ -216,6 +237,17 @@ class CompanyInWorld:
                 self.company.push.spread(announcements, attempt)
             batch, self.queues.deliveries[:] = self.queues.deliveries[:10], self.queues.deliveries[10:]
             self.company.deliverer.deliver(batch)
+
+    def pump_commands(self) -> None:
+        """Take the results of charge points and the timers that are due, then post what is to be posted."""
+        queues, now = self.command_queues, self.world.clock.now
+        for each in list(queues.results):
+            command = self.outside.commands.get(each[0].command_id)
+            if not each[1] or (command and command.deadline <= now):
+                queues.results.remove(each)
+                self.company.results.take(each[0])
+        while queues.answers:
+            self.company.results.post(queues.answers.pop(0)[0])
 
     def partners(self) -> list[Partner]:
         return self.outside.partners.all()

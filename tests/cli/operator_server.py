@@ -56,7 +56,7 @@ class OperatorServer:
     own: dict[str, dict[str, Any]] = field(default_factory=lambda: {module: {} for module in MODULES})
     received: dict[str, dict[str, Any]] = field(default_factory=lambda: {module: {} for module in MODULES})
     says: dict[str, Any] = field(default_factory=dict)
-    """What it answers to a method and a path, such as ``POST authorize``, before anything else."""
+    """What it answers to a method and a path, such as ``POST authorize``, before anything else; or who says it then."""
     refuses: tuple[int, Any] | None = None
     """A status and a body, bytes or JSON, that it answers whatever it is asked from ``patience`` requests on."""
     patience: int = 0
@@ -68,7 +68,8 @@ class OperatorServer:
             return self.refuses
         call = " ".join([asked.method, "/".join(asked.path)])
         if call in self.says:
-            return 200, self.says[call]
+            said = self.says[call]
+            return 200, said() if callable(said) else said
         match asked.method, asked.path:
             case _, ["partners", *rest]:
                 return self._partners(asked, rest)

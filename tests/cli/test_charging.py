@@ -147,6 +147,7 @@ def test_what_the_partner_has_is_fetched_and_compared(run: Run, server: Operator
     result = run("cdrs", "posting", "C1", "--fetch")
 
     assert server.asked[-1].query == {"fetch": "yes"}
+    assert result.exit_code == 1
     assert "is equal   no" in result.stdout
     assert json.loads(result.stdout[result.stdout.index("{") :]) == theirs
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, NoRegionError
 
+from chalicelib.node.ports import OperatorKey
 from cli.keys import hash_of, new_key
 from cli.output import Failure
 from cli.stages import PROJECT, aws_problems
@@ -28,15 +29,23 @@ def refused(code: str) -> ClientError:
 
 
 def test_of_a_key_only_its_hash_is_kept(partners: MemoryPartners) -> None:
-    key = new_key(partners, "billing")
+    key = new_key(partners, OperatorKey("billing"))
 
     assert key.startswith("ocpi_")
     assert len(key) == len("ocpi_") + 43
-    assert partners.operator_keys() == {hash_of(key): "billing"}
+    assert partners.operator_keys() == {hash_of(key): OperatorKey("billing")}
 
 
 def test_no_two_keys_are_alike(partners: MemoryPartners) -> None:
-    assert new_key(partners, "one") != new_key(partners, "two")
+    assert new_key(partners, OperatorKey("one")) != new_key(partners, OperatorKey("two"))
+
+
+def test_a_key_has_no_role_that_there_is_not(run: Run) -> None:
+    """CMD-17: a role that is misspelt would be noticed when a driver waits."""
+    result = run("keys", "create", "desk", "--role", "helpdesk")
+
+    assert result.exit_code == 2
+    assert "help-desk" in result.stderr
 
 
 def test_without_settings_the_ways_to_give_them_are_told(run: Run) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from chalicelib.adapters.dynamodb_commands import DynamoCommands
 from chalicelib.adapters.dynamodb_objects import DynamoObjects
 from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
 from chalicelib.adapters.dynamodb_partners import DynamoPartners
+from chalicelib.adapters.dynamodb_pulls import DynamoPulls
 from chalicelib.adapters.dynamodb_quarantine import DynamoQuarantine
 from chalicelib.adapters.sqs import SqsQueues, announcements_in, delivery_in
+from chalicelib.adapters.sqs_commands import SqsCommandQueues, answer_in, result_in
+from chalicelib.adapters.sqs_pulls import SqsPulls, step_in
 from chalicelib.bootstrap import Outside
 from chalicelib.modules import MODULES
 from chalicelib.ocpi.parties import Party, Role
@@ -39,23 +44,68 @@ class CompanyOnAws(CompanyInWorld):
             queues=SqsQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), stage.clients.sqs),
             outbox=DynamoOutbox(stage.table("outbox")),
             quarantine=DynamoQuarantine(stage.table("quarantine")),
+            commands=DynamoCommands(stage.table("commands")),
+            command_queues=SqsCommandQueues(
+                stage.queue("commands"),
+                stage.queue("command-results"),
+                stage.queue("command-answers.fifo"),
+                stage.clients.sqs,
+            ),
+            pulls=DynamoPulls(stage.table("pulls")),
+            pull_queue=SqsPulls(stage.queue("pulls"), stage.clients.sqs),
             sleep=time.sleep,
         )
 
     def pump(self) -> None:
-        """Work the queues off as Lambda would, until nothing is left."""
-        while True:
-            changes = self._take("changes")
-            for message in changes:
-                announcements, attempt = announcements_in(message["Body"])
-                self.company.push.spread(announcements, attempt, message["MessageId"])
-                self._done("changes", message)
-            deliveries = self._take("deliveries.fifo")
-            self.company.deliverer.deliver([delivery_in(message["Body"]) for message in deliveries])
-            for message in deliveries:
-                self._done("deliveries.fifo", message)
-            if not changes and not deliveries:
-                return
+        """Work the queues off as Lambda would, until nothing is left; timers that are set go on waiting."""
+        works = (self._spread, self._deliver, self._take_results, self._post_results, self.pull_on)
+        # A sum asks all of them, where any() would stop at the first.
+        while sum(work() for work in works):
+            pass
+
+    def pull_on(self) -> bool:
+        """Fetch the pages whose turn it is; whether there were any."""
+        steps = self._take("pulls")
+        for message in steps:
+            self.company.puller.step(step_in(message["Body"]))
+            self._done("pulls", message)
+        return bool(steps)
+
+    def asked(self) -> list[Mapping[str, Any]]:
+        """What the charge points' back end takes from its queue."""
+        messages = self._take("commands")
+        for message in messages:
+            self._done("commands", message)
+        return [json.loads(message["Body"]) for message in messages]
+
+    def _spread(self) -> bool:
+        changes = self._take("changes")
+        for message in changes:
+            announcements, attempt = announcements_in(message["Body"])
+            self.company.push.spread(announcements, attempt, message["MessageId"])
+            self._done("changes", message)
+        return bool(changes)
+
+    def _deliver(self) -> bool:
+        deliveries = self._take("deliveries.fifo")
+        self.company.deliverer.deliver([delivery_in(message["Body"]) for message in deliveries])
+        for message in deliveries:
+            self._done("deliveries.fifo", message)
+        return bool(deliveries)
+
+    def _take_results(self) -> bool:
+        results = self._take("command-results")
+        for message in results:
+            self.company.results.take(result_in(message["Body"]))
+            self._done("command-results", message)
+        return bool(results)
+
+    def _post_results(self) -> bool:
+        answers = self._take("command-answers.fifo")
+        for message in answers:
+            self.company.results.post(answer_in(message["Body"]))
+            self._done("command-answers.fifo", message)
+        return bool(answers)
 
     def _take(self, queue: str) -> list[dict[str, Any]]:
         sqs = self.stage.clients.sqs()

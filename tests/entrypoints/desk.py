@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from chalicelib.entrypoints import operator
 from chalicelib.modules import MODULES
+from chalicelib.node.ports import OperatorKey
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
@@ -48,7 +49,9 @@ class Desk:
     company: CompanyInWorld
 
     def __post_init__(self) -> None:
-        self.company.outside.partners.save_operator_key(hashlib.sha256(KEY.encode()).hexdigest(), "test")
+        self.company.outside.partners.save_operator_key(
+            hashlib.sha256(KEY.encode()).hexdigest(), OperatorKey("test", frozenset({"help-desk"}))
+        )
 
     def __call__(
         self,

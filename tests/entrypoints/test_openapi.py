@@ -61,10 +61,11 @@ def test_nothing_else_is_described() -> None:
 
 
 def test_a_method_that_takes_a_body_says_so() -> None:
-    """Rotating tokens is the one PUT that takes none."""
+    """Rotating tokens is the one PUT that takes none, and beginning to pull the one POST."""
     bare = [each.path for each in operator.OPERATIONS if each.method in ("PUT", "POST", "PATCH") and not each.body]
 
-    assert bare == ["/operator/partners/{partner}/credentials"]
+    pull = "/operator/partners/{partner}/pull/{module}"
+    assert sorted(bare) == ["/operator/partners/{partner}/credentials", pull]
 
 
 @pytest.mark.parametrize(("name", "query"), [("T1", {"limit": "1", "offset": "0"}), ("T1", {"date_to": "2027-01-01"})])

@@ -198,7 +198,7 @@ def test_two_hosts_register_with_each_other_and_part_again() -> None:
         "profile": "lenient",
         "backlog": 0,
     }
-    assert set(partner["endpoints"]) == {"credentials", *MODULES}
+    assert set(partner["endpoints"]) == {"credentials", "commands", *MODULES}
     assert invited.json["token"] not in str([partner, registered.json])
 
     rotated = emsp("PUT", f"/partners/{registered.json['id']}/credentials")

@@ -20,7 +20,7 @@ import boto3
 from chalicelib import bootstrap
 from chalicelib.bootstrap import Outside
 from chalicelib.node.partners import Partner
-from chalicelib.node.ports import Stored
+from chalicelib.node.ports import OperatorKey, Stored
 from chalicelib.node.telemetry import Silence
 from chalicelib.node.visibility import EVERYBODY
 from chalicelib.ocpi.module import ModuleID
@@ -139,10 +139,24 @@ class RunningStage:
 
     def waiting(self, queue: str) -> dict[str, int]:
         """How many messages are in a queue: to be taken now, to be taken later, or taken."""
-        sqs = self.aws.client("sqs")
-        url = sqs.get_queue_url(QueueName=resource_name(queue, self.name))["QueueUrl"]
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        asked = {"QueueUrl": self._url(queue), "AttributeNames": ["All"]}
+        found = self.aws.client("sqs").get_queue_attributes(**asked)["Attributes"]
         return {name: int(found[f"ApproximateNumberOfMessages{end}"]) for name, end in _COUNTS.items()}
+
+    def take(self, queue: str) -> list[Any]:
+        """What a host takes from a queue."""
+        sqs, url = self.aws.client("sqs"), self._url(queue)
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in found]
+
+    def send(self, queue: str, message: Any) -> None:
+        """Put a host's message into a queue."""
+        self.aws.client("sqs").send_message(QueueUrl=self._url(queue), MessageBody=json.dumps(message))
+
+    def _url(self, queue: str) -> str:
+        return str(self.aws.client("sqs").get_queue_url(QueueName=resource_name(queue, self.name))["QueueUrl"])
 
 
 @dataclass(frozen=True)
@@ -225,7 +239,13 @@ def deploy(aws: Any, project: Path, stage: str) -> RunningStage:
     settings = Settings.from_environment(stage_environment(project, stage))
     partners = bootstrap.partner_store(settings)
     partners.record_public_url(url)
-    return RunningStage(stage, aws, url, bootstrap.on_aws(settings, Silence()), keys.new_key(partners, "tests"))
+    return RunningStage(
+        stage,
+        aws,
+        url,
+        bootstrap.on_aws(settings, Silence()),
+        keys.new_key(partners, OperatorKey("tests", frozenset(keys.ROLES))),
+    )
 
 
 def _create_code_stack(aws: Any, project: Path, stage: str) -> str:

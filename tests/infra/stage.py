@@ -23,6 +23,10 @@ FUNCTIONS = {
     "api_handler": "ocpi-dev",
     "change_worker": "ocpi-dev-change_worker",
     "delivery_worker": "ocpi-dev-delivery_worker",
+    "command_result_worker": "ocpi-dev-command_result_worker",
+    "command_answer_worker": "ocpi-dev-command_answer_worker",
+    "pull_worker": "ocpi-dev-pull_worker",
+    "pull_partners": "ocpi-dev-pull_partners",
     "refresh_endpoints": "ocpi-dev-refresh_endpoints",
 }
 

@@ -17,7 +17,11 @@ from cli import policies
 from tests.infra.stage import FUNCTIONS, REGION, ROOT
 
 TEXT = (ROOT / "infra" / "data.yaml").read_text()
-TABLES = dict.fromkeys(policies.OBJECT_TABLES, "id") | dict.fromkeys(("partners", "outbox", "quarantine"), "sk")
+TABLES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(policies.OBJECT_TABLES, ("pk", "id")),
+    **dict.fromkeys(("partners", "outbox", "quarantine", "pulls"), ("pk", "sk")),
+    "commands": ("pk",),
+}
 LISTS = {("by_rank", "list", "rank"), ("by_last_updated", "list", "last_updated")}
 BY_AUTH_ID = ("by_auth_id", "key_auth_id", "last_updated")
 BY_UID = ("by_uid", "key_uid", "last_updated")
@@ -27,7 +31,16 @@ INDEXES = {
     "sessions": {*LISTS, BY_AUTH_ID},
     "cdrs": LISTS,
     "tokens": {*LISTS, BY_AUTH_ID, BY_UID},
+    "commands": {("by_partner", "partner", "at")},
 }
+WORKED_OFF = [
+    ("changes", "changes-dlq"),
+    ("deliveries.fifo", "deliveries-dlq.fifo"),
+    ("pulls", "pulls-dlq"),
+    ("command-results", "command-results-dlq"),
+    ("command-answers.fifo", "command-answers-dlq.fifo"),
+]
+"""The queues that our workers read, and where their dead letters go."""
 WORKER_TIMEOUT_S = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_timeout"]
 
 
@@ -65,7 +78,8 @@ def test_every_name_carries_the_stage(template: dict[str, Any]) -> None:
 def test_there_is_a_table_for_each_module_and_each_store(template: dict[str, Any]) -> None:
     tables = of_type(template, "AWS::DynamoDB::Table", "TableName")
 
-    assert set(tables) == {f"ocpi-dev-{name}" for name in {*MODULES, "partners", "outbox", "quarantine"}}
+    stores = {"partners", "outbox", "quarantine", "commands", "pulls"}
+    assert set(tables) == {f"ocpi-dev-{name}" for name in {*MODULES, *stores}}
 
 
 @pytest.mark.parametrize(("module", "table"), [(MODULES[name], name) for name in MODULES])
@@ -74,14 +88,14 @@ def test_each_lookup_of_a_module_has_its_index(module: Module, table: str) -> No
     assert {name: key_attribute(name) for name in module.lookups} == {n: key for n, key, _ in INDEXES[table] - LISTS}
 
 
-@pytest.mark.parametrize(("table", "sort_key"), TABLES.items())
+@pytest.mark.parametrize(("table", "keys"), TABLES.items())
 def test_a_table_is_billed_by_use_encrypted_recoverable_and_kept(
-    template: dict[str, Any], table: str, sort_key: str
+    template: dict[str, Any], table: str, keys: tuple[str, ...]
 ) -> None:
     found = of_type(template, "AWS::DynamoDB::Table", "TableName")[f"ocpi-dev-{table}"]
     properties = found["Properties"]
 
-    assert [key["AttributeName"] for key in properties["KeySchema"]] == ["pk", sort_key]
+    assert tuple(key["AttributeName"] for key in properties["KeySchema"]) == keys
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["SSESpecification"]["SSEEnabled"] is True
     assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
@@ -90,7 +104,7 @@ def test_a_table_is_billed_by_use_encrypted_recoverable_and_kept(
     assert found["UpdateReplacePolicy"] == "Retain"
 
 
-def test_only_object_tables_have_indexes_and_those_hold_keys_only(template: dict[str, Any]) -> None:
+def test_indexes_are_where_something_is_looked_up_and_hold_keys_only(template: dict[str, Any]) -> None:
     tables = of_type(template, "AWS::DynamoDB::Table", "TableName")
     indexes = {
         name: {
@@ -111,7 +125,7 @@ def test_only_object_tables_have_indexes_and_those_hold_keys_only(template: dict
     assert projections == {"KEYS_ONLY"}
 
 
-@pytest.mark.parametrize(("queue", "dead"), [("changes", "changes-dlq"), ("deliveries.fifo", "deliveries-dlq.fifo")])
+@pytest.mark.parametrize(("queue", "dead"), WORKED_OFF)
 def test_a_message_that_fails_five_times_is_kept_for_two_weeks(template: dict[str, Any], queue: str, dead: str) -> None:
     queues = of_type(template, "AWS::SQS::Queue", "QueueName")
     properties = queues[f"ocpi-dev-{queue}"]["Properties"]
@@ -123,13 +137,24 @@ def test_a_message_that_fails_five_times_is_kept_for_two_weeks(template: dict[st
     assert queues[f"ocpi-dev-{dead}"]["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
+def test_a_command_that_nobody_reads_is_forgotten_after_five_minutes(template: dict[str, Any]) -> None:
+    properties = of_type(template, "AWS::SQS::Queue", "QueueName")["ocpi-dev-commands"]["Properties"]
+
+    assert properties["MessageRetentionPeriod"] == 5 * 60
+    assert "RedrivePolicy" not in properties
+    assert "FifoQueue" not in properties
+
+
 def test_every_queue_is_encrypted(template: dict[str, Any]) -> None:
     for queue in of_type(template, "AWS::SQS::Queue", "QueueName").values():
         assert queue["Properties"]["SqsManagedSseEnabled"] is True
 
 
-def test_deliveries_are_ordered_per_group_and_limited_per_group(template: dict[str, Any]) -> None:
-    properties = of_type(template, "AWS::SQS::Queue", "QueueName")["ocpi-dev-deliveries.fifo"]["Properties"]
+@pytest.mark.parametrize("queue", ["deliveries.fifo", "command-answers.fifo"])
+def test_what_partners_are_told_is_ordered_per_group_and_limited_per_group(
+    template: dict[str, Any], queue: str
+) -> None:
+    properties = of_type(template, "AWS::SQS::Queue", "QueueName")[f"ocpi-dev-{queue}"]["Properties"]
 
     assert properties["FifoQueue"] is True
     assert properties["ContentBasedDeduplication"] is False
@@ -141,14 +166,22 @@ def test_dead_and_late_messages_raise_alarms_that_need_no_topic(template: dict[s
     alarms = of_type(template, "AWS::CloudWatch::Alarm", "AlarmName")
     metrics = {name: alarm["Properties"]["MetricName"] for name, alarm in alarms.items()}
 
+    worked_off = ("changes", "deliveries", "pulls", "command-results", "command-answers")
     assert metrics == {
-        "ocpi-dev-changes-dead": "ApproximateNumberOfMessagesVisible",
-        "ocpi-dev-deliveries-dead": "ApproximateNumberOfMessagesVisible",
-        "ocpi-dev-changes-late": "ApproximateAgeOfOldestMessage",
-        "ocpi-dev-deliveries-late": "ApproximateAgeOfOldestMessage",
+        **{f"ocpi-dev-{queue}-dead": "ApproximateNumberOfMessagesVisible" for queue in worked_off},
+        **{f"ocpi-dev-{queue}-late": "ApproximateAgeOfOldestMessage" for queue in (*worked_off, "commands")},
     }
     assert template["Parameters"]["AlarmTopicArn"]["Default"] == ""
     assert all("Fn::If" in alarm["Properties"]["AlarmActions"] for alarm in alarms.values())
+
+
+def test_a_timer_that_is_set_makes_no_queue_late(template: dict[str, Any]) -> None:
+    longest_timer_s = 900
+    alarms = of_type(template, "AWS::CloudWatch::Alarm", "AlarmName")
+
+    for queue in ("command-results", "pulls"):
+        assert alarms[f"ocpi-dev-{queue}-late"]["Properties"]["Threshold"] > longest_timer_s
+    assert alarms["ocpi-dev-commands-late"]["Properties"]["Threshold"] == 60
 
 
 def test_an_alarm_watches_the_queue_it_is_named_after(template: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ CHECKED_NEVER = 0b01
 def test_tables_have_their_keys_and_indexes(deployed: Deployed, aws: Aws) -> None:
     dynamodb = aws.client("dynamodb")
     keys = {}
-    for name in (*policies.OBJECT_TABLES, "partners", "outbox", "quarantine"):
+    for name in (*policies.OBJECT_TABLES, "partners", "outbox", "quarantine", "commands", "pulls"):
         table = dynamodb.describe_table(TableName=f"ocpi-dev-{name}")["Table"]
         indexes = {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", [])}
         keys[name] = ([key["AttributeName"] for key in table["KeySchema"]], indexes)
@@ -46,10 +46,21 @@ def test_tables_have_their_keys_and_indexes(deployed: Deployed, aws: Aws) -> Non
         "partners": (["pk", "sk"], set()),
         "outbox": (["pk", "sk"], set()),
         "quarantine": (["pk", "sk"], set()),
+        "commands": (["pk"], {"by_partner"}),
+        "pulls": (["pk", "sk"], set()),
     }
 
 
-@pytest.mark.parametrize(("queue", "dead"), [("changes", "changes-dlq"), ("deliveries.fifo", "deliveries-dlq.fifo")])
+@pytest.mark.parametrize(
+    ("queue", "dead"),
+    [
+        ("changes", "changes-dlq"),
+        ("deliveries.fifo", "deliveries-dlq.fifo"),
+        ("pulls", "pulls-dlq"),
+        ("command-results", "command-results-dlq"),
+        ("command-answers.fifo", "command-answers-dlq.fifo"),
+    ],
+)
 def test_queues_hand_dead_letters_on(deployed: Deployed, aws: Aws, queue: str, dead: str) -> None:
     sqs = aws.client("sqs")
     url = sqs.get_queue_url(QueueName=f"ocpi-dev-{queue}")["QueueUrl"]
@@ -112,13 +123,19 @@ def test_queues_call_their_workers(deployed: Deployed) -> None:
     assert called == {
         "ocpi-dev-changes": ("ocpi-dev-change_worker", 10),
         "ocpi-dev-deliveries.fifo": ("ocpi-dev-delivery_worker", 10),
+        "ocpi-dev-command-results": ("ocpi-dev-command_result_worker", 10),
+        "ocpi-dev-command-answers.fifo": ("ocpi-dev-command_answer_worker", 1),
+        "ocpi-dev-pulls": ("ocpi-dev-pull_worker", 1),
     }
 
 
-def test_endpoints_are_refreshed_every_day(deployed: Deployed, aws: Aws) -> None:
-    (rule,) = aws.client("events").list_rules()["Rules"]
+def test_endpoints_are_refreshed_every_day_and_lists_are_looked_after_every_hour(deployed: Deployed, aws: Aws) -> None:
+    rules = aws.client("events").list_rules()["Rules"]
 
-    assert (rule["Name"], rule["ScheduleExpression"]) == ("ocpi-dev-refresh_endpoints-event", "rate(1 day)")
+    assert {rule["Name"]: rule["ScheduleExpression"] for rule in rules} == {
+        "ocpi-dev-refresh_endpoints-event": "rate(1 day)",
+        "ocpi-dev-pull_partners-event": "rate(1 hour)",
+    }
 
 
 def test_every_function_logs_into_a_group_of_the_stack(deployed: Deployed, aws: Aws) -> None:

@@ -23,6 +23,10 @@ HANDLERS = {
     "app.app": "api_handler",
     "app.change_worker": "change_worker",
     "app.delivery_worker": "delivery_worker",
+    "app.command_result_worker": "command_result_worker",
+    "app.command_answer_worker": "command_answer_worker",
+    "app.pull_worker": "pull_worker",
+    "app.pull_partners": "pull_partners",
     "app.refresh_endpoints": "refresh_endpoints",
 }
 
@@ -67,16 +71,27 @@ def test_each_function_has_the_role_of_its_policy(
 
 def test_workers_are_called_by_their_queues_and_the_clock(functions: dict[str, dict[str, Any]]) -> None:
     events = {name: list(function.get("Events", {}).values()) for name, function in functions.items()}
-    (change,), (delivery,) = events["change_worker"], events["delivery_worker"]
+    queues = {
+        name: [event["Properties"]["Queue"]["Fn::Sub"].rpartition(":ocpi-prod-")[2] for event in found]
+        for name, found in events.items()
+        if name.endswith("_worker")
+    }
 
-    assert change["Properties"]["Queue"]["Fn::Sub"].endswith(":ocpi-prod-changes")
-    assert delivery["Properties"]["Queue"]["Fn::Sub"].endswith(":ocpi-prod-deliveries.fifo")
-    assert [event["Type"] for event in events["refresh_endpoints"]] == ["Schedule"]
+    assert queues == {
+        "change_worker": ["changes"],
+        "delivery_worker": ["deliveries.fifo"],
+        "command_result_worker": ["command-results"],
+        "command_answer_worker": ["command-answers.fifo"],
+        "pull_worker": ["pulls"],
+    }
+    for name in ("refresh_endpoints", "pull_partners"):
+        assert [event["Type"] for event in events[name]] == ["Schedule"]
     assert events["api_handler"] == []
 
 
-def test_a_fifo_queue_is_polled_as_lambda_allows(functions: dict[str, dict[str, Any]]) -> None:
-    (event,) = functions["delivery_worker"]["Events"].values()
+@pytest.mark.parametrize("worker", ["delivery_worker", "command_answer_worker"])
+def test_a_fifo_queue_is_polled_as_lambda_allows(functions: dict[str, dict[str, Any]], worker: str) -> None:
+    (event,) = functions[worker]["Events"].values()
 
     assert event["Properties"]["BatchSize"] <= 10
     assert event["Properties"]["MaximumBatchingWindowInSeconds"] == 0

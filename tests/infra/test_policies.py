@@ -97,8 +97,55 @@ def test_workers_read_all_objects() -> None:
             assert granted[table] >= {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
 
 
-def test_only_the_api_reads_and_fills_the_quarantine() -> None:
-    assert [name for name in policies.GRANTS if "quarantine" in allowed("prod", name)] == ["api_handler"]
+def test_only_those_who_take_partners_objects_read_and_fill_the_quarantine() -> None:
+    takers = [name for name in policies.GRANTS if "quarantine" in allowed("prod", name)]
+
+    assert takers == ["api_handler", "pull_worker"]
+
+
+def test_who_pulls_keeps_every_object_and_tells_nobody() -> None:
+    granted = allowed("prod", "pull_worker")
+
+    assert all("dynamodb:PutItem" in granted[table] for table in (*policies.OBJECT_TABLES, "partners", "pulls"))
+    assert [name for name, actions in granted.items() if "sqs:SendMessage" in actions] == ["pulls"]
+    assert [name for name, actions in granted.items() if "sqs:ReceiveMessage" in actions] == ["pulls"]
+
+
+def test_who_begins_to_pull_touches_no_objects_and_changes_no_partner() -> None:
+    granted = allowed("prod", "pull_partners")
+
+    touched = {
+        name: actions for name, actions in granted.items() if any(a.startswith(("dynamodb", "sqs")) for a in actions)
+    }
+    assert set(touched) == {"partners", "pulls"}
+    assert touched["partners"] == {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+    assert "sqs:ReceiveMessage" not in touched["pulls"]
+
+
+def test_only_what_concerns_commands_touches_them() -> None:
+    readers = {
+        name: {queue for queue, actions in allowed("prod", name).items() if "sqs:SendMessage" in actions}
+        for name in policies.GRANTS
+        if "commands/index/by_partner" in allowed("prod", name)
+    }
+
+    assert readers == {
+        "api_handler": {"changes", "commands", "command-results", "command-answers.fifo", "pulls"},
+        "command_result_worker": {"command-answers.fifo"},
+        "command_answer_worker": set(),
+    }
+
+
+def test_who_answers_commands_reads_partners_and_touches_no_objects() -> None:
+    granted = allowed("prod", "command_answer_worker")
+
+    assert granted["partners"] == {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+    assert granted["command-answers.fifo"] == {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+    assert not granted.keys() & {*policies.OBJECT_TABLES, "outbox", "quarantine"}
+
+
+def test_nobody_of_ours_reads_the_queue_of_commands() -> None:
+    assert all("sqs:ReceiveMessage" not in allowed("prod", name).get("commands", ()) for name in policies.GRANTS)
 
 
 def test_the_functions_that_look_objects_up_may_use_every_index() -> None:

@@ -33,6 +33,7 @@ STAGES = {
     "emsp": {"OCPI_COUNTRY_CODE": "NL", "OCPI_PARTY_ID": "MSP"},
 }
 EVERY_DAY = Schedule("refresh_endpoints", 86_400, print)
+EVERY_HOUR = Schedule("pull_partners", 3_600, print)
 for_everybody = pytest.mark.parametrize("module", ["locations", "tariffs"])
 each_function = pytest.mark.parametrize("function", policies.GRANTS)
 
@@ -51,8 +52,13 @@ def missed_an_hour_ago(roaming: Roaming, tariff: str) -> None:
 
 def let_a_day_pass(admin: Any, stage: RunningStage) -> None:
     """Call the function of the daily schedule, as EventBridge would."""
-    event = json.dumps(EVERY_DAY.event(datetime.now(UTC)))
-    answer = admin.client("lambda").invoke(FunctionName=stage.function("refresh_endpoints"), Payload=event)
+    call(admin, stage, EVERY_DAY)
+
+
+def call(admin: Any, stage: RunningStage, schedule: Schedule) -> None:
+    """Call the function of a schedule."""
+    event = json.dumps(schedule.event(datetime.now(UTC)))
+    answer = admin.client("lambda").invoke(FunctionName=stage.function(schedule.name), Payload=event)
     assert "FunctionError" not in answer, answer["Payload"].read()
 
 
@@ -274,6 +280,71 @@ def test_tokens_are_rotated_and_a_connection_is_ended_by_the_host(roaming: Roami
     assert roaming.emsp.operate("GET", f"/partners/{at_emsp}")["state"] == "unregistered"
 
 
+@pytest.mark.parametrize("by", ["queue", "operator API"])
+def test_a_command_reaches_the_charge_points_and_its_result_whoever_asked(by: str, roaming: Roaming) -> None:
+    """CMD-02, CMD-04, CMD-06."""
+    roaming.emsp.operate("PUT", "/tokens/REMOTE", make.token("REMOTE"))
+    roaming.cpo.operate("PUT", "/locations/REMOTE", make.location("REMOTE"))
+    reservation = {"reservation_id": 1, "expiry_date": "2099-01-01T00:00:00Z"}
+    asked = {"token_uid": "REMOTE", "location_id": "REMOTE", **reservation}
+
+    sent = roaming.emsp.operate("POST", f"/partners/{roaming.at_emsp}/commands/RESERVE_NOW", asked)
+    (message,) = roaming.eventually(lambda: roaming.cpo.take("commands"))
+    command_id, result = message["command_id"], {"result": "REJECTED"}
+    if by == "queue":
+        roaming.cpo.send("command-results", {"version": 1, "command_id": command_id, **result})
+    else:
+        roaming.cpo.operate("POST", f"/commands/{command_id}/result", result)
+
+    assert sent["answer"] == "ACCEPTED"
+    assert roaming.eventually(lambda: roaming.emsp.operate("GET", f"/commands/{sent['id']}")["result"]) == "REJECTED"
+    at_cpo = f"/partners/{roaming.at_cpo}/commands?limit=1"
+    assert roaming.eventually(lambda: roaming.cpo.operate("GET", at_cpo)["items"][0]["posting"] == "done")
+
+
+def test_the_emsp_pulls_what_it_was_not_told(roaming: Roaming) -> None:
+    """OFF-04."""
+    roaming.cpo.write_tariff(make.tariff("UNTOLD"))
+    at_emsp = f"/partners/{roaming.at_emsp}"
+
+    began = roaming.emsp.operate("POST", f"{at_emsp}/pull/tariffs?full=yes")
+    done = roaming.eventually(lambda: pulled(roaming, "tariffs", "done"))
+
+    assert began["state"] == "running"
+    assert (done["is_full"], done["refused"], done["problem"]) == (True, 0, None)
+    assert roaming.received("tariffs", "UNTOLD") == make.tariff("UNTOLD")
+
+
+def test_a_broken_object_in_a_list_is_kept_apart(roaming: Roaming) -> None:
+    """TRA-39."""
+    roaming.cpo.write_tariff(make.tariff("BROKEN") | {"currency": 7})
+    at_emsp = f"/partners/{roaming.at_emsp}"
+    roaming.eventually(lambda: pulled(roaming, "tariffs", "done", "failed", "none"))
+
+    roaming.emsp.operate("POST", f"{at_emsp}/pull/tariffs?full=yes")
+    roaming.eventually(lambda: pulled(roaming, "tariffs", "done"))
+
+    assert "BROKEN" in [kept["id"] for kept in roaming.emsp.operate("GET", f"{at_emsp}/quarantine")["items"]]
+
+
+def pulled(roaming: Roaming, module: str, *states: str) -> Any:
+    """How the eMSP's crawl of a list stands, if it stands so."""
+    found = roaming.emsp.operate("GET", f"/partners/{roaming.at_emsp}/pulls")["pulls"]
+    (pull,) = [pull for pull in found if pull["module"] == module] or [{"state": "none"}]
+    return pull if pull["state"] in states else None
+
+
+def test_every_hour_the_lists_whose_turn_has_come_are_begun(admin: Any, roaming: Roaming) -> None:
+    call(admin, roaming.emsp, EVERY_HOUR)
+
+    assert {pull["module"] for pull in roaming.emsp.operate("GET", f"/partners/{roaming.at_emsp}/pulls")["pulls"]} == {
+        "locations",
+        "tariffs",
+        "sessions",
+        "cdrs",
+    }
+
+
 # --- what the tests above count on -------------------------------------------------------------------------------
 
 
@@ -334,7 +405,7 @@ def test_lambda_may_take_messages_from_the_queues_that_call_functions(admin: Any
     mappings = admin.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     sources = {names[found]: one["EventSourceArn"] for one in mappings if (found := function_of(one)) in names}
 
-    assert sources.keys() == {"change_worker", "delivery_worker"}
+    assert sources.keys() == {name for name in policies.GRANTS if name.endswith("_worker")}
     for function, queue in sources.items():
         needed = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
         assert roaming.cpo.allows(function, queue, *needed)

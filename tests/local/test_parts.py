@@ -19,6 +19,7 @@ from chalicelib.modules.tokens.objects import TOKEN_TYPE, WHITELIST_TYPE, Token
 from chalicelib.ocpi.parties import Party, Role
 from chalicelib.ocpi.types import OcpiObject
 from chalicelib.settings import Settings
+from cli.local.command import Faults
 from cli.local.demo import EXAMPLES, examples
 from cli.local.logs import follow
 from cli.local.plan import NodePlan, without_aws
@@ -37,6 +38,15 @@ def test_a_plan_makes_settings_of_its_own_party_and_stage() -> None:
     assert settings.stage == "localcpo"
     assert settings.public_url == "http://127.0.0.1:8100"
     assert settings.page_limit == 7
+
+
+def test_locally_one_sees_a_session_grow_and_may_ask_for_other_terms() -> None:
+    usual = Settings.from_environment(CPO.environment({}, {}))
+    tuned = {"OCPI_SESSION_PAUSE_S": "60", "OCPI_COMMANDS": "", "OCPI_COMMAND_TIMEOUT_S": "3"}
+    asked = Settings.from_environment(CPO.environment({}, tuned))
+
+    assert (usual.session_pause_s, len(usual.commands), usual.command_timeout_s) == (5, 4, 60)
+    assert (asked.session_pause_s, asked.commands, asked.command_timeout_s) == (60, frozenset(), 3)
 
 
 def test_no_way_leads_to_a_real_account() -> None:
@@ -114,6 +124,28 @@ def test_what_is_no_party_is_a_mistake(party: str) -> None:
 
     assert result.exit_code == 2
     assert "a party is two letters" in result.stderr
+
+
+@pytest.mark.parametrize("faults", ["asleep", "slow,", "slow silent"])
+def test_what_is_no_fault_is_a_mistake(faults: str) -> None:
+    result = CliRunner().invoke(cli, ["local", "--charge-points", faults])
+
+    assert result.exit_code == 2
+    assert "rejecting" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "faults"), [("slow, rejecting", {"slow", "rejecting"}), ("healthy", set()), ("silent", {"silent"})]
+)
+def test_faults_are_words_with_commas(written: str, faults: set[str]) -> None:
+    assert Faults().convert(written, None, None) == faults
+
+
+def test_charge_points_are_wanted_or_not() -> None:
+    result = CliRunner().invoke(cli, ["local", "--charge-points", "healthy", "--no-charge-points"])
+
+    assert result.exit_code == 2
+    assert "not both" in result.stderr
 
 
 def test_restarting_needs_a_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,8 +205,13 @@ def test_the_demo_ends_with_a_bill(tmp_path: Path) -> None:
 def test_keys_of_a_local_node_can_be_made_and_revoked(tmp_path: Path) -> None:
     with local(tmp_path, "--bare") as runner:
         url = runner.nodes["emsp"]["operator_url"]
-        made = json.loads(runner.cli("keys", "create", "back office", "--node", "emsp", "--json").stdout)
+        create = ("keys", "create", "back office", "--role", "help-desk", "--node", "emsp", "--json")
+        made = json.loads(runner.cli(*create).stdout)
+        assert made["roles"] == ["help-desk"]
         assert runner.cli("partners", "list", "--url", url, "--key", made["key"]).returncode == 0
+
+        listed = json.loads(runner.cli("keys", "list", "--node", "emsp", "--json").stdout)["keys"]
+        assert {"id": made["id"], "name": "back office", "roles": ["help-desk"]} in listed
 
         revoked = runner.cli("keys", "revoke", made["id"], "--node", "emsp")
 

@@ -147,6 +147,15 @@ def test_of_two_with_one_uid_the_likelier_is_charged_and_somebody_is_told(
     assert all("K1" not in record.getMessage() for record in caplog.records)
 
 
+def test_a_valid_token_is_asked_about_before_a_later_one_that_is_not() -> None:
+    """TOK-07, Q-52: no driver waits for the answer about a token that is no longer good."""
+    cpo, *_ = two_emsps({"whitelist": "NEVER"}, {"whitelist": "NEVER", "valid": False})
+
+    assert cpo.company.authorizer.authorize("K1").allowed == "ALLOWED"
+
+    assert asked_hosts(cpo) == ["one.example"]
+
+
 def test_if_nobody_allows_it_the_likeliest_says_why() -> None:
     """TOK-07, Q-52."""
     cpo, one, two = two_emsps({"whitelist": "NEVER"}, {"whitelist": "NEVER"})

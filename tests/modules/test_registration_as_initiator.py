@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.entrypoints import operator
 from chalicelib.node.partners import State
+from chalicelib.node.ports import OperatorKey
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.errors import ClientError, MissingEndpoints, PartnerError, UnsupportedVersion
 from chalicelib.ocpi.http import Request, Response
@@ -144,7 +145,7 @@ def test_an_answer_with_our_own_party_waits_for_the_operator_to_say_who_they_are
 
 def say_who_they_are(met: Meeting, party: str) -> int:
     """The HTTP status that the operator gets when it sets the party of the newest partner."""
-    met.ours.outside.partners.save_operator_key(hashlib.sha256(b"key").hexdigest(), "test")
+    met.ours.outside.partners.save_operator_key(hashlib.sha256(b"key").hexdigest(), OperatorKey("test"))
     url, body = f"/operator/partners/{met.known.id}", json.dumps({"party": party}).encode()
     return operator.answer(met.ours.company, Request("PATCH", url, {"authorization": "Bearer key"}, body=body)).status
 

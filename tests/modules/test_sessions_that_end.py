@@ -91,6 +91,17 @@ def test_a_late_update_is_no_news_to_a_session_that_a_cdr_has_ended(cdr_first: b
 
 
 @either_first
+def test_a_session_that_is_younger_than_its_cdr_stays_that_young(cdr_first: bool) -> None:
+    """Q-47: ended by the CDR, and its stamp does not go back."""
+    there = pair()
+
+    young = make.session("C1", **UNTIL | {"last_updated": "2026-01-03T00:00:00Z"})
+    after = told(there, young, make.cdr("C1"), cdr_first=cdr_first)
+
+    assert (after["status"], after["last_updated"]) == ("COMPLETED", "2026-01-03T00:00:00Z")
+
+
+@either_first
 def test_sessions_with_another_id_have_nothing_to_do_with_the_cdr(cdr_first: bool) -> None:
     """Q-63: the ids of sessions differ in case, those of CDRs do not."""
     there = pair()

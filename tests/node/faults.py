@@ -62,4 +62,4 @@ def at_once(*actions: Callable[[], object]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert problems == []
+    assert problems == [], problems

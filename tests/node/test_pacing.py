@@ -120,6 +120,20 @@ def test_what_is_late_when_the_session_ends_is_told_by_the_end() -> None:
     assert there.held == there.own
 
 
+def test_the_end_is_told_whole_where_the_push_before_it_may_be_on_its_way() -> None:
+    """SES-10, SES-12, Q-48: nothing is told after it that could mend what got lost."""
+    there = charging()
+    there.wait(3600)
+    there.change(kwh=3)
+    there.wait(10)
+
+    there.change(status="COMPLETED")
+    there.wait(3600)
+
+    assert [method for _, method in there.story] == ["PUT", "PATCH", "PUT"]
+    assert there.held == there.own
+
+
 @pytest.mark.parametrize("status", ["ACTIVE", "COMPLETED"])
 def test_a_crash_between_word_and_deed_loses_nothing(status: str) -> None:
     """Q-48, SES-12: the host repeats what it could not write, and the partner hears of it."""

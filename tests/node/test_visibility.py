@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.ports import OURS, theirs
+from chalicelib.node.ports import OURS, Announcement, Delivery, theirs
 from chalicelib.node.router import Endpoint
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
@@ -160,6 +160,26 @@ def test_changes_and_late_news_of_a_session_go_where_it_went() -> None:
     assert {each.host for each in there.world.since(mark)} == {"ms1.example"}
     held = there.partners["MS1"].received(SESSIONS, there.us.party, "a")
     assert held["status"] == "COMPLETED"
+
+
+@every_private_module
+def test_who_has_both_roles_is_told_as_the_emsp_alone(module: ModuleID) -> None:
+    """SES-14, CDR-02: even news that stands in the queue of the other connection goes nowhere."""
+    there = market()
+    both = there.world.company("both.example", Party("NL", "BTH"))
+    register(both, there.us, Role.CPO)
+    register(both, there.us, Role.EMSP)
+    value = make.object_of(module, "a", auth_id=SECRET)
+    assert there.us.company.own[module].import_all([value], both.party).failed == ()
+    (as_cpo,) = [each for each in there.us.partners() if each.party == both.party and each.our_role is Role.EMSP]
+    mark = len(there.world.traffic)
+
+    there.us.company.deliverer.deliver([Delivery(as_cpo.id, Announcement(module, "a", 1))])
+
+    assert there.world.since(mark) == []
+    there.us.pump()
+    (told,) = there.world.since(mark)
+    assert told.path.startswith(f"/ocpi/emsp/2.1.1/{module}")
 
 
 # --- every route ---------------------------------------------------------------------------------------------------

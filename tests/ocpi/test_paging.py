@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.ocpi.errors import InvalidParameters
-from chalicelib.ocpi.paging import Page, Window, page_headers, window_of
+from chalicelib.ocpi.paging import Page, Window, next_link, page_headers, window_of
 from tests.rules.hostile import QUERY_NAMES, QUERY_VALUES
 
 JUNE = datetime(2016, 6, 1, tzinfo=UTC)
@@ -125,3 +126,92 @@ def test_a_link_carries_the_filters_and_the_next_place(date: str, offset: int, l
     assert not set(' "<>+') & set(target)
     assert target.startswith(f"{URL}?")
     assert dict(parse_qsl(urlsplit(target).query)) == asked | {"date_to": "2016-06-01T02:00:00+02:00"} | place
+
+
+# --- the link of a partner -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "url"),
+    [
+        ('<https://x/?a=1&b=2>; rel="next"', "https://x/?a=1&b=2"),
+        ("<https://x/>; rel='next'", "https://x/"),
+        ("<https://x/>;rel=next", "https://x/"),
+        ("<https://x/> ; REL = NEXT", "https://x/"),
+        ('<?offset=50>; rel="next"', "?offset=50"),
+        ('< https://x/ >; rel="next"', "https://x/"),
+        ('<https://x/?a=1,2;3>; rel="next"', "https://x/?a=1,2;3"),
+        ('<https://x/>; rel="last next"', "https://x/"),
+        ('<https://x/>; title="a, <b>; rel=prev"; rel="next"', "https://x/"),
+        ('<https://x/1>; rel="prev", <https://x/2>; rel="next", <https://x/9>; rel="last"', "https://x/2"),
+        ('<https://x/1>,<https://x/2>;rel="next"', "https://x/2"),
+        ("", None),
+        ('<https://x/>; rel="prev"', None),
+        ('<https://x/>; rel="nextish"', None),
+        ('<https://x/>; title="next"', None),
+        ('<https://x/>; title="x; rel=next"', None),
+        ('<https://x/>; xrel="next"', None),
+        ('<https://x/>; rev="next"', None),
+        ("<https://x/>", None),
+        ('<>; rel="next"', None),
+        ('https://x/; rel="next"', None),
+        ('<https://x/; rel="next"', None),
+    ],
+)
+def test_the_next_page_is_found_in_its_header(header: str, url: str | None) -> None:
+    """PAG-15, Q-24."""
+    assert next_link(header) == url
+
+
+@given(st.text(max_size=300) | st.text("<>;,=\"' relnxt", max_size=300))
+def test_no_header_is_too_strange(header: str) -> None:
+    """PAG-15."""
+    found = next_link(header)
+
+    assert found is None or (found in header and found == found.strip())
+
+
+@pytest.mark.parametrize("piece", ["<", "<>", "<>;", '<>;"', '<>;a="', "<a>;;", '<a>; rel="prev",', ";a='\""])
+def test_no_header_takes_long(piece: str) -> None:
+    """PAG-15: what is longer than any honest header is not read to its end."""
+    began = time.process_time()
+
+    assert next_link(piece * 100_000) is None
+    assert time.process_time() - began < 1
+
+
+URLS = st.text(st.characters(codec="ascii", exclude_characters="<>\x7f", min_codepoint=33), min_size=1, max_size=40)
+NAMES = st.sampled_from(["title", "type", "anchor", "hreflang", "x"])
+VALUES = st.text(st.characters(codec="ascii", exclude_characters="\"\\\x7f'", min_codepoint=32), max_size=20)
+PARAMETERS = st.lists(st.tuples(NAMES, VALUES), max_size=3).map(
+    lambda found: "".join(f'; {name}="{value}"' for name, value in found)
+)
+OTHERS = st.lists(st.tuples(URLS, st.sampled_from(["prev", "first", "last"]), PARAMETERS), max_size=3)
+
+
+@given(URLS, OTHERS, OTHERS, PARAMETERS, PARAMETERS, st.sampled_from(['"next"', "'next'", "next", '"Next"']))
+def test_the_next_page_is_found_among_others(
+    url: str,
+    before: list[tuple[str, str, str]],
+    behind: list[tuple[str, str, str]],
+    ahead: str,
+    after: str,
+    relation: str,
+) -> None:
+    """PAG-15, Q-24."""
+    others = [[f'<{other}>{more}; rel="{name}"' for other, name, more in links] for links in (before, behind)]
+
+    assert next_link(", ".join([*others[0], f"<{url}>{ahead}; rel={relation}{after}", *others[1]])) == url
+
+
+@given(st.integers(0, 10**6), st.integers(1, 1000), st.text(max_size=20))
+def test_our_own_link_is_understood(offset: int, limit: int, cursor: str) -> None:
+    """PAG-15, PAG-06."""
+    page = Page((b"{}",), offset + 2, offset + 1, cursor or None)
+
+    headers = page_headers(page, Window(offset, limit), "https://cpo.example/ocpi/cpo/2.1.1/locations", {})
+
+    found = next_link(headers["link"])
+    assert found is not None
+    query = dict(parse_qsl(urlsplit(found).query, keep_blank_values=True))
+    assert query == {"offset": str(offset + 1), "limit": str(limit)} | ({"cursor": cursor} if cursor else {})

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -167,3 +171,30 @@ def test_a_breach_is_refused_where_nothing_forgives_it(text: str) -> None:
     else:
         assert is_right
         assert found == text
+
+
+# --- many at once --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_who_are_the_first_to_read_an_object_at_the_same_time_all_read_it_whole() -> None:
+    """TRA-16: a model is built when it is first used."""
+    for _ in range(50):
+        unused: type[Cdr] = type("Unused", (Cdr,), {})
+        start = threading.Barrier(32)
+
+        def first(_: int, model: type[Cdr] = unused, start: threading.Barrier = start) -> str:
+            start.wait()
+            return read_value(model, make.cdr("C1"), Profile.STRICT, NOW).value.id
+
+        with ThreadPoolExecutor(32) as readers:
+            assert list(readers.map(first, range(32))) == ["C1"] * 32

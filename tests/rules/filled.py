@@ -28,6 +28,8 @@ STEPS = {
     "session_id": "S1",
     "cdr_id": "C1",
     "token_uid": "K1",
+    "command": "START_SESSION",
+    "command_id": "c1",
 }
 OWNERS: Final = {Role.CPO: {"country_code": "NL", "party_id": "MSP"}, Role.EMSP: {}}
 """Whose objects are pushed into a tree: the other one's."""
@@ -56,4 +58,5 @@ def kept(company: CompanyInWorld) -> Any:
     stores = {module: copy.copy(vars(store)["_objects"]) for module, store in outside.stores.items()}
     partners = {name: copy.deepcopy(vars(outside.partners)[name]) for name in ("_partners", "_grants", "_tallies")}
     aside = copy.copy(vars(outside.quarantine)["_kept"])
-    return stores, partners, aside, list(queues.announcements), list(queues.deliveries)
+    commands = copy.copy(vars(outside.commands)["_commands"]), copy.deepcopy(vars(outside.command_queues))
+    return stores, partners, aside, commands, list(queues.announcements), list(queues.deliveries)

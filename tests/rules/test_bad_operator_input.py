@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from chalicelib.entrypoints import operator
 from chalicelib.entrypoints.operator import OPERATIONS
 from chalicelib.modules import MODULES
+from chalicelib.node.ports import OperatorKey
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
@@ -24,7 +25,7 @@ from tests.rules.strategies import JSON
 from tests.world import CompanyInWorld, World
 
 KEY = "Bearer the-operator-key"
-DOCUMENTED = {200, 201, 400, 401, 404, 405, 409, 413, 422}
+DOCUMENTED = {200, 201, 202, 400, 401, 404, 405, 409, 413, 422}
 PATHS = sorted({operation.path for operation in OPERATIONS})
 WRITES = [(operation.method, operation.path) for operation in OPERATIONS if operation.body]
 WRITES_OF_EACH = [
@@ -45,9 +46,9 @@ def hosted() -> tuple[CompanyInWorld, dict[str, str]]:
     call("POST", "/ocpi/emsp/2.1.1/cdrs", make.cdr("L1", total_cost=9))
     for module, own in node.company.own.items():
         own.put("L1", (), make.object_of(module, "L1"), Party("NL", "ABC"))
-    node.outside.partners.save_operator_key(hashlib.sha256(b"the-operator-key").hexdigest(), "test")
+    node.outside.partners.save_operator_key(hashlib.sha256(b"the-operator-key").hexdigest(), OperatorKey("test"))
     steps = {"partner": node.partners()[0].id, "module": "locations", "id": "L1", "evse_uid": "E1", "connector_id": "1"}
-    return node, steps
+    return node, steps | {"command": "START_SESSION"}
 
 
 def ask(node: CompanyInWorld, method: str, path: str, **request: Any) -> Response:

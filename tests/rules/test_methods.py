@@ -32,6 +32,8 @@ DEFINED = {
     "/ocpi/cpo/2.1.1/tariffs": {"GET"},
     "/ocpi/cpo/2.1.1/tokens": set(),
     "/ocpi/cpo/2.1.1/tokens/{country_code}/{party_id}/{token_uid}": {"GET", "PUT", "PATCH"},
+    "/ocpi/cpo/2.1.1/commands": set(),
+    "/ocpi/cpo/2.1.1/commands/{command}": {"POST"},
     "/ocpi/emsp/versions": {"GET"},
     "/ocpi/emsp/2.1.1": {"GET"},
     "/ocpi/emsp/2.1.1/credentials": {"GET", "POST", "PUT", "DELETE"},
@@ -51,6 +53,8 @@ DEFINED = {
     "/ocpi/emsp/2.1.1/tariffs/{country_code}/{party_id}/{tariff_id}": {"GET", "PUT", "PATCH", "DELETE"},
     "/ocpi/emsp/2.1.1/tokens": {"GET"},
     "/ocpi/emsp/2.1.1/tokens/{token_uid}/authorize": {"POST"},
+    "/ocpi/emsp/2.1.1/commands": set(),
+    "/ocpi/emsp/2.1.1/commands/{command}/{command_id}": {"POST"},
 }
 NOT_APPLICABLE = {
     # As it stands in section 12: tree and module, and the methods that are 405 at every URL of theirs.
@@ -64,6 +68,8 @@ NOT_APPLICABLE = {
     ("emsp", "tariffs"): "POST",
     ("cpo", "tokens"): "POST DELETE",
     ("emsp", "tokens"): "PUT PATCH DELETE",
+    ("cpo", "commands"): "GET PUT PATCH DELETE",
+    ("emsp", "commands"): "GET PUT PATCH DELETE",
     ("cpo", "credentials"): "PATCH",
     ("emsp", "credentials"): "PATCH",
     ("cpo", "versions"): "POST PUT PATCH DELETE",
@@ -92,7 +98,7 @@ def test_the_table_of_methods_covers_every_url() -> None:
 def test_a_method_that_is_not_applicable_is_405(endpoint: Endpoint, method: str) -> None:
     """TRA-18, TRA-29, CRD-18, LOC-05, LOC-18, SES-03, SES-04, SES-11, CDR-03, CDR-07, CDR-08, TAR-01, TAR-02, TOK-01.
 
-    TOK-02, TOK-10: at every depth, also with a body that is an object of the right kind; and nothing has changed.
+    TOK-02, TOK-10, CMD-15: at every depth, also with a body that is an object of the right kind; nothing has changed.
     """
     nodes = filled()
     call, url = caller_of(nodes, endpoint), url_of(endpoint)

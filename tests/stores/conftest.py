@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.aws import Clients
+from chalicelib.adapters.dynamodb_commands import DynamoCommands
 from chalicelib.adapters.dynamodb_objects import DynamoObjects
 from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
 from chalicelib.adapters.dynamodb_partners import DynamoPartners
+from chalicelib.adapters.dynamodb_pulls import DynamoPulls
 from chalicelib.adapters.dynamodb_quarantine import DynamoQuarantine
+from chalicelib.node.commands import CommandStore
 from chalicelib.node.ports import ObjectStore, Outbox, PartnerStore, Quarantine
+from chalicelib.node.pulls import PullStore
 from tests.conftest import Stage, create_stack
-from tests.memory import MemoryObjects, MemoryOutbox, MemoryPartners, MemoryQuarantine
+from tests.memory import MemoryCommands, MemoryObjects, MemoryOutbox, MemoryPartners, MemoryPulls, MemoryQuarantine
 
 BACKENDS = ("memory", "moto", "ministack")
 
@@ -131,3 +135,17 @@ def outbox(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> 
     if request.param == "memory":
         return MemoryOutbox()
     return DynamoOutbox(stage_of(request.param).table("outbox"))
+
+
+@pytest.fixture(params=BACKENDS)
+def commands(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> CommandStore:
+    if request.param == "memory":
+        return MemoryCommands()
+    return DynamoCommands(stage_of(request.param).table("commands"))
+
+
+@pytest.fixture(params=BACKENDS)
+def pulls(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> PullStore:
+    if request.param == "memory":
+        return MemoryPulls()
+    return DynamoPulls(stage_of(request.param).table("pulls"))

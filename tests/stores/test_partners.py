@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.node.partners import Grant, GrantKind, Partner, State
-from chalicelib.node.ports import Conflict, PartnerStore, PartyTaken
+from chalicelib.node.ports import Conflict, OperatorKey, PartnerStore, PartyTaken
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.parties import Party, Role
 from chalicelib.ocpi.reading import Profile
@@ -252,17 +252,18 @@ def test_counts_add_up_per_partner(partners: PartnerStore) -> None:
 
 
 def test_operator_keys_are_known_by_their_hash(partners: PartnerStore) -> None:
-    partners.save_operator_key("hash-1", "back end")
-    partners.save_operator_key("hash-2", "laptop")
+    back_end, desk = OperatorKey("back end"), OperatorKey("desk", frozenset({"help-desk"}))
+    partners.save_operator_key("hash-1", back_end)
+    partners.save_operator_key("hash-2", desk)
 
-    assert partners.operator_key("hash-1") == "back end"
+    assert partners.operator_key("hash-1") == back_end
     assert partners.operator_key("hash-3") is None
-    assert partners.operator_keys() == {"hash-1": "back end", "hash-2": "laptop"}
+    assert partners.operator_keys() == {"hash-1": back_end, "hash-2": desk}
 
     partners.remove_operator_key("hash-1")
     partners.remove_operator_key("hash-1")
 
-    assert partners.operator_keys() == {"hash-2": "laptop"}
+    assert partners.operator_keys() == {"hash-2": desk}
 
 
 def test_the_public_url_is_the_last_one_recorded(partners: PartnerStore) -> None:

@@ -1,0 +1,188 @@
+"""Many commands at once: a CPO whose queues are worked by threads, as Lambda works those of SQS, and three eMSPs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
+from typing import Any
+
+from chalicelib.bootstrap import Outside
+from chalicelib.node.commands import Result
+from chalicelib.ocpi.http import Request, Response
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.parties import Party, Role
+from tests import make
+from tests.world import Caller, CompanyInWorld, Reply, World, register
+
+PARTIES = (Party("NL", "ONE"), Party("NL", "TWO"), Party("NL", "SIX"))
+PATIENCE_S = 30.0
+"""After this a test gives up; it asserts nothing about time."""
+_CALLERS = 12
+
+
+class Lanes:
+    """The queues: charge points that answer when told to, and the messages of a lane one after the other, as in SQS."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        """The commands that their charge points have not answered yet."""
+        self.results: SimpleQueue[Result | None] = SimpleQueue()
+        self._changed = threading.Condition()
+        self._waiting: dict[str, deque[str]] = {}
+        self._busy: set[str] = set()
+        self._known: set[str] = set()
+        self._closed = False
+
+    def ask(self, message: Mapping[str, Any]) -> None:
+        self.asked.append(message["command_id"])
+
+    def result(self, result: Result, *, delay_s: int = 0) -> None:
+        """Nothing: these timers end after all that is looked at."""
+
+    def answer(self, command_id: str, lane: str) -> None:
+        with self._changed:
+            if command_id not in self._known:
+                self._known.add(command_id)
+                self._waiting.setdefault(lane, deque()).append(command_id)
+                self._changed.notify()
+
+    def next(self) -> tuple[str, str] | None:
+        """The next message of a lane that nobody works at, and its lane; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._free())
+            lane = self._free()
+            if lane is None:
+                return None
+            self._busy.add(lane)
+            # The lane that was served goes behind the others.
+            messages = self._waiting.pop(lane)
+            command_id = messages.popleft()
+            self._waiting[lane] = messages
+            return lane, command_id
+
+    def done(self, lane: str) -> None:
+        """Let the next message of the lane go."""
+        with self._changed:
+            self._busy.remove(lane)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Send everybody home who waits for work."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _free(self) -> str | None:
+        return next((lane for lane, waiting in self._waiting.items() if waiting and lane not in self._busy), None)
+
+
+@dataclass
+class Ears:
+    """A partner's host, which hears results; ``pause`` is what it does before it answers."""
+
+    pause: Callable[[], object]
+    begun: Counter[str] = field(default_factory=Counter)
+    heard_at: dict[str, float] = field(default_factory=dict)
+    """When the POST at each path was answered."""
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def __call__(self, request: Request) -> Response:
+        with self.changed:
+            self.begun[request.url] += 1
+        self.pause()
+        with self.changed:
+            self.heard_at[request.url] = time.perf_counter()
+            self.changed.notify_all()
+        return Response(200)
+
+    def wait_for(self, count: int) -> bool:
+        """Whether so many have been answered, before patience ends."""
+        with self.changed:
+            return self.changed.wait_for(lambda: len(self.heard_at) >= count, PATIENCE_S)
+
+
+class _Busy(CompanyInWorld):
+    lanes: Lanes
+
+    def ports(self) -> Outside:
+        self.lanes = Lanes()
+        return replace(super().ports(), command_queues=self.lanes)
+
+
+class Traffic:
+    """The CPO, and the ears of each eMSP by its party."""
+
+    def __init__(self, pauses: Mapping[Party, Callable[[], object]]) -> None:
+        self.world = World()
+        self.cpo = _Busy(self.world, "cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}), {})
+        self.world.serve("cpo.example", self.cpo)
+        self.cpo.company.own[ModuleID.LOCATIONS].put("LOC1", (), make.location("LOC1"))
+        self.ears = {party: Ears(pause) for party, pause in pauses.items()}
+        self._callers = {party: self._registered(party) for party in pauses}
+
+    def _registered(self, party: Party) -> Caller:
+        host = _host(party)
+        emsp = self.world.company(host, party, frozenset({Role.EMSP}))
+        register(emsp, self.cpo, Role.CPO)
+        token = emsp.partners()[0].token_we_send
+        assert token
+        self.world.hosts[host] = self.ears[party]
+        return Caller(self.world, "cpo.example", token.secret)
+
+    def start(self, party: Party, number: int) -> Reply:
+        """The synchronous answer to one START_SESSION, whose result goes to ``/results/<number>``."""
+        url, token = f"https://{_host(party)}/results/{number}", make.token(f"K{number}")
+        body = {"response_url": url, "token": token, "location_id": "LOC1"}
+        return self._callers[party]("POST", "/ocpi/cpo/2.1.1/commands/START_SESSION", body)
+
+    def start_all(self, each: int) -> Counter[str]:
+        """So many commands from each partner at once; how many had which synchronous answer."""
+        asked = [(party, number) for number in range(each) for party in self.ears]
+        with ThreadPoolExecutor(_CALLERS) as threads:
+            replies = list(threads.map(lambda pair: self.start(*pair), asked))
+        return Counter(f"{reply.status} {reply.code} {reply.data['result']}" for reply in replies)
+
+    def charge_points_answer(self) -> float:
+        """All of them at this moment, which is returned."""
+        now, lanes = time.perf_counter(), self.cpo.lanes
+        # SQS delivers at least once.
+        for command_id in [*lanes.asked, *lanes.asked[::-1]]:
+            lanes.results.put(Result(command_id, "ACCEPTED", "charge point"))
+        return now
+
+    @contextmanager
+    def workers(self, pollers: int) -> Iterator[None]:
+        """Both queues worked at until the end of the block: so many answers may be under way at the same time."""
+        work = [self._take_results, *[self._post_answers] * pollers]
+        threads = [threading.Thread(target=each, daemon=True) for each in work]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self.cpo.lanes.results.put(None)
+            self.cpo.lanes.close()
+            for thread in threads:
+                thread.join(PATIENCE_S)
+
+    def _take_results(self) -> None:
+        while (result := self.cpo.lanes.results.get()) is not None:
+            self.cpo.company.results.take(result)
+
+    def _post_answers(self) -> None:
+        while (message := self.cpo.lanes.next()) is not None:
+            lane, command_id = message
+            self.cpo.company.results.post(command_id)
+            # Again, as when a worker dies before it says that it is done.
+            self.cpo.company.results.post(command_id)
+            self.cpo.lanes.done(lane)
+
+
+def _host(party: Party) -> str:
+    return f"{party.party_id.lower()}.example"

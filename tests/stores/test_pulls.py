@@ -1,0 +1,191 @@
+"""How far a crawl is, is kept whole and changed only by who has seen it last; its queue says what is to be fetched."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.adapters.dynamodb_pulls import DynamoPulls
+from chalicelib.adapters.sqs_pulls import SqsPulls, step_in
+from chalicelib.node.ports import Conflict
+from chalicelib.node.pulls import Pull, PullState, PullStore, Step, digest_of
+from chalicelib.ocpi.module import ModuleID
+from tests.conftest import Stage
+from tests.stores.crawling import at
+
+TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=30)
+
+
+def pull(module: ModuleID = ModuleID.LOCATIONS, partner_id: str = "p1", **facts: Any) -> Pull:
+    """A crawl's first version."""
+    url = "https://cpo.example/locations?limit=100"
+    begun = Pull(partner_id, module, "c1", PullState.RUNNING, True, url, url, at(0), at(0))
+    return replace(begun.with_(at(1.000001)), **facts)
+
+
+def test_a_crawl_is_kept_as_it_is(pulls: PullStore) -> None:
+    """PAG-27: with every fact, and its times to the microsecond."""
+    made = pull(
+        state=PullState.FAILED,
+        is_full=False,
+        url="https://cpo.example/locations?cursor=Ä日本%2B",
+        page=7,
+        attempts=3,
+        restarts=1,
+        landmark="https://cpo.example/locations?cursor=1",
+        total=10**12,
+        received=600,
+        taken=500,
+        refused=3,
+        problem="Ä: HTTP 503\n",
+        since=at(-3600.000003),
+        completed_at=at(-3500),
+        full_at=at(-7200),
+    )
+
+    pulls.save(made)
+
+    assert pulls.get("p1", ModuleID.LOCATIONS) == made
+    assert pulls.of("p1") == [made]
+
+
+def test_what_never_was_is_not_there(pulls: PullStore) -> None:
+    """PAG-17."""
+    assert pulls.get("p1", ModuleID.LOCATIONS) is None
+    assert pulls.of("p1") == []
+    assert set(pulls.seen(pull())) == set()
+
+
+def test_each_partner_and_module_has_a_crawl_of_its_own(pulls: PullStore) -> None:
+    """PAG-17."""
+    for partner_id in ("p1", "p10"):
+        for module in (ModuleID.TARIFFS, ModuleID.LOCATIONS):
+            pulls.save(pull(module, partner_id))
+
+    assert pulls.of("p1") == [pull(ModuleID.LOCATIONS), pull(ModuleID.TARIFFS)]
+    assert pulls.get("p10", ModuleID.TARIFFS) == pull(ModuleID.TARIFFS, "p10")
+    assert pulls.get("p10", ModuleID.CDRS) is None
+
+
+def test_only_who_has_seen_it_last_moves_a_crawl(pulls: PullStore) -> None:
+    """PAG-27: of two that fetched one page, one goes on."""
+    first = pull()
+    pulls.save(first)
+    second = first.with_(at(2), page=1)
+    pulls.save(second)
+
+    for stale in (first, second, first.with_(at(3), page=1), replace(second, version=4)):
+        with pytest.raises(Conflict):
+            pulls.save(stale)
+
+    assert pulls.get("p1", ModuleID.LOCATIONS) == second
+
+
+def test_a_crawl_remembers_what_its_pages_listed(pulls: PullStore) -> None:
+    """PAG-25: across pages, however often each is fetched, and nothing of other crawls."""
+    first, other = pull(), pull(crawl="c10")
+    many = [f"L{number}" for number in range(100)]
+    pulls.saw(first, many)
+    pulls.saw(first, many)
+    pulls.saw(replace(first, page=1), [])
+    pulls.saw(replace(first, page=2), ["Ä/日本", ""])
+    pulls.saw(other, ["from another crawl"])
+    pulls.saw(replace(first, module=ModuleID.TARIFFS), ["a tariff"])
+    pulls.saw(replace(first, partner_id="p2"), ["of another partner"])
+
+    seen = pulls.seen(first)
+
+    assert {digest_of(each) for each in [*many, "Ä/日本", ""]} <= set(seen)
+    for absent in ("L100", "from another crawl", "a tariff", "of another partner"):
+        assert digest_of(absent) not in seen
+
+
+def test_what_was_listed_is_not_taken_for_a_crawl(pulls: PullStore) -> None:
+    """PAG-25."""
+    pulls.saw(pull(), ["L1"])
+
+    assert pulls.of("p1") == []
+
+
+def test_what_was_listed_goes_away_by_itself(moto_stage: Stage) -> None:
+    """PAG-25: after two days; the crawl itself stays."""
+    table = moto_stage.table("pulls")
+    store, made = DynamoPulls(table), pull()
+    store.save(made)
+    store.saw(made, ["L1"])
+
+    items = {item["sk"]["S"]: item for item in table.query(**_all_of("p1"))}
+
+    expires_at = int(items["locations/c1/0"]["expires_at"]["N"])
+    assert 0 <= expires_at - (made.updated_at + timedelta(days=2)).timestamp() <= 1
+    assert "expires_at" not in items["locations"]
+
+
+def _all_of(partner_id: str) -> dict[str, Any]:
+    return {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": partner_id}}}
+
+
+# --- the queue -----------------------------------------------------------------------------------------------------
+
+
+class Sink:
+    """A client that keeps what it is told to send."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.looked_up = 0
+
+    def get_queue_url(self, QueueName: str) -> dict[str, str]:  # noqa: N803 - AWS's name
+        self.looked_up += 1
+        return {"QueueUrl": f"https://queue/{QueueName}"}
+
+    def send_message(self, **message: Any) -> None:
+        self.sent.append(message)
+
+
+@given(TEXT, st.sampled_from(ModuleID), TEXT, st.integers(0, 20_000))
+def test_any_step_is_read_as_it_was_written(partner_id: str, module: ModuleID, crawl: str, page: int) -> None:
+    """PAG-15."""
+    sink, sent = Sink(), Step(partner_id, module, crawl, page)
+
+    SqsPulls("pulls", lambda: sink).step(sent)
+
+    (message,) = sink.sent
+    assert message["QueueUrl"] == "https://queue/pulls"
+    assert step_in(message["MessageBody"]) == sent
+    assert isinstance(step_in(message["MessageBody"]).module, ModuleID)
+
+
+@pytest.mark.parametrize(("delay_s", "expected"), [(0, 0), (600, 600), (900, 900), (5000, 900)])
+def test_a_step_waits_as_long_as_a_queue_lets_it(delay_s: int, expected: int) -> None:
+    """PAG-17."""
+    sink = Sink()
+    queue = SqsPulls("pulls", lambda: sink)
+
+    for _ in range(2):
+        queue.step(Step("p1", ModuleID.CDRS, "c1", 0), delay_s=delay_s)
+
+    assert [message["DelaySeconds"] for message in sink.sent] == [expected, expected]
+    assert sink.looked_up == 1
+
+
+def test_a_step_of_a_later_release_is_not_guessed_at() -> None:
+    with pytest.raises(ValueError, match="later release"):
+        step_in(json.dumps({"v": 2, "step": ["p1", "cdrs", "c1", 0]}))
+
+
+def test_the_queue_of_a_stage_is_there(moto_stage: Stage) -> None:
+    """PAG-17: as the template makes it, a step comes out of it as it went in."""
+    step, clients = Step("p1", ModuleID.TOKENS, "c1", 3), moto_stage.clients
+
+    SqsPulls(moto_stage.queue("pulls"), clients.sqs).step(step)
+
+    url = clients.sqs().get_queue_url(QueueName=moto_stage.queue("pulls"))["QueueUrl"]
+    (message,) = clients.sqs().receive_message(QueueUrl=url)["Messages"]
+    assert step_in(message["Body"]) == step
