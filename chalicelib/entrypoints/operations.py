@@ -10,7 +10,7 @@ from chalicelib.bootstrap import Company
 from chalicelib.modules import MODULES
 from chalicelib.node.own import OwnObjects
 from chalicelib.node.partners import Partner
-from chalicelib.node.ports import is_storable
+from chalicelib.node.ports import LONGEST_ID, is_storable
 from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
 from chalicelib.ocpi.http import Request
 from chalicelib.ocpi.module import Module
@@ -65,6 +65,11 @@ class Ask:
             NotFound: there is none.
         """
         return self._partner(self.steps["partner"])
+
+    @property
+    def after(self) -> str:
+        """The key behind which a list goes on, as a store takes it; empty for its beginning."""
+        return self.request.query.get("after", "")[:LONGEST_ID].encode(errors="replace").decode()
 
     @property
     def addressee(self) -> Party | None:

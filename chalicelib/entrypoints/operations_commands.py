@@ -8,7 +8,7 @@ from typing import Any, Final
 from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
 from chalicelib.modules.commands.life import is_over, stage
 from chalicelib.node.commands import Command, Result, Side
-from chalicelib.node.ports import LONGEST_ID, is_storable
+from chalicelib.node.ports import is_storable
 from chalicelib.ocpi.errors import InvalidParameters, NotFound
 from chalicelib.ocpi.paging import window_of
 from chalicelib.ocpi.parties import Role
@@ -40,7 +40,7 @@ def _show(ask: Ask) -> Reply:
 
 def _list(ask: Ask) -> Reply:
     limit = window_of({"limit": str(_MOST_AT_A_TIME)} | dict(ask.request.query), _MOST_AT_A_TIME).limit
-    after, now = ask.request.query.get("after", "")[:LONGEST_ID], ask.company.outside.clock()
+    after, now = ask.after, ask.company.outside.clock()
     found = ask.company.outside.commands.of(ask.partner.id, after or None, limit)
     following = found[-1].id if len(found) == limit else None
     return Reply({"items": [_shown(command, now) for command in found], "next": following})

@@ -10,7 +10,7 @@ from chalicelib.modules.locations.view import for_drivers
 from chalicelib.node.absence import is_gone
 from chalicelib.node.own import Kept
 from chalicelib.node.partners import Partner
-from chalicelib.node.ports import LONGEST_ID, OURS, ObjectStore, Stored, is_storable, theirs
+from chalicelib.node.ports import OURS, ObjectStore, Stored, is_storable, theirs
 from chalicelib.node.visibility import list_of
 from chalicelib.ocpi.errors import InvalidParameters, MethodNotAllowed, NotFound
 from chalicelib.ocpi.module import ModuleID
@@ -38,7 +38,7 @@ def _list(ask: Ask) -> Reply:
 
 
 def _by_id(ask: Ask, store: ObjectStore) -> Reply:
-    limit, after = _most(ask), ask.request.query.get("after", "")[:LONGEST_ID]
+    limit, after = _most(ask), ask.after
     found = store.received(OURS, after, limit)
     following = {"after": found[-1].id} if len(found) == limit else None
     return Reply({"items": [json.loads(stored.body) for stored in found], "next": following})
@@ -102,7 +102,7 @@ def _warning(remark: Deviation) -> str:
 def _received(ask: Ask) -> Reply:
     partner, module = ask.partner, ask.module.identifier
     limit = _most(ask)
-    store, after = ask.company.outside.stores[module], ask.request.query.get("after", "")[:LONGEST_ID]
+    store, after = ask.company.outside.stores[module], ask.after
     found = store.received(theirs(partner.party), after, limit) if partner.party else []
     items = [item for stored in found if (item := _shown(ask, partner, stored)) is not None]
     return Reply({"items": items, "next": found[-1].id if len(found) == limit else None})

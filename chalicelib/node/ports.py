@@ -6,6 +6,7 @@ edge and repeated by SQS in a worker.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,8 +43,11 @@ LONGEST_ID: Final = 255
 
 
 def is_storable(object_id: str) -> bool:
-    """Whether there can be an object with this id at all; what a URL says is not checked yet."""
-    return 0 < len(object_id) <= LONGEST_ID
+    """Whether there can be an object with this id at all; what a URL says is not checked yet, nor half characters."""
+    return 0 < len(object_id) <= LONGEST_ID and not _HALF_CHARACTER.search(object_id)
+
+
+_HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 
 
 class Conflict(Exception):

@@ -103,3 +103,10 @@ def test_a_list_that_cannot_be_is_refused(module: ModuleID, query: dict[str, str
 
     assert answer.status == status
     assert said in answer.error
+
+
+@pytest.mark.parametrize("query", [{"after": "\ud800"}, {"partner": "\ud800"}])
+def test_half_a_character_in_the_query_is_no_failure_of_ours(query: dict[str, str]) -> None:
+    answer = desks().cpo("GET", "/sessions", query=query)
+
+    assert answer.status == (200 if "after" in query else 404)
