@@ -24,7 +24,7 @@ GONE_AFTER: Final = 2
 """Complete crawls in a row that did not list an object."""
 MOST_VANISHED: Final = 0.2
 """Of what a partner has; more than that is taken for a mistake."""
-_FEW: Final = 5
+_FEW: Final = 1
 """So few may vanish whatever their share."""
 _AT_A_TIME: Final = 100
 
