@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chalicelib.adapters.aws import Client, bounded
+from chalicelib.adapters.queue import Queue, opened
 from chalicelib.node.ports import Announcement, Delivery
 from chalicelib.ocpi.module import ModuleID
 
@@ -24,7 +25,6 @@ _LONGEST_MESSAGE: Final = 200_000
 _MOST_BYTES: Final = 1_000_000
 _MOST_MESSAGES: Final = 10
 """In one batch, of 1 MiB in all."""
-_LONGEST_DELAY_S: Final = 900
 
 
 class NotSent(Exception):
@@ -36,21 +36,16 @@ class SqsQueues:
 
     def __init__(self, changes: str, deliveries: str, client: Client) -> None:
         """Queues by their full names."""
-        self._changes = changes
-        self._deliveries = deliveries
-        self._client = client
-        self._urls: dict[str, str] = {}
+        self._changes = Queue(changes, client)
+        self._deliveries = Queue(deliveries, client)
 
     def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
         """Send one message to ``changes``, or more where one would exceed 200 KB."""
         # A margin for the frame around the changes, and a comma behind each.
         changes = (_text(_change(announcement)) for announcement in announcements)
         for some in bounded(changes, _size, len(announcements), _LONGEST_MESSAGE - 100):
-            self._client().send_message(
-                QueueUrl=self._url(self._changes),
-                MessageBody=f'{{"v":{_VERSION},"attempt":{attempt},"changes":[{",".join(some)}]}}',
-                DelaySeconds=min(delay_s, _LONGEST_DELAY_S),
-            )
+            body = f'{{"v":{_VERSION},"attempt":{attempt},"changes":[{",".join(some)}]}}'
+            self._changes.send(body, delay_s=delay_s)
 
     def deliver(self, deliveries: Sequence[Delivery], *, cause: str = "") -> None:
         """Send one message each to ``deliveries.fifo``, in this order; order holds per partner and object.
@@ -72,14 +67,9 @@ class SqsQueues:
         """Send these; those that SQS refused."""
         if not entries:
             return []
-        answer = self._client().send_message_batch(QueueUrl=self._url(self._deliveries), Entries=entries)
+        answer = self._deliveries.client().send_message_batch(QueueUrl=self._deliveries.url, Entries=entries)
         refused = {failed["Id"] for failed in answer.get("Failed", ())}
         return [entry for entry in entries if entry["Id"] in refused]
-
-    def _url(self, name: str) -> str:
-        if name not in self._urls:
-            self._urls[name] = self._client().get_queue_url(QueueName=name)["QueueUrl"]
-        return self._urls[name]
 
 
 def announcements_in(body: str) -> tuple[list[Announcement], int]:
@@ -88,7 +78,7 @@ def announcements_in(body: str) -> tuple[list[Announcement], int]:
     Raises:
         ValueError: a later release wrote it.
     """
-    message = _opened(body)
+    message = opened(body, _VERSION)
     return [_announcement(change) for change in message["changes"]], message["attempt"]
 
 
@@ -98,15 +88,8 @@ def delivery_in(body: str) -> Delivery:
     Raises:
         ValueError: a later release wrote it.
     """
-    message = _opened(body)
+    message = opened(body, _VERSION)
     return Delivery(message["partner"], _announcement(message["change"]))
-
-
-def _opened(body: str) -> dict[str, Any]:
-    message: dict[str, Any] = json.loads(body)
-    if message["v"] != _VERSION:
-        raise ValueError(f"a message in version {message['v']}: written by a later release")
-    return message
 
 
 def _entry(number: int, delivery: Delivery, cause: str) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chalicelib.adapters.aws import Client
+from chalicelib.adapters.queue import Queue, opened
 from chalicelib.node.commands import Result
 from chalicelib.ocpi.errors import ClientError
 from chalicelib.ocpi.reading import parse
 
 _VERSION: Final = 1
-_LONGEST_DELAY_S: Final = 900
 
 
 class SqsCommandQueues:
@@ -26,35 +26,31 @@ class SqsCommandQueues:
 
     def __init__(self, commands: str, results: str, answers: str, client: Client) -> None:
         """Queues by their full names."""
-        self._commands = commands
-        self._results = results
-        self._answers = answers
-        self._client = client
-        self._urls: dict[str, str] = {}
+        self._commands = Queue(commands, client)
+        self._results = Queue(results, client)
+        self._answers = Queue(answers, client)
 
     def ask(self, message: Mapping[str, Any]) -> None:
         """Send a request to the charge points' back end; one call."""
-        self._send(self._commands, message)
+        self._commands.send(_text(message))
 
     def result(self, result: Result, *, delay_s: int = 0) -> None:
         """Send a result to ourselves, now or later; one call."""
         message = {"version": _VERSION, "command_id": result.command_id, "result": result.result}
-        self._send(self._results, message | {"source": result.source}, DelaySeconds=min(delay_s, _LONGEST_DELAY_S))
+        self._results.send(_text(message | {"source": result.source}), delay_s=delay_s)
 
     def answer(self, command_id: str, lane: str) -> None:
         """Ask ourselves to post a result, one after the other within a lane; one call.
 
         SQS drops what it has seen within the last five minutes, so that a repeated worker asks once.
         """
-        message = {"v": _VERSION, "command": command_id}
-        self._send(self._answers, message, MessageGroupId=lane, MessageDeduplicationId=command_id)
+        body = _text({"v": _VERSION, "command": command_id})
+        self._answers.send(body, MessageGroupId=lane, MessageDeduplicationId=command_id)
 
-    def _send(self, queue: str, message: Mapping[str, Any], **how: Any) -> None:
-        if queue not in self._urls:
-            self._urls[queue] = self._client().get_queue_url(QueueName=queue)["QueueUrl"]
-        # In ASCII: SQS refuses some characters that a partner may send.
-        body = json.dumps(message, separators=(",", ":"))
-        self._client().send_message(QueueUrl=self._urls[queue], MessageBody=body, **how)
+
+def _text(message: Mapping[str, Any]) -> str:
+    # In ASCII: SQS refuses some characters that a partner may send.
+    return json.dumps(message, separators=(",", ":"))
 
 
 class UnreadableResult(Exception):
@@ -84,7 +80,4 @@ def answer_in(body: str) -> str:
     Raises:
         ValueError: a later release wrote it.
     """
-    message = json.loads(body)
-    if message["v"] != _VERSION:
-        raise ValueError(f"a message in version {message['v']}: written by a later release")
-    return str(message["command"])
+    return str(opened(body, _VERSION)["command"])

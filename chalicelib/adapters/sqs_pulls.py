@@ -6,11 +6,11 @@ import json
 from typing import Final
 
 from chalicelib.adapters.aws import Client
+from chalicelib.adapters.queue import Queue, opened
 from chalicelib.node.pulls import Step
 from chalicelib.ocpi.module import ModuleID
 
 _VERSION: Final = 1
-_LONGEST_DELAY_S: Final = 900
 
 
 class SqsPulls:
@@ -18,15 +18,12 @@ class SqsPulls:
 
     def __init__(self, name: str, client: Client) -> None:
         """A queue by its full name."""
-        self._name = name
-        self._client = client
-        self._url = ""
+        self._queue = Queue(name, client)
 
     def step(self, step: Step, *, delay_s: int = 0) -> None:
         """Send one message, to be read now or later; one call."""
-        self._url = self._url or self._client().get_queue_url(QueueName=self._name)["QueueUrl"]
         body = json.dumps({"v": _VERSION, "step": [step.partner_id, step.module, step.crawl, step.page]})
-        self._client().send_message(QueueUrl=self._url, MessageBody=body, DelaySeconds=min(delay_s, _LONGEST_DELAY_S))
+        self._queue.send(body, delay_s=delay_s)
 
 
 def step_in(body: str) -> Step:
@@ -35,8 +32,5 @@ def step_in(body: str) -> Step:
     Raises:
         ValueError: a later release wrote it.
     """
-    message = json.loads(body)
-    if message["v"] != _VERSION:
-        raise ValueError(f"a message in version {message['v']}: written by a later release")
-    partner_id, module, crawl, page = message["step"]
+    partner_id, module, crawl, page = opened(body, _VERSION)["step"]
     return Step(partner_id, ModuleID(module), crawl, page)

@@ -44,7 +44,7 @@ def taken(company: Company, queue: str) -> list[str]:
     """All messages of a queue."""
     queues = company.outside.command_queues
     assert isinstance(queues, SqsCommandQueues)
-    sqs = queues._client()
+    sqs = queues._results.client()
     url = sqs.get_queue_url(QueueName=company.settings.queue(queue))["QueueUrl"]
     found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     return [message["Body"] for message in found]
