@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.bootstrap import Company
 from chalicelib.modules import MODULES
-from chalicelib.node.own import OwnObjects
+from chalicelib.node.own import Kept, OwnObjects
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import LONGEST_ID, is_storable
 from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
 from chalicelib.ocpi.http import Request
-from chalicelib.ocpi.module import Module
+from chalicelib.ocpi.module import Module, ModuleID
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Path
-from chalicelib.ocpi.reading import parse
+from chalicelib.ocpi.reading import Deviation, parse
 
 ROOT: Final = "/operator"
 _LONGEST_TEXT: Final = 255
@@ -112,10 +113,17 @@ class Ask:
         Raises:
             NotFound: we own none such.
         """
-        identifier = self.module.identifier
-        if identifier not in self.company.own:
-            raise NotFound(f"this node does not own {identifier}")
-        return self.company.own[identifier]
+        return self.own_of(self.module.identifier)
+
+    def own_of(self, module: ModuleID) -> OwnObjects:
+        """Our own objects of this module.
+
+        Raises:
+            NotFound: we own none such.
+        """
+        if module not in self.company.own:
+            raise NotFound(f"this node does not own {module}")
+        return self.company.own[module]
 
     @property
     def path(self) -> Path:
@@ -174,6 +182,17 @@ class Reply:
 
     value: Any
     status: int = 200
+
+
+def kept_reply(kept: Kept) -> Reply:
+    """What became of an object that the host put in."""
+    answer = {"outcome": kept.outcome, "object": json.loads(kept.body), "warnings": list(map(warning, kept.remarks))}
+    return Reply(answer, 201 if kept.outcome == "created" else 200)
+
+
+def warning(remark: Deviation) -> str:
+    """What the spec only warns about, in a line."""
+    return f"{remark.path} {remark.what} ({remark.rule})"
 
 
 Handler = Callable[[Ask], Reply]

@@ -6,13 +6,12 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
-from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
+from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply, kept_reply
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.tokens.authorize import Ruling
 from chalicelib.modules.tokens.objects import TOKEN_TYPE, LocationReferences
 from chalicelib.node.bodies import dumped
 from chalicelib.node.outbound import object_url
-from chalicelib.node.own import OwnObjects
 from chalicelib.node.ports import Quarantined
 from chalicelib.ocpi.envelope import opened
 from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
@@ -63,14 +62,14 @@ def _references(ask: Ask, asked: dict[str, str]) -> dict[str, Any] | None:
 
 
 def _ruling(ask: Ask) -> Reply:
-    ruling = _own(ask, ModuleID.TOKENS).stored(ask.steps["id"]).aside.get("authorization")
+    ruling = ask.own_of(ModuleID.TOKENS).stored(ask.steps["id"]).aside.get("authorization")
     if ruling is None:
         raise NotFound("nothing is ruled about this token: whether it is valid decides")
     return Reply(ruling)
 
 
 def _rule(ask: Ask) -> Reply:
-    tokens = _own(ask, ModuleID.TOKENS)
+    tokens = ask.own_of(ModuleID.TOKENS)
     reading = read_value(Ruling, ask.json, Profile.STRICT, ask.company.outside.clock(), unknown="drop")
     unknown = [deviation.path for deviation in reading.deviations if deviation.rule == "TRA-37"]
     if unknown:
@@ -81,14 +80,8 @@ def _rule(ask: Ask) -> Reply:
 
 
 def _unrule(ask: Ask) -> Reply:
-    _own(ask, ModuleID.TOKENS).note(ask.steps["id"], authorization=None)
+    ask.own_of(ModuleID.TOKENS).note(ask.steps["id"], authorization=None)
     return Reply({"outcome": "deleted"})
-
-
-def _own(ask: Ask, module: ModuleID) -> OwnObjects:
-    if module not in ask.company.own:
-        raise NotFound(f"this node does not own {module}")
-    return ask.company.own[module]
 
 
 # --- what became of our CDRs ---------------------------------------------------------------------------------------
@@ -99,15 +92,12 @@ def _post_cdr(ask: Ask) -> Reply:
     object_id = value.get("id") if isinstance(value, dict) else None
     if not isinstance(object_id, str):
         raise InvalidParameters("Cdr.id is missing or no string")
-    kept = _own(ask, ModuleID.CDRS).put(object_id, (), value, ask.addressee)
-    warnings = [f"{remark.path} {remark.what} ({remark.rule})" for remark in kept.remarks]
-    answer = {"outcome": kept.outcome, "object": json.loads(kept.body), "warnings": warnings}
-    return Reply(answer, 201 if kept.outcome == "created" else 200)
+    return kept_reply(ask.own_of(ModuleID.CDRS).put(object_id, (), value, ask.addressee))
 
 
 def _posting(ask: Ask) -> Reply:
     """Whether the CDR has arrived, and on demand what the partner shows at the URL that it gave us."""
-    stored = _own(ask, ModuleID.CDRS).stored(ask.steps["id"])
+    stored = ask.own_of(ModuleID.CDRS).stored(ask.steps["id"])
     posted = stored.aside.get("posted")
     if posted is None:
         return Reply({"party": stored.list, "posted_at": None, "url": None})

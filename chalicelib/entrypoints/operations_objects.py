@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
+from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply, kept_reply, warning
 from chalicelib.modules.locations.view import for_drivers
 from chalicelib.node.absence import is_gone
-from chalicelib.node.own import Kept
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import OURS, ObjectStore, Stored, is_storable, theirs
 from chalicelib.node.visibility import list_of
 from chalicelib.ocpi.errors import InvalidParameters, MethodNotAllowed, NotFound
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.paging import window_of
-from chalicelib.ocpi.reading import Deviation
 
 _MOST_AT_A_TIME: Final = 100
 
@@ -53,17 +51,11 @@ def _get(ask: Ask) -> Reply:
 
 
 def _put(ask: Ask) -> Reply:
-    return _kept(ask.own.put(ask.steps["id"], ask.path, ask.json, ask.addressee))
+    return kept_reply(ask.own.put(ask.steps["id"], ask.path, ask.json, ask.addressee))
 
 
 def _patch(ask: Ask) -> Reply:
-    return _kept(ask.own.patch(ask.steps["id"], ask.path, ask.json))
-
-
-def _kept(kept: Kept) -> Reply:
-    warnings = [_warning(remark) for remark in kept.remarks]
-    answer = {"outcome": kept.outcome, "object": json.loads(kept.body), "warnings": warnings}
-    return Reply(answer, 201 if kept.outcome == "created" else 200)
+    return kept_reply(ask.own.patch(ask.steps["id"], ask.path, ask.json))
 
 
 def _delete(ask: Ask) -> Reply:
@@ -87,13 +79,9 @@ def _import(ask: Ask) -> Reply:
             "updated": done.updated,
             "unchanged": done.unchanged,
             "failed": [{"index": index, "id": object_id, "error": why} for index, object_id, why in done.failed],
-            "warnings": [f"{object_id}: {_warning(remark)}" for object_id, remark in done.remarks],
+            "warnings": [f"{object_id}: {warning(remark)}" for object_id, remark in done.remarks],
         }
     )
-
-
-def _warning(remark: Deviation) -> str:
-    return f"{remark.path} {remark.what} ({remark.rule})"
 
 
 # --- what partners sent --------------------------------------------------------------------------------------------
