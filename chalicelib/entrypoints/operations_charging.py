@@ -142,8 +142,16 @@ def _quarantined(each: Quarantined) -> dict[str, Any]:
         "id": each.id,
         "reason": each.reason,
         "at": format_date_time(each.at),
-        "object": json.loads(each.body),
+        "object": _as_far_as_it_is_json(each.body),
     }
+
+
+def _as_far_as_it_is_json(body: bytes) -> Any:
+    """The object; its beginning as text where it was too large to be kept whole."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")
 
 
 _RULING: Final = f"{ROOT}/tokens/{{id}}/authorization"

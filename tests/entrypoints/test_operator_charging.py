@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.ports import Announcement
+from chalicelib.node.ports import Announcement, Quarantined
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.entrypoints.desk import Desks, desks
@@ -235,3 +235,13 @@ def test_a_session_that_is_over_changes_no_more() -> None:
     announced = [one for announcements, _ in there.pair.cpo.queues.announcements for one in announcements]
     assert announced == [Announcement(SESSIONS, "S1", 1)]
     assert there.cpo("PATCH", "/sessions/S1", {"kwh": 1.5}).json["outcome"] == "unchanged"
+
+
+def test_what_was_too_large_to_be_kept_whole_is_shown_as_far_as_it_goes() -> None:
+    there = desks()
+    cut = Quarantined(there.cpo_id, CDRS, "C1", b'{"id":"C1","rem', "too large", there.emsp.company.world.clock())
+    there.emsp.company.outside.quarantine.record(cut)
+
+    (item,) = there.emsp("GET", f"/partners/{there.cpo_id}/quarantine").json["items"]
+
+    assert (item["id"], item["object"]) == ("C1", '{"id":"C1","rem')
