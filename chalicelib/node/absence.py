@@ -13,8 +13,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from chalicelib.node.attempts import Sleep, repeated
+from chalicelib.node.events import Announcer, Kind
+from chalicelib.node.partners import Partner
 from chalicelib.node.ports import ObjectStore, Stored, theirs
 from chalicelib.node.pulls import digest_of
+from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.types import format_date_time
 
@@ -37,11 +40,13 @@ def is_gone(stored: Stored) -> bool:
 class Absence:
     """The objects of one module that their owners do not list."""
 
-    def __init__(self, store: ObjectStore, sleep: Sleep) -> None:
+    def __init__(self, module: ModuleID, store: ObjectStore, sleep: Sleep, announcer: Announcer) -> None:
+        self._module = module
         self._store = store
         self._sleep = sleep
+        self._announcer = announcer
 
-    def note(self, owner: Party, seen: Collection[bytes], crawl: str, now: datetime) -> str | None:
+    def note(self, partner: Partner, owner: Party, seen: Collection[bytes], crawl: str, now: datetime) -> str | None:
         """Remember what this crawl has not seen, and what it has seen again; why not, where too much would vanish.
 
         A crawl counts once, however often this is asked.
@@ -54,9 +59,9 @@ class Absence:
             return problem
         back = [each.id for each in known if digest_of(each.id) in seen and "absent_since" in each.aside]
         for object_id in absent:
-            self._mark(owner, object_id, crawl, now, is_absent=True)
+            self._mark(partner, owner, object_id, crawl, now, is_absent=True)
         for object_id in back:
-            self._mark(owner, object_id, crawl, now, is_absent=False)
+            self._mark(partner, owner, object_id, crawl, now, is_absent=False)
         return None
 
     def _all(self, owner: Party) -> Iterator[Stored]:
@@ -65,7 +70,9 @@ class Absence:
             yield from found
             after = found[-1].id
 
-    def _mark(self, owner: Party, object_id: str, crawl: str, now: datetime, *, is_absent: bool) -> None:
+    def _mark(
+        self, partner: Partner, owner: Party, object_id: str, crawl: str, now: datetime, *, is_absent: bool
+    ) -> None:
         def attempt() -> None:
             stored = self._store.get(theirs(owner), object_id)
             if stored is None or (is_absent and stored.aside.get("absent_in") == crawl):
@@ -75,6 +82,10 @@ class Absence:
             since = stored.aside.get("absent_since", format_date_time(now))
             marks: dict[str, Any] = {"absent_since": since, "absent_pulls": times, "absent_in": crawl}
             aside = kept | (marks if is_absent else {})
-            self._store.put(theirs(owner), replace(stored, version=stored.version + 1, aside=aside))
+            after = replace(stored, version=stored.version + 1, aside=aside)
+            if is_gone(after) != is_gone(stored):
+                kind = Kind.REMOVED if is_gone(after) else Kind.CREATED
+                self._announcer.object(partner, self._module, object_id, kind, after.version)
+            self._store.put(theirs(owner), after)
 
         repeated(attempt, self._sleep)

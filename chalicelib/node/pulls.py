@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from chalicelib.node.partners import Partner
+from chalicelib.ocpi.errors import ClientError
 from chalicelib.ocpi.module import ModuleID
+
+MOST_PAGES: Final = 20_000
+"""Of one crawl; one that needs more fails (Q-09)."""
+MOST_ON_A_PAGE: Final = 10_000
+"""Objects on one page; a larger one fails the crawl. What a full crawl saw on a page lies in one item of the store,
+which has room for six times as many."""
+MOST_ATTEMPTS: Final = 5
+"""At one page, where the partner is away; then the crawl has failed (PAG-17)."""
+PAUSES_S: Final = (5, 30, 120, 600)
+"""Seconds between those attempts."""
+MOST_RESTARTS: Final = 1
+"""Of one crawl from its first page, where its list became shorter behind links that only its owner reads (PAG-16)."""
+STUCK_AFTER: Final = timedelta(minutes=30)
+"""A crawl that has not moved for so long is taken up again where it stopped. Longer than any pause of its own."""
 
 DIGEST_BYTES: Final = 6
 
@@ -46,6 +62,8 @@ class Pull:
     restarts: int = 0
     landmark: str | None = None
     """The URL of an earlier page: where we come by it again, the pages go in circles (Q-09)."""
+    listed: str | None = None
+    """A digest of the ids on the page before: who serves the same ones again does not know what was asked for."""
     total: int | None = None
     """What the partner said last that there is."""
     received: int = 0
@@ -81,6 +99,19 @@ def digest_of(object_id: str) -> bytes:
     return hashlib.sha256(object_id.encode()).digest()[:DIGEST_BYTES]
 
 
+def digest_of_page(ids: Collection[str]) -> str | None:
+    """What stands for a page that lists these ids in this order; None for a page that lists none."""
+    named = [digest_of(object_id) for object_id in ids if object_id]
+    return hashlib.sha256(b"".join(named)).hexdigest()[:16] if named else None
+
+
+Outcome = bool | ClientError
+"""What became of an object that was pulled: whether it was new or newer than ours, or why it cannot be kept."""
+
+TakeAll = Callable[[Partner, Sequence[Any], datetime], list[Outcome]]
+"""Keeps the objects of a list, as they came out of its JSON, and says what became of each of them."""
+
+
 class PullStore(Protocol):
     """One pull per partner and module."""
 
@@ -98,7 +129,7 @@ class PullStore(Protocol):
         """
 
     def saw(self, pull: Pull, ids: Collection[str]) -> None:
-        """Remember for two days what the page that was just fetched listed; one call."""
+        """Remember for two days what the page just fetched listed, at most ``MOST_ON_A_PAGE`` ids; one call."""
 
     def seen(self, pull: Pull) -> Collection[bytes]:
         """The digests of everything that this crawl's pages listed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_list_of_three_pages_arrives_whole(pair: Pair) -> None:
         assert json.loads(pair.to_emsp("GET", pair.at_emsp("locations", object_id)).response.body)["data"] == ours
 
 
-def test_a_page_of_which_nothing_is_new_costs_a_read_per_object_and_four_calls(pair: Pair) -> None:
+def test_a_page_of_which_nothing_is_new_costs_a_handful_of_calls(pair: Pair) -> None:
     """PAG-27: what comes twice counts once."""
     begin(pair)
     emsp(pair).pump()
@@ -65,11 +66,11 @@ def test_a_page_of_which_nothing_is_new_costs_a_read_per_object_and_four_calls(p
         emsp(pair).pull_on()
 
     assert (found(pair).received, found(pair).taken) == (ON_A_PAGE, 0)
-    # How far we are, and who they are; what the page listed, and how far we are now.
-    ours = {"GetItem": 2 + ON_A_PAGE, "PutItem": 2}
+    # How far we are, who they are, and that they may be called; what we hold; what the page listed, how far we are now.
+    ours = Counter({"GetItem": 3, "BatchGetItem": 1, "PutItem": 2})
     # Both companies' stages are on one emulator: these are the page as the CPO reads it.
-    theirs = {"Query": 1, "BatchGetItem": 2}
-    assert made == ours | theirs
+    theirs = Counter({"Query": 1, "BatchGetItem": 2})
+    assert made == ours + theirs
 
 
 def test_a_page_that_is_sent_for_twice_is_fetched_once(pair: Pair) -> None:

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 from chalicelib.modules import MODULES
 from chalicelib.node.partners import Partner
-from chalicelib.node.ports import Quarantined
 from chalicelib.node.pull import Puller
 from chalicelib.node.pulls import Pull
+from chalicelib.node.quarantine import Quarantined
 from chalicelib.ocpi.errors import Unreachable
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
@@ -135,11 +135,12 @@ class Crawl:
         return self.now
 
 
-def work_off(company: CompanyInWorld) -> list[int]:
-    """Fetch pages until none is to be fetched; the seconds that each message waited."""
+def work_off(company: CompanyInWorld, of: ModuleID | None = None) -> list[int]:
+    """Fetch pages until none is to be fetched; the seconds that each message waited, or those of one module's."""
     delays = []
     while company.pull_steps.steps:
         step, delay_s = company.pull_steps.steps.pop(0)
-        delays.append(delay_s)
+        if of in (None, step.module):
+            delays.append(delay_s)
         company.company.puller.step(step)
     return delays

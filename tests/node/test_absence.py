@@ -190,6 +190,24 @@ def test_drivers_do_not_see_what_is_gone() -> None:
     assert (answer.code, answer.data) == (1000, shown[1])
 
 
+@pytest.mark.parametrize("module", EXPIRING)
+def test_the_host_is_told_what_is_gone(module: ModuleID) -> None:
+    """PAG-25, TAR-15, Q-28: and since when, beside the objects; until it is listed again."""
+    crawl = crawl_of_two(module)
+    desk, url = Desk(crawl.us), f"/partners/{crawl.them.id}/{module}"
+    told = [desk("GET", url).json["gone"]]
+
+    for _ in range(2):
+        crawl.world.clock.pass_(days=7)
+        crawl.run(full=True)
+        told.append(desk("GET", url).json["gone"])
+
+    assert told == [{}, {}, {"X2": stored(crawl, 2).aside["absent_since"]}]
+    assert [each["id"] for each in desk("GET", url).json["items"]] == ["X1", "X2"]
+    crawl.run(answered(ids(1, 2, module=module)), full=True)
+    assert desk("GET", url).json["gone"] == {}
+
+
 def test_drivers_still_see_what_one_crawl_did_not_list() -> None:
     """PAG-25."""
     crawl = crawl_of_two()

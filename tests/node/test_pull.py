@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.pull import BEGINNING, OVERLAP
+from chalicelib.node.links import BEGINNING, OVERLAP
 from chalicelib.node.pulls import PullState
 from chalicelib.ocpi.errors import BodyTooLarge
 from chalicelib.ocpi.module import ModuleID

@@ -16,7 +16,7 @@ from tests.modules.crashing import Died, Fuse
 from tests.node.faults import Broken, run_on
 from tests.node.pulling import LISTED, Crawl, answered, following, ids
 
-STORE = ("get", "put")
+STORE = ("get", "get_many", "put")
 PULLS = ("get", "save", "saw", "seen")
 MOST_CALLS = 60
 """More than a crawl of three pages makes."""

@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.pull import STUCK_AFTER
-from chalicelib.node.pulls import PullState
+from chalicelib.node.pulls import STUCK_AFTER, PullState
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import ModuleID
@@ -34,7 +33,7 @@ def test_a_page_is_tried_again_later_and_later(away: Response | None) -> None:
     ]
 
     crawl.puller.start(crawl.them, crawl.module)
-    delays = work_off(crawl.us)
+    delays = work_off(crawl.us, crawl.module)
 
     assert delays == [0, 0, 5, 30, 120, 600, 0]
     assert [request.query.get("c") for request in crawl.asked] == [None, *["1"] * 5, "2"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.node.pull import MOST_PAGES
-from chalicelib.node.pulls import PullState
+from chalicelib.node.pulls import MOST_PAGES, PullState
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from tests.node.pulling import LISTED, Crawl, answered, following, ids
@@ -99,7 +98,12 @@ def test_a_link_that_is_no_url_ends_the_crawl(link: str) -> None:
 def test_pages_that_go_in_circles_end_the_crawl(size: int) -> None:
     """Q-09: however large the circle is, it is not gone round for long."""
     crawl = Crawl()
-    crawl.answer = lambda request: answered(ids(1), following(f"?c={(int(request.query.get('c', 0)) + 1) % size}"))
+
+    def answer(request: Request) -> Response:
+        place = int(request.query.get("c", 0))
+        return answered(ids(place, len(crawl.asked) % 2), following(f"?c={(place + 1) % size}"))
+
+    crawl.answer = answer
 
     crawl.puller.start(crawl.them, crawl.module)
     done = crawl.work()
@@ -139,6 +143,40 @@ def test_there_is_an_end_to_the_pages_that_we_fetch() -> None:
 
     assert (done.state, done.problem) == (PullState.FAILED, f"more than {MOST_PAGES} pages")
     assert (done.page, len(crawl.asked)) == (MOST_PAGES, 2)
+
+
+# --- dates ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", LISTED)
+def test_a_link_that_forgets_the_date_is_followed_and_counted(module: ModuleID) -> None:
+    """Q-24: as it is written; in a delta only, for a complete crawl needs no date where none is required."""
+    crawl = Crawl(module)
+    pages = [
+        answered(ids(1, module=module), following("?c=1")),
+        answered(ids(2, module=module), following("?c=2")),
+        answered(ids(3, module=module)),
+    ]
+
+    assert crawl.run(*pages).is_full
+    assert "link_without_date_from" not in crawl.tallies
+    done = crawl.run(*pages)
+
+    assert (done.state, done.is_full) == (PullState.DONE, False)
+    assert [request.query.get("c") for request in crawl.asked[3:]] == [None, "1", "2"]
+    assert all("date_from" not in request.query for request in crawl.asked[4:])
+    assert crawl.tallies["link_without_date_from"] == 1
+
+
+def test_a_link_that_keeps_the_date_is_as_it_should_be() -> None:
+    """Q-24, PAG-10."""
+    crawl = Crawl()
+    crawl.run(answered([]))
+
+    done = crawl.run(answered(ids(1), following("?date_from=2026-01-01T00:00:00Z&offset=1")), answered(ids(2)))
+
+    assert (done.state, done.is_full) == (PullState.DONE, False)
+    assert "link_without_date_from" not in crawl.tallies
 
 
 # --- totals --------------------------------------------------------------------------------------------------------

@@ -11,12 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.adapters.dynamodb_objects import DynamoObjects
 from chalicelib.adapters.dynamodb_pulls import DynamoPulls
 from chalicelib.adapters.sqs_pulls import SqsPulls, step_in
 from chalicelib.node.ports import Conflict
-from chalicelib.node.pulls import Pull, PullState, PullStore, Step, digest_of
+from chalicelib.node.pulls import MOST_ON_A_PAGE, Pull, PullState, PullStore, Step, digest_of
 from chalicelib.ocpi.module import ModuleID
 from tests.conftest import Stage
+from tests.node.faults import run_on
+from tests.node.pulling import Crawl, answered, following, ids
+from tests.stores.conftest import Calls
 from tests.stores.crawling import at
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=30)
@@ -39,6 +43,7 @@ def test_a_crawl_is_kept_as_it_is(pulls: PullStore) -> None:
         attempts=3,
         restarts=1,
         landmark="https://cpo.example/locations?cursor=1",
+        listed="0123456789abcdef",
         total=10**12,
         received=600,
         taken=500,
@@ -106,6 +111,15 @@ def test_a_crawl_remembers_what_its_pages_listed(pulls: PullStore) -> None:
         assert digest_of(absent) not in seen
 
 
+def test_the_largest_page_is_remembered(pulls: PullStore) -> None:
+    """PAG-25."""
+    many = [f"L{number}" for number in range(MOST_ON_A_PAGE)]
+
+    pulls.saw(pull(), many)
+
+    assert set(pulls.seen(pull())) == set(map(digest_of, many))
+
+
 def test_what_was_listed_is_not_taken_for_a_crawl(pulls: PullStore) -> None:
     """PAG-25."""
     pulls.saw(pull(), ["L1"])
@@ -129,6 +143,36 @@ def test_what_was_listed_goes_away_by_itself(moto_stage: Stage) -> None:
 
 def _all_of(partner_id: str) -> dict[str, Any]:
     return {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": partner_id}}}
+
+
+# --- what a page costs ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("module", "full", "made"),
+    [
+        (ModuleID.TARIFFS, False, {"GetItem": 1, "BatchGetItem": 1, "PutItem": 1}),
+        (ModuleID.TARIFFS, True, {"GetItem": 1, "BatchGetItem": 1, "PutItem": 2}),
+        (ModuleID.CDRS, True, {"GetItem": 1, "BatchGetItem": 2, "PutItem": 1}),
+    ],
+)
+def test_a_page_of_a_hundred_objects_that_we_hold_costs_a_handful_of_calls(
+    stage: Stage, calls: Calls, module: ModuleID, made: dict[str, int], *, full: bool
+) -> None:
+    """PAG-27: how far we are and how far then, what we hold, what was listed; the partner is one call more."""
+    crawl = Crawl(module)
+    stores = {each: DynamoObjects(stage.table(each)) for each in crawl.us.outside.stores}
+    run_on(crawl.us, stores=stores, pulls=DynamoPulls(stage.table("pulls")))
+    listed = ids(*range(100), module=module)
+    assert crawl.run(answered(listed)).taken == 100
+    crawl.answers = [answered(listed, following("?c=1"))]
+    crawl.puller.start(crawl.them, module, full=full)
+    calls.made()
+
+    crawl.puller.step(crawl.us.pull_steps.steps.pop(0)[0])
+
+    assert calls.made() == made
+    assert (crawl.now.page, crawl.now.received, crawl.now.taken) == (1, 100, 0)
 
 
 # --- the queue -----------------------------------------------------------------------------------------------------
