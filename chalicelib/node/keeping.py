@@ -6,22 +6,30 @@ Rules TRA-21, TRA-22, TRA-26, LOC-14, LOC-23; Q-29, Q-32, Q-68.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, Final
 
+from chalicelib.node.absence import is_gone
 from chalicelib.node.attempts import Sleep, repeated
 from chalicelib.node.bodies import encoded
+from chalicelib.node.events import Announcer, Kind
 from chalicelib.node.incoming import Addressed, Push, aside_after, capped, is_older, patch_of, put_of
 from chalicelib.node.leniency import Tallies, count
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import ObjectStore, Stored, is_storable, theirs
-from chalicelib.ocpi.errors import InvalidParameters, NotFound
+from chalicelib.node.pulls import Outcome
+from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
 from chalicelib.ocpi.module import Module
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Json, difference, find, replaced, touched
 from chalicelib.ocpi.reading import Deviation, parse
-from chalicelib.ocpi.types import format_date_time
+from chalicelib.ocpi.types import format_date_time, parse_date_time
+
+_LONGEST_FETCH: Final = timedelta(minutes=5)
+"""A list may have been written this long before it is kept: what it says of an object that was deleted since is past.
+As long as the overlap of two crawls, so that the next one brings what it was wrong about."""
 
 Remarks = tuple[Deviation, ...]
 
@@ -51,12 +59,14 @@ class Keeper:
         store: ObjectStore,
         tallies: Tallies,
         sleep: Sleep,
+        announcer: Announcer,
         elsewhere: Elsewhere = nothing_known,
     ) -> None:
         self.module = module
         self._store = store
         self._tallies = tallies
         self._sleep = sleep
+        self._announcer = announcer
         self._elsewhere = elsewhere
 
     def stored(self, at: Addressed, *, deleted: bool = False) -> Stored | None:
@@ -86,8 +96,10 @@ class Keeper:
         """
         return repeated(lambda: self._put(partner, at, push, now), self._sleep)
 
-    def _put(self, partner: Partner, at: Addressed, push: Push, now: datetime) -> Kept:
+    def _put(self, partner: Partner, at: Addressed, push: Push, now: datetime, *, is_listed: bool = False) -> Kept:
         stored = self.stored(at, deleted=True)
+        if is_listed and stored is not None and _is_past(stored, push, now):
+            return Kept(is_new=False)
         whole = None if stored is None or stored.aside.get("deleted_at") else json.loads(stored.body)
         if at.path and (whole is None or find(whole, self.module.levels, at.path[:-1]) is None):
             raise self.missing(at, parent=True)
@@ -96,7 +108,7 @@ class Keeper:
             if self._is_stale(partner, at, stored, known, push, now):
                 return Kept(is_new=False)
             push = push.keeping(at, known)
-        return Kept(known is None, self._write(at, stored, whole or {}, push, now))
+        return Kept(known is None, self._write(partner, at, stored, whole or {}, push, now))
 
     def take(self, partner: Partner, body: bytes, now: datetime) -> bool:
         """Keep a whole object that was pulled; whether it was new, or newer than what we hold.
@@ -104,25 +116,60 @@ class Keeper:
         Raises:
             InvalidParameters: it is no such object.
         """
-        at = self._pulled(partner, body)
-        push, stored = put_of(at, body, partner, now), self.stored(at)
+        (outcome,) = self.take_all(partner, [parse(body)], now)
+        if isinstance(outcome, ClientError):
+            raise outcome
+        return outcome
+
+    def take_all(self, partner: Partner, items: Sequence[Any], now: datetime) -> list[Outcome]:
+        """Like ``take``, for the objects of a list, of which a broken one hurts no other: what became of each.
+
+        One call per hundred reads what we hold, and one counts what was forgiven. Only what is written is read again,
+        as is what comes twice.
+        """
+        held, outcomes, forgiven = self._held(partner, items), list[Outcome](), list[Deviation]()
+        for item in items:
+            try:
+                at = self._pulled(partner, item)
+                stored = held.pop(at.id) if at.id in held else self.stored(at)
+                remarks = self._taken(partner, at, stored, item, now)
+            except ClientError as broken:
+                outcomes.append(broken)
+            else:
+                outcomes.append(remarks is not None)
+                forgiven += remarks or ()
+        count(self._tallies, partner.id, self.module.identifier, forgiven)
+        return outcomes
+
+    def _held(self, partner: Partner, items: Sequence[Any]) -> dict[str, Stored | None]:
+        ids = [object_id for item in items if is_storable(object_id := self._id_of(item))]
+        found = self._store.get_many(theirs(partner.party), ids) if partner.party else {}
+        alive = {each.id: each for each in found.values() if not each.aside.get("deleted_at")}
+        return {object_id: alive.get(object_id) for object_id in ids}
+
+    def _taken(
+        self, partner: Partner, at: Addressed, stored: Stored | None, item: Any, now: datetime
+    ) -> Remarks | None:
+        """What was forgiven in what we keep; None where it tells nothing new."""
+        push = put_of(at, encoded(item), partner, now)
         if stored is not None:
             known = json.loads(stored.body)
             push = push.keeping(at, known)
             says_nothing = push.stamped_by_us and not difference(known, push.part, at.levels)
             is_known = (says_nothing or push.part == known) and "absent_since" not in stored.aside
             if is_known or is_older(push, at, stored, known, now):
-                return False
-        kept = self.put(partner, at, push, now)
-        count(self._tallies, partner.id, self.module.identifier, (*push.deviations, *kept.remarks))
-        return True
+                return None
+        kept = repeated(lambda: self._put(partner, at, push, now, is_listed=True), self._sleep)
+        return (*push.deviations, *kept.remarks)
 
-    def _pulled(self, partner: Partner, body: bytes) -> Addressed:
-        value = parse(body)
-        object_id = value.get(self.module.id_field) if isinstance(value, dict) else None
+    def _pulled(self, partner: Partner, item: Any) -> Addressed:
         if partner.party is None:
             raise InvalidParameters("we do not know whose object this is")
-        return Addressed(partner.party, object_id if isinstance(object_id, str) else "", (), self.module.levels)
+        return Addressed(partner.party, self._id_of(item), (), self.module.levels)
+
+    def _id_of(self, item: Any) -> str:
+        object_id = item.get(self.module.id_field) if isinstance(item, dict) else None
+        return object_id if isinstance(object_id, str) else ""
 
     def patch(self, partner: Partner, at: Addressed, patch: Json, now: datetime, qualified: str | None) -> Remarks:
         """Change the given fields of the object or part; the merged whole must be valid.
@@ -147,23 +194,24 @@ class Keeper:
         says_nothing = push.stamped_by_us and not difference(known, push.part, at.levels)
         remarks: Remarks = ()
         if not says_nothing and push.part != known:
-            remarks = self._write(at, stored, whole or {}, push, now)
+            remarks = self._write(partner, at, stored, whole or {}, push, now)
         return (*push.deviations, *remarks)
 
-    def delete(self, at: Addressed, now: datetime) -> None:
+    def delete(self, partner: Partner, at: Addressed, now: datetime) -> None:
         """Take the object away; we keep it aside for objects that still refer to it (TAR-03, TAR-16).
 
         Raises:
             NotFound: there is no such object.
         """
-        repeated(lambda: self._delete(at, now), self._sleep)
+        repeated(lambda: self._delete(partner, at, now), self._sleep)
 
-    def _delete(self, at: Addressed, now: datetime) -> None:
+    def _delete(self, partner: Partner, at: Addressed, now: datetime) -> None:
         stored = self.stored(at)
         if stored is None:
             raise self.missing(at)
         aside = {"deleted_at": format_date_time(now)}
         tombstone = Stored(at.id, stored.body, stored.last_updated, stored.version + 1, aside=aside)
+        self._announcer.object(partner, self.module.identifier, at.id, Kind.REMOVED, tombstone.version)
         self._store.put(theirs(at.owner), tombstone)
 
     # --- writing -----------------------------------------------------------------------------------------------------
@@ -177,7 +225,9 @@ class Keeper:
             self._tallies.tally(partner.id, {"stale_ignored": 1})
         return stale
 
-    def _write(self, at: Addressed, stored: Stored | None, whole: Json, push: Push, now: datetime) -> Remarks:
+    def _write(
+        self, partner: Partner, at: Addressed, stored: Stored | None, whole: Json, push: Push, now: datetime
+    ) -> Remarks:
         """Writes what the object is after the push, and says what the partner should not have done."""
         levels = self.module.levels
         after = replaced(whole, levels, at.path, push.part)
@@ -191,6 +241,11 @@ class Keeper:
             stamp = max(stamp, stored.last_updated)
         aside, keys = aside_after(stored, at, push), self.module.keys_of(after)
         new = Stored(at.id, encoded(after), stamp, version, aside=aside, keys=keys)
+        is_back = stored is not None and is_gone(stored)
+        # What changes no content, such as the same object sent again, is nothing to tell (Q-68).
+        if is_back or difference(whole or None, after, levels):
+            kind = Kind.UPDATED if whole and not is_back else Kind.CREATED
+            self._announcer.object(partner, self.module.identifier, at.id, kind, version, at.path)
         self._store.put(theirs(at.owner), self._with_absent_parts(new, whole, after))
         return remarks
 
@@ -208,3 +263,12 @@ class Keeper:
         if absent:
             aside["absent"] = absent
         return replace(new, aside=aside)
+
+
+def _is_past(stored: Stored, push: Push, now: datetime) -> bool:
+    """Whether the object was deleted after a list with it had been written."""
+    deleted_at = stored.aside.get("deleted_at")
+    if deleted_at is None:
+        return False
+    gone_since = parse_date_time(deleted_at)
+    return push.stamp <= gone_since and now - gone_since < _LONGEST_FETCH

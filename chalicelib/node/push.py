@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from typing import Final
 
+from chalicelib.node.appearing import put_back, waited_for
 from chalicelib.node.attempts import Sleep
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import OURS, Announcement, Delivery, ObjectStore, PartnerStore, Queues, Stored
 from chalicelib.node.visibility import may_see
 from chalicelib.ocpi.module import Module, ModuleID
-
-_LOG = logging.getLogger(__name__)
-
-_LOOKS: Final = 3
-_PAUSE_S: Final = 0.05
-"""The write follows its announcement within milliseconds, so looking again at once is cheaper than another message."""
-_DELAYS_S: Final = (1, 5, 15, 60, 300)
-"""When to look again for a write that is late; after the last, it never happened."""
 
 
 class Push:
@@ -47,13 +38,9 @@ class Push:
             cause: the message's id, so that a repeated worker tells nobody twice.
         """
         found: _Objects = {}
-        waiting = self._unwritten(announcements, found)
-        for _ in range(_LOOKS):
-            if not waiting:
-                break
-            self._sleep(_PAUSE_S)
-            waiting = self._unwritten(waiting, found)
+        waiting = waited_for(announcements, lambda late: self._unwritten(late, found), self._sleep)
         written = [announcement for announcement in announcements if announcement not in waiting]
+        # Those who are suspended too: nothing is sent to them, but the delivery worker writes down what they miss.
         registered = [partner for partner in self._partners.all() if partner.is_registered]
         self._queues.deliver(
             [
@@ -64,10 +51,7 @@ class Push:
             ],
             cause=cause,
         )
-        if waiting and attempt < len(_DELAYS_S):
-            self._queues.announce(waiting, attempt=attempt + 1, delay_s=_DELAYS_S[attempt])
-        elif waiting:
-            _LOG.warning("%s announced changes were never written; nothing to tell", len(waiting))
+        put_back(waiting, attempt, self._queues.announce)
 
     def _concerns(self, partner: Partner, module: ModuleID, stored: Stored | None) -> bool:
         """Whether this partner takes pushes of this module (OFF-02), and may see this object, unless it is gone."""

@@ -118,8 +118,8 @@ class Results:
 
     def _posted(self, command: Command, partner: Partner | None) -> str | None:
         """What went wrong, or None."""
-        if partner is None or not partner.is_registered:
-            return "they are no longer a partner"
+        if partner is None or not partner.is_active:
+            return "they are suspended" if partner and partner.is_suspended else "they are no longer a partner"
         body = encoded({"result": command.result})
         try:
             response = self._outbound.answer(partner, ModuleID.COMMANDS, command.response_url, body)

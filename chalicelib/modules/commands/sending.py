@@ -14,6 +14,7 @@ from chalicelib.modules.commands.objects import REQUESTS, RESULT
 from chalicelib.node.attempts import Sleep, repeated
 from chalicelib.node.bodies import dumped, encoded
 from chalicelib.node.commands import Command, CommandStore, Side
+from chalicelib.node.events import Announcer
 from chalicelib.node.outbound import Outbound, object_url
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import OURS, ObjectStore, is_storable, theirs
@@ -54,6 +55,7 @@ class Commands:
         clock: Callable[[], datetime],
         sleep: Sleep,
         fresh_id: Callable[[], str],
+        announcer: Announcer,
     ) -> None:
         self._commands = commands
         self._tokens = tokens
@@ -63,6 +65,7 @@ class Commands:
         self._clock = clock
         self._sleep = sleep
         self._fresh_id = fresh_id
+        self._announcer = announcer
 
     def endpoints(self) -> Iterable[Endpoint]:
         """The module's URL, which only has to exist, and one for each command's result."""
@@ -88,7 +91,7 @@ class Commands:
         if name not in REQUESTS:
             raise NotFound(f"there is no command {name[:40]!r}; there are {', '.join(REQUESTS)}")
         endpoint = partner.endpoints.get(ModuleID.COMMANDS)
-        if endpoint is None or not partner.is_registered:
+        if endpoint is None or not partner.is_active:
             raise InvalidParameters("this partner takes no commands: it has no commands endpoint")
         command = self._written_down(partner, name, asked)
         try:
@@ -153,14 +156,15 @@ class Commands:
             result, raw = _meaning(value)
         except UnableToUseApi as unclear:
             raise InvalidParameters(f"CommandResponse: {unclear}") from None
-        repeated(lambda: self._hear(command_id, result, raw), self._sleep)
+        repeated(lambda: self._hear(call.partner, command_id, result, raw), self._sleep)
         return success(call.now)
 
-    def _hear(self, command_id: str, result: str, raw: str) -> None:
+    def _hear(self, partner: Partner, command_id: str, result: str, raw: str) -> None:
         command = self._commands.get(command_id)
         if command is None:
             return
         if command.result is None:
+            self._announcer.command_result(partner, command_id)
             self._commands.save(command.with_(self._clock(), f"result {raw}", result=result))
         else:
             self._commands.save(command.with_(self._clock(), f"result {raw}, too late: {command.result} counts"))

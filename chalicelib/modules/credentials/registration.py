@@ -239,6 +239,7 @@ class Registrations:
     def unregister(self, partner: Partner) -> Partner:
         """The partner after our DELETE; whatever they answer, it is over for us (CRD-17, Q-42)."""
         problem = None
+        # Also one that is suspended: that it is over is the last thing that they have to know.
         if partner.is_registered and ModuleID.CREDENTIALS in partner.endpoints:
             try:
                 url = partner.endpoints[ModuleID.CREDENTIALS]
@@ -253,7 +254,7 @@ class Registrations:
 
     def tended(self, partner: Partner) -> Partner:
         """The partner after its daily care: told where our endpoints changed (VER-11), theirs fetched (VER-13)."""
-        if not partner.is_registered or self._introduction.is_up_to_date(partner):
+        if not partner.is_active or self._introduction.is_up_to_date(partner):
             return self.refreshed(partner)
         try:
             return self.rotate(partner)
@@ -262,7 +263,7 @@ class Registrations:
 
     def refreshed(self, partner: Partner) -> Partner:
         """The partner with its endpoints as they are published now; as before if that fails (VER-13)."""
-        if not partner.is_registered or partner.versions_url is None:
+        if not partner.is_active or partner.versions_url is None:
             return partner
         token = self._token_for(partner)
         try:
@@ -280,7 +281,7 @@ class Registrations:
         return self._roster.save(partner, moved)
 
     def changed(self, partner: Partner, **facts: Any) -> Partner:
-        """The partner with its name, party, or how it is read set by the operator.
+        """The partner with its name, party, how it is read, or whether it is suspended set by the operator.
 
         Raises:
             ClientError: another connection is registered as this party (Q-34).
@@ -304,6 +305,7 @@ class Registrations:
     def _end(self, partner: Partner, problem: str | None) -> Partner:
         """The partner without tokens on either side: nothing is sent any more, what we received stays (Q-42)."""
         gone: dict[str, Any] = {"issued": (), "fading": (), "token_we_send": None, "former_token_we_send": None}
+        gone |= {"is_suspended": False}
         return self._roster.save(partner, lambda now: now.with_(state=State.UNREGISTERED, problem=problem, **gone))
 
 

@@ -7,18 +7,25 @@ their owners left them (Q-63).
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from chalicelib.modules.sessions.lifecycle import is_final
 from chalicelib.node.attempts import Sleep, repeated
 from chalicelib.node.bodies import encoded
+from chalicelib.node.events import Announcer, Kind
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import ObjectStore, theirs
-from chalicelib.ocpi.module import Module
+from chalicelib.ocpi.errors import BodyTooLarge
+from chalicelib.ocpi.module import Module, ModuleID
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Json
 from chalicelib.ocpi.types import parse_date_time
+
+_LOG = logging.getLogger(__name__)
 
 _LIKE_THE_CDR: Final = {
     "start_datetime": "start_date_time",
@@ -36,11 +43,14 @@ _LIKE_THE_CDR: Final = {
 class SessionEnds:
     """What the CDRs that we hold tell about the sessions that we hold."""
 
-    def __init__(self, sessions: ObjectStore, cdrs: ObjectStore, cdr_module: Module, sleep: Sleep) -> None:
+    def __init__(
+        self, sessions: ObjectStore, cdrs: ObjectStore, cdr_module: Module, sleep: Sleep, announcer: Announcer
+    ) -> None:
         self._sessions = sessions
         self._cdrs = cdrs
         self._cdr_module = cdr_module
         self._sleep = sleep
+        self._announcer = announcer
 
     def corrected(self, owner: Party, before: Json | None, session: Json) -> Json | None:
         """The session as the CDR of the same id tells it; None without one.
@@ -53,9 +63,18 @@ class SessionEnds:
         cdr: Json = json.loads(stored.body) if stored else {}
         return _finished(session, cdr) if cdr.get("id") == session["id"] else None
 
-    def ended(self, partner: Partner, cdr: Json) -> None:
-        """Finish the session that the CDR is about, if we hold one."""
-        repeated(lambda: self._ended(partner, cdr), self._sleep)
+    def ended(self, partner: Partner, cdrs: Sequence[Json]) -> None:
+        """Finish the sessions of these CDRs, where we hold them; one call per hundred, two more for each session."""
+        ids = [cdr["id"] for cdr in cdrs]
+        held = self._sessions.get_many(theirs(partner.party), ids) if partner.party else {}
+        for cdr in cdrs:
+            session: Json = json.loads(held[cdr["id"]].body) if cdr["id"] in held else {}
+            if session and _finished(session, cdr) != session:
+                try:
+                    repeated(partial(self._ended, partner, cdr), self._sleep)
+                except BodyTooLarge:
+                    # The CDR is kept; that its session stays open hurts neither that nor other CDRs.
+                    _LOG.exception("partner %s: the session of CDR %r is too large to be ended", partner.id, cdr["id"])
 
     def _ended(self, partner: Partner, cdr: Json) -> None:
         owner = theirs(partner.party) if partner.party else ""
@@ -68,6 +87,7 @@ class SessionEnds:
             return
         # Pushes of the session that are older than its CDR come too late.
         stamp = max(stored.last_updated, parse_date_time(finished["last_updated"]))
+        self._announcer.object(partner, ModuleID.SESSIONS, stored.id, Kind.UPDATED, stored.version + 1)
         self._sessions.put(
             owner, replace(stored, body=encoded(finished), last_updated=stamp, version=stored.version + 1)
         )

@@ -96,7 +96,7 @@ class Authorizer:
         """
         candidates = self._candidates(uid, token_type)
         if not candidates:
-            return Verdict("NOT_ALLOWED", "nobody", "no registered partner has sent us a token of this uid")
+            return Verdict("NOT_ALLOWED", "nobody", "nobody whom we roam with now has sent us a token of this uid")
         if len(candidates) > 1:
             whose = ", ".join(each.partner.id if each.partner else "ours" for each in candidates)
             _LOG.warning("one token uid belongs to several: %s", whose)
@@ -111,8 +111,8 @@ class Authorizer:
     def _candidates(self, uid: str, token_type: str | None) -> Sequence[_Candidate]:
         """The tokens of this uid that count, the likeliest first: valid ones, then the latest (Q-52)."""
         found = self._tokens.find("by_uid", normal_form(uid))
-        registered = [each for each in self._partners.all() if each.is_registered] if found else []
-        partners = {each.party: each for each in registered if each.our_role is Role.CPO}
+        active = [each for each in self._partners.all() if each.is_active] if found else []
+        partners = {each.party: each for each in active if each.our_role is Role.CPO}
         candidates = []
         for each in found:
             token, party = json.loads(each.stored.body), owner_of(each.owner)

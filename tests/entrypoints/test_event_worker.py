@@ -1,0 +1,106 @@
+"""Proves that what a request announces reaches the bus and the journal through the worker that Lambda would call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from chalice.app import SQSEvent
+
+from chalicelib.adapters.sqs_events import SqsEvents
+from chalicelib.bootstrap import Company
+from chalicelib.entrypoints import workers
+from chalicelib.node.events import Event, Kind
+from chalicelib.node.partners import Partner, State
+from chalicelib.node.ports import Stored, theirs
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.parties import Party, Role
+from tests import make
+
+OWNER = Party("NL", "MSP")
+
+
+class Sink:
+    """A queue that keeps what it is told to send."""
+
+    def __init__(self) -> None:
+        self.bodies: list[str] = []
+
+    def get_queue_url(self, **_: Any) -> dict[str, str]:
+        return {"QueueUrl": "events"}
+
+    def send_message(self, MessageBody: str, **_: Any) -> None:  # noqa: N803 - AWS's name
+        self.bodies.append(MessageBody)
+
+
+def batch(*messages: tuple[Sequence[Event], int]) -> SQSEvent:
+    """A batch as Lambda hands it over."""
+    sink = Sink()
+    for events, attempt in messages:
+        SqsEvents("events", lambda: sink).announce(events, attempt=attempt)
+    return SQSEvent({"Records": [{"messageId": "m", "body": body, "receiptHandle": "r"} for body in sink.bodies]}, None)
+
+
+def created(object_id: str) -> Event:
+    return Event(Kind.CREATED, "p1", object_id, 1, datetime.now(UTC), ModuleID.TOKENS, OWNER)
+
+
+@pytest.fixture
+def published(company: Company) -> list[list[str]]:
+    """The ids of the objects in each publication on the bus, once there are the tokens A, B and C of a partner."""
+    company.outside.partners.save(Partner("p1", Role.CPO, State.REGISTERED, "Red", OWNER))
+    for token in "ABC":
+        stored = Stored(token, json.dumps(make.token(token)).encode(), datetime.now(UTC))
+        company.outside.stores[ModuleID.TOKENS].put(theirs(OWNER), stored)
+    found: list[list[str]] = []
+    publisher, bus = company.publisher, company.outside.event_bus
+
+    class Watched:
+        def publish(self, details: Any) -> None:
+            found.append([detail["object_id"] for detail in details])
+            bus.publish(details)
+
+    publisher._bus = Watched()
+    return found
+
+
+def test_the_events_of_a_batch_are_published_together(published: list[list[str]]) -> None:
+    workers.events(batch(([created("A")], 0), ([created("B"), created("C")], 0)))
+
+    assert published == [["A", "B", "C"]]
+
+
+def test_what_is_late_is_put_back_as_often_as_it_was_and_once_more(
+    published: list[list[str]], company: Company
+) -> None:
+    late: list[tuple[list[str], int]] = []
+
+    class Queue:
+        def announce(self, events: Sequence[Event], /, *, attempt: int = 0, delay_s: int = 0) -> None:
+            late.append(([event.object_id for event in events], attempt))
+
+    company.publisher._queue = Queue()
+    workers.events(batch(([created("A"), created("X")], 0), ([created("Y")], 3), ([created("Z")], 5)))
+
+    assert published == [["A"]]
+    assert late == [(["X"], 1), (["Y"], 4)]
+
+
+def test_an_event_is_a_line_in_the_log(published: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    workers.events(batch(([replace(created("A"), path=("E1",))], 0)))
+
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert line["message"] == "event object.created NL/MSP tokens/A/E1"
+
+
+def test_an_event_of_a_later_release_waits_for_it(published: list[list[str]]) -> None:
+    later = {"messageId": "m", "body": '{"v": 2, "attempt": 0, "events": []}', "receiptHandle": "r"}
+
+    with pytest.raises(ValueError, match="later release"):
+        workers.events(SQSEvent({"Records": [later]}, None))
+
+    assert published == []
