@@ -16,7 +16,8 @@ def change_worker(event: SQSEvent) -> None:
     workers.changes(event)
 
 
-@app.on_sqs_message(queue=settings.queue_name("deliveries.fifo"), batch_size=10, name="delivery_worker")
+# One at a time: a batch ends with the slowest partner in it, and holds up the lanes of all the others.
+@app.on_sqs_message(queue=settings.queue_name("deliveries.fifo"), batch_size=1, name="delivery_worker")
 def delivery_worker(event: SQSEvent) -> None:
     workers.deliveries(event)
 
@@ -26,15 +27,25 @@ def command_result_worker(event: SQSEvent) -> None:
     workers.command_results(event)
 
 
-# One at a time: a batch ends with the slowest of those who are answered, and holds up the lanes of all the others.
+# As above.
 @app.on_sqs_message(queue=settings.queue_name("command-answers.fifo"), batch_size=1, name="command_answer_worker")
 def command_answer_worker(event: SQSEvent) -> None:
     workers.command_answers(event)
 
 
+@app.on_sqs_message(queue=settings.queue_name("events"), batch_size=10, name="event_worker")
+def event_worker(event: SQSEvent) -> None:
+    workers.events(event)
+
+
 @app.on_sqs_message(queue=settings.queue_name("pulls"), batch_size=1, name="pull_worker")
 def pull_worker(event: SQSEvent) -> None:
     workers.pulls(event)
+
+
+@app.schedule(Rate(1, Rate.MINUTES), name="tend_partners", description="Look which partners something is due for")
+def tend_partners(event: CloudWatchEvent) -> None:
+    workers.tend_partners(event)
 
 
 @app.schedule(Rate(1, Rate.HOURS), name="pull_partners", description="Crawl the partners' lists")

@@ -9,7 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.adapters.crawls import ByChange, ByRank, bounds, fitting, fixed_width, opened, sealed
+from chalicelib.node.breaker import Breaker
 from chalicelib.node.commands import Command, Result
+from chalicelib.node.contacts import Contact
+from chalicelib.node.events import KEPT, Detail, Event, Noted, cursor_at
+from chalicelib.node.news import Object, object_of
+from chalicelib.node.outbox import Backlog, Failure, Ledger, Told, place
 from chalicelib.node.partners import Grant, Partner, State
 from chalicelib.node.ports import (
     MOST_FOUND,
@@ -18,14 +23,14 @@ from chalicelib.node.ports import (
     Announcement,
     Conflict,
     Delivery,
-    Failure,
     Found,
     OperatorKey,
     PartyTaken,
-    Quarantined,
     Stored,
+    Tend,
 )
 from chalicelib.node.pulls import Pull, Step, digest_of
+from chalicelib.node.quarantine import Quarantined, entry_of
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.paging import Page, Window
 from chalicelib.ocpi.parties import Party, Role
@@ -114,9 +119,9 @@ class MemoryObjects:
 
     def received(self, owner: str, after: str | None, limit: int) -> list[Stored]:
         with self._lock:
-            # DynamoDB sorts by the bytes of UTF-8.
-            found = sorted((id_.encode(), one) for (of, id_), one in self._objects.items() if of == owner)
-            return [one for id_, one in found if id_ > (after or "").encode()][:limit]
+            # By code points, which is the order of the bytes of UTF-8, by which DynamoDB sorts.
+            found = sorted(id_ for of, id_ in self._objects if of == owner and id_ > (after or ""))
+            return [self._objects[owner, id_] for id_ in found[:limit]]
 
 
 def _kept(stored: Stored) -> Stored:
@@ -155,6 +160,7 @@ class MemoryPartners:
         self._grants: dict[tuple[Role, str], Grant] = {}
         self._claims: dict[tuple[Role, Party], str] = {}
         self._tallies: dict[str, dict[str, int]] = {}
+        self._contacts: dict[str, dict[tuple[str, str], Contact]] = {}
         self._operator_keys: dict[str, OperatorKey] = {}
         self._public_url: str | None = None
 
@@ -206,6 +212,17 @@ class MemoryPartners:
         with self._lock:
             return dict(self._tallies.get(partner_id, {}))
 
+    def note_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
+        with self._lock:
+            contacts = self._contacts.setdefault(partner_id, {})
+            known = contacts.get((module, direction), Contact(module, direction))
+            after = {"last_success": at} if problem is None else {"last_failure": at, "problem": problem}
+            contacts[module, direction] = replace(known, **after)
+
+    def contacts(self, partner_id: str) -> list[Contact]:
+        with self._lock:
+            return [contact for _, contact in sorted(self._contacts.get(partner_id, {}).items())]
+
     def operator_key(self, key_hash: str) -> OperatorKey | None:
         with self._lock:
             return self._operator_keys.get(key_hash)
@@ -236,7 +253,7 @@ class MemoryQueues:
         self._lock = threading.Lock()
         self.announcements: list[tuple[list[Announcement], int]] = []
         """Each message: what it announces, and how often it was put back."""
-        self.deliveries: list[Delivery] = []
+        self.deliveries: list[Delivery | Tend] = []
 
     def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
         if announcements:
@@ -246,6 +263,10 @@ class MemoryQueues:
     def deliver(self, deliveries: Sequence[Delivery], *, cause: str = "") -> None:
         with self._lock:
             self.deliveries.extend(deliveries)
+
+    def tend(self, tend: Tend, *, cause: str) -> None:
+        with self._lock:
+            self.deliveries.append(tend)
 
     def wake(self) -> None:
         """Let in what is due: nothing is late here."""
@@ -282,44 +303,117 @@ class DelayingQueues(MemoryQueues):
 class MemoryOutbox:
     """What partners still have to be told."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._failures: dict[tuple[str, str, str], Failure] = {}
+    def __init__(self, breakers: MemoryBreakers | None = None) -> None:
+        self._lock = threading.RLock()
+        self._breakers = breakers or MemoryBreakers()
+        self._failures: dict[tuple[str, str], Failure] = {}
+        self._told: dict[tuple[str, str], tuple[Told, ...]] = {}
+
+    def ledger(self, partner_id: str, about: Object) -> Ledger:
+        with self._lock:
+            key = (partner_id, place(about))
+            return Ledger(self._breakers.breaker(partner_id), self._failures.get(key), self._told.get(key, ()))
 
     def record(self, failure: Failure) -> None:
         with self._lock:
-            key = _place(failure.partner_id, failure.announcement)
+            key = (failure.partner_id, place(object_of(failure.announcement)))
             known, news = self._failures.get(key), failure.announcement
             if known and replace(known.announcement, version=news.version) != news:
                 news = replace(news, path=(), fields=None)
-            attempts = failure.attempts + (known.attempts if known else 0)
-            self._failures[key] = replace(failure, announcement=news, attempts=attempts, reason=failure.reason[:500])
+            self._failures[key] = replace(
+                failure,
+                announcement=news,
+                attempts=failure.attempts + (known.attempts if known else 0),
+                reason=failure.reason[:500],
+                first_failed_at=known.first_failed_at if known else failure.failed_at,
+            )
 
-    def settle(self, delivery: Delivery) -> None:
+    def lease(self, failure: Failure, until: datetime) -> bool:
         with self._lock:
-            self._failures.pop(_place(delivery.partner_id, delivery.announcement), None)
+            key = (failure.partner_id, place(object_of(failure.announcement)))
+            known = self._failures.get(key)
+            if not known or not known.due_at or (known.attempts, known.due_at) != (failure.attempts, failure.due_at):
+                return False
+            self._failures[key] = replace(known, due_at=until)
+            return True
 
-    def of(self, partner_id: str) -> list[Failure]:
+    def retry(self, partner_id: str, about: Object, now: datetime) -> bool:
         with self._lock:
-            return [failure for failure in self._failures.values() if failure.partner_id == partner_id]
+            known = self._failures.get((partner_id, place(about)))
+            if known:
+                self._failures[partner_id, place(about)] = replace(known, due_at=now, attempts=0)
+            return known is not None
+
+    def settle(self, partner_id: str, about: Object) -> None:
+        with self._lock:
+            self._failures.pop((partner_id, place(about)), None)
+
+    def tell(self, partner_id: str, about: Object, told: Sequence[Told], until: datetime) -> None:
+        with self._lock:
+            self._told[partner_id, place(about)] = tuple(told)
+
+    def due(self, partner_id: str, now: datetime, limit: int) -> list[Failure]:
+        found = [(each.due_at, each) for each in self.of(partner_id) if each.due_at and each.due_at <= now]
+        return [each for _, each in sorted(found, key=lambda pair: pair[0])][:limit]
+
+    def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[Failure]:
+        with self._lock:
+            found = sorted((where, each) for (whose, where), each in self._failures.items() if whose == partner_id)
+            return [each for where, each in found if where > after][:limit]
+
+    def backlog(self, partner_id: str) -> dict[str, Backlog]:
+        found: dict[str, list[Failure]] = {}
+        for failure in self.of(partner_id):
+            found.setdefault(failure.announcement.module, []).append(failure)
+        return {
+            module: Backlog(
+                len(failures),
+                min(each.first_failed_at or each.failed_at for each in failures),
+                sum(each.due_at is None for each in failures),
+            )
+            for module, failures in found.items()
+        }
 
 
-def _place(partner_id: str, announcement: Announcement) -> tuple[str, str, str]:
-    return partner_id, announcement.module, announcement.id
+class MemoryBreakers:
+    """The breakers of all partners."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._breakers: dict[str, Breaker] = {}
+
+    def breaker(self, partner_id: str) -> Breaker:
+        return self._breakers.get(partner_id, Breaker(partner_id))
+
+    def breakers(self) -> dict[str, Breaker]:
+        return dict(self._breakers)
+
+    def save_breaker(self, breaker: Breaker) -> None:
+        with self._lock:
+            if self.breaker(breaker.partner_id).version != breaker.version - 1:
+                raise Conflict("somebody else wrote first")
+            self._breakers[breaker.partner_id] = breaker
 
 
 class MemoryQuarantine:
     """What partners sent and we did not take."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str, str, bytes], Quarantined] = {}
+        self._kept: dict[tuple[str, str], Quarantined] = {}
 
     def record(self, quarantined: Quarantined) -> None:
-        key = (quarantined.partner_id, quarantined.module, quarantined.id, quarantined.body)
-        self._kept[key] = replace(quarantined, reason=quarantined.reason[:500])
+        entry = entry_of(quarantined)
+        self._kept[quarantined.partner_id, entry] = replace(quarantined, reason=quarantined.reason[:500], entry=entry)
 
     def of(self, partner_id: str) -> list[Quarantined]:
-        return [kept for key, kept in sorted(self._kept.items()) if key[0] == partner_id]
+        found = [kept for key, kept in self._kept.items() if key[0] == partner_id]
+        return sorted(found, key=lambda kept: (kept.module, kept.id))
+
+    def get(self, partner_id: str, entry: str) -> Quarantined | None:
+        return self._kept.get((partner_id, entry))
+
+    def drop(self, partner_id: str, entry: str) -> None:
+        self._kept.pop((partner_id, entry), None)
 
 
 class MemoryCommands:
@@ -423,3 +517,47 @@ class MemoryPullQueue:
 
     def step(self, step: Step, *, delay_s: int = 0) -> None:
         self.steps.append((step, delay_s))
+
+
+class MemoryEvents:
+    """The queue of events, for a test to look at and to drain. Nothing is delayed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.messages: list[tuple[list[Event], int]] = []
+        """Each message: its events, and how often it was put back."""
+
+    def announce(self, events: Sequence[Event], /, *, attempt: int = 0, delay_s: int = 0) -> None:
+        if events:
+            with self._lock:
+                self.messages.append((list(events), attempt))
+
+
+class MemoryBus:
+    """What the host heard."""
+
+    def __init__(self) -> None:
+        self.published: list[Detail] = []
+
+    def publish(self, details: Sequence[Detail]) -> None:
+        self.published.extend(details)
+
+
+class MemoryJournal:
+    """What was published."""
+
+    def __init__(self) -> None:
+        self._noted: dict[str, Noted] = {}
+
+    def append(self, detail: Detail, now: datetime) -> None:
+        cursor = cursor_at(now, detail["id"])
+        self._noted[cursor] = Noted(cursor, dict(detail))
+
+    def after(self, cursor: str, until: datetime, limit: int) -> list[Noted]:
+        return self._between(cursor, until)[:limit]
+
+    def latest(self, until: datetime, limit: int) -> list[Noted]:
+        return self._between(cursor_at(until - KEPT), until)[-limit:]
+
+    def _between(self, cursor: str, until: datetime) -> list[Noted]:
+        return [noted for place, noted in sorted(self._noted.items()) if cursor < place < cursor_at(until)]

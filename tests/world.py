@@ -11,22 +11,27 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from chalicelib import bootstrap
-from chalicelib.bootstrap import Company, Outside
+from chalicelib.bootstrap import Company
 from chalicelib.modules import MODULES
 from chalicelib.node.own import Kept
 from chalicelib.node.partners import Partner
-from chalicelib.node.ports import theirs
+from chalicelib.node.ports import Delivery, Tend, theirs
 from chalicelib.node.telemetry import Exchange
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.errors import Unreachable
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import COMMAND_TYPE, ModuleID
 from chalicelib.ocpi.parties import Party, Role
+from chalicelib.outside import Outside
 from chalicelib.settings import Settings
 from tests.memory import (
     DelayingQueues,
+    MemoryBreakers,
+    MemoryBus,
     MemoryCommandQueues,
     MemoryCommands,
+    MemoryEvents,
+    MemoryJournal,
     MemoryObjects,
     MemoryOutbox,
     MemoryPartners,
@@ -180,6 +185,8 @@ class CompanyInWorld:
         world.companies.append(self)
         self.command_queues = MemoryCommandQueues()
         self.pull_steps = MemoryPullQueue()
+        self.events = MemoryEvents()
+        self.bus = MemoryBus()
         self.observer = Recorder()
         self.outside = self.ports()
         self.settings = Settings(
@@ -196,6 +203,7 @@ class CompanyInWorld:
                 "commands": frozenset(COMMAND_TYPE),
                 "command_timeout_s": 60,
                 "required_modules": frozenset(),
+                "events": True,
                 "log_level": "INFO",
                 "console_logs": False,
                 **settings,
@@ -205,16 +213,21 @@ class CompanyInWorld:
 
     def ports(self) -> Outside:
         """The outside: memory stores, and the world as the web."""
+        breakers = MemoryBreakers()
         return Outside(
             stores={module: MemoryObjects() for module in MODULES},
             partners=MemoryPartners(self.world.clock),
             queues=self.queues,
-            outbox=MemoryOutbox(),
+            outbox=MemoryOutbox(breakers),
+            breakers=breakers,
             quarantine=MemoryQuarantine(),
             commands=MemoryCommands(),
             command_queues=self.command_queues,
             pulls=MemoryPulls(),
             pull_queue=self.pull_steps,
+            event_queue=self.events,
+            event_bus=self.bus,
+            journal=MemoryJournal(),
             web=self.world,
             observer=self.observer,
             clock=self.world.clock,
@@ -235,8 +248,27 @@ class CompanyInWorld:
             while self.queues.announcements:
                 announcements, attempt = self.queues.announcements.pop(0)
                 self.company.push.spread(announcements, attempt)
-            batch, self.queues.deliveries[:] = self.queues.deliveries[:10], self.queues.deliveries[10:]
-            self.company.deliverer.deliver(batch)
+            if self.queues.deliveries:
+                self.deliver(self.queues.deliveries.pop(0))
+
+    def deliver(self, asked: Delivery | Tend) -> None:
+        """Do what one message in the deliveries asks for."""
+        if isinstance(asked, Tend):
+            self.company.tending.tend(asked)
+        else:
+            self.company.deliverer.deliver(asked)
+
+    def look(self) -> None:
+        """What the schedule does each minute: look which partners something is due for, and do it."""
+        self.company.tending.look()
+        self.pump()
+
+    def pump_events(self) -> list[Json]:
+        """Publish what is announced; what the host has heard by now."""
+        while self.events.messages:
+            events, attempt = self.events.messages.pop(0)
+            self.company.publisher.publish(events, attempt)
+        return list(self.bus.published)
 
     def pump_commands(self) -> None:
         """Take the results of charge points and the timers that are due, then post what is to be posted."""

@@ -30,6 +30,10 @@ class Clients:
         """The SQS client."""
         return self._client("sqs")
 
+    def events(self) -> Any:
+        """The EventBridge client."""
+        return self._client("events")
+
     def _client(self, service: str) -> Any:
         # The lock is for boto3's session, which two threads must not use at once.
         with self._lock:

@@ -1,25 +1,36 @@
-"""What partners still have to be told, as ``Outbox`` promises it: an item per partner (``pk``) and object (``sk``)."""
+"""What partners still have to be told, as ``Outbox`` promises it.
+
+| pk | sk | what |
+|---|---|---|
+| partner's id | ``{module}/{object id}`` | a failure; in the index ``by_due`` while it has a next try |
+| ``told/{partner's id}`` | ``{module}/{object id}`` | what was told ahead of its announcements |
+| ``breaker`` | partner's id | the partner's breaker, as ``DynamoBreakers`` keeps it |
+"""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from itertools import islice
+from typing import Any, Final
 
 from chalicelib.adapters.dynamodb import Item, Table
-from chalicelib.node.ports import Announcement, Conflict, Delivery, Failure
+from chalicelib.adapters.dynamodb_breakers import breaker_key, breaker_of, moment_text
+from chalicelib.node.news import Object, object_of
+from chalicelib.node.outbox import Backlog, Failure, Ledger, Told, place
+from chalicelib.node.ports import Announcement, Conflict
 from chalicelib.ocpi.module import ModuleID
 
-_KEPT: Final = timedelta(days=30)
+_KEPT: Final = timedelta(days=90)
 """A partner that was away for longer has to pull anyway."""
 _LONGEST_REASON: Final = 500
 
 _SET: Final = (
     "SET #what = :what, #version = :version, #reason = :reason, #failed_at = :failed_at, #expires_at = :expires_at, "
-    "#no_answer = :no_answer, "
-    "#first = if_not_exists(#first, :failed_at) ADD #attempts :attempts"
+    "#flags = :flags, #first = if_not_exists(#first, :failed_at)"
 )
 _NAMES: Final = {
     "#what": "what",
@@ -27,9 +38,10 @@ _NAMES: Final = {
     "#reason": "reason",
     "#failed_at": "failed_at",
     "#expires_at": "expires_at",
-    "#no_answer": "no_answer",
+    "#flags": "flags",
     "#first": "first_failed_at",
     "#attempts": "attempts",
+    "#due_at": "due_at",
 }
 
 
@@ -38,6 +50,21 @@ class DynamoOutbox:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+
+    def ledger(self, partner_id: str, about: Object) -> Ledger:
+        """What is known before an object is told; one call."""
+        sk = {"S": place(about)}
+        missed, told, breaker = (
+            {"pk": {"S": partner_id}, "sk": sk},
+            _told_key(partner_id, about),
+            breaker_key(partner_id),
+        )
+        found = {item["pk"]["S"]: item for item in self._table.get_all([missed, told, breaker])}
+        return Ledger(
+            breaker_of(found.get("breaker"), partner_id),
+            _failure_of(found[partner_id]) if partner_id in found else None,
+            _told_of(found.get(told["pk"]["S"])),
+        )
 
     def record(self, failure: Failure) -> None:
         """Remember the failure, counting on from an earlier one; two that differ make the whole object dirty."""
@@ -48,31 +75,109 @@ class DynamoOutbox:
             self._write(replace(failure, announcement=whole))
 
     def _write(self, failure: Failure, **condition: str) -> None:
+        due = {":due_at": {"S": moment_text(failure.due_at)}} if failure.due_at else {}
         self._table.write(
             "update_item",
-            Key=_key(failure.partner_id, failure.announcement),
-            UpdateExpression=_SET,
+            Key=_key(failure),
+            UpdateExpression=_SET + (", #due_at = :due_at" if due else " REMOVE #due_at") + " ADD #attempts :attempts",
             ExpressionAttributeNames=_NAMES,
-            ExpressionAttributeValues=_values(failure),
+            ExpressionAttributeValues=_values(failure) | due,
             **condition,
         )
 
-    def settle(self, delivery: Delivery) -> None:
+    def lease(self, failure: Failure, until: datetime) -> bool:
+        """Move the next try to then; False if the entry has changed or gone."""
+        try:
+            self._table.write(
+                "update_item",
+                Key=_key(failure),
+                UpdateExpression="SET due_at = :until",
+                ConditionExpression="attempts = :attempts AND due_at = :due_at",
+                ExpressionAttributeValues={
+                    ":until": {"S": moment_text(until)},
+                    ":attempts": {"N": str(failure.attempts)},
+                    ":due_at": {"S": moment_text(failure.due_at) if failure.due_at else ""},
+                },
+            )
+        except Conflict:
+            return False
+        return True
+
+    def retry(self, partner_id: str, about: Object, now: datetime) -> bool:
+        """Make it due now, with the whole schedule before it; False if nothing waits."""
+        try:
+            self._table.write(
+                "update_item",
+                Key={"pk": {"S": partner_id}, "sk": {"S": place(about)}},
+                UpdateExpression="SET due_at = :now, attempts = :none, expires_at = :expires_at",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeValues={
+                    ":now": {"S": moment_text(now)},
+                    ":none": {"N": "0"},
+                    ":expires_at": _epoch(now + _KEPT),
+                },
+            )
+        except Conflict:
+            return False
+        return True
+
+    def settle(self, partner_id: str, about: Object) -> None:
         """Forget what was recorded for this partner and object."""
-        self._table.write("delete_item", Key=_key(delivery.partner_id, delivery.announcement))
+        self._table.write("delete_item", Key={"pk": {"S": partner_id}, "sk": {"S": place(about)}})
 
-    def of(self, partner_id: str) -> list[Failure]:
-        """What this partner still has to be told, oldest first."""
-        items = self._table.query(
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": partner_id}},
-            ConsistentRead=True,
+    def tell(self, partner_id: str, about: Object, told: Sequence[Told], until: datetime) -> None:
+        """Remember until then what they were told ahead of its announcements; nothing: forget."""
+        key = _told_key(partner_id, about)
+        if not told:
+            self._table.write("delete_item", Key=key)
+            return
+        parts = json.dumps([[each.version, each.path, each.fields] for each in told], separators=(",", ":"))
+        self._table.write("put_item", Item={**key, "parts": {"S": parts}, "expires_at": _epoch(until)})
+
+    def due(self, partner_id: str, now: datetime, limit: int) -> list[Failure]:
+        """Those to be tried again by now, the longest waiting first."""
+        found = self._table.query(
+            IndexName="by_due",
+            KeyConditionExpression="pk = :pk AND due_at <= :now",
+            ExpressionAttributeValues={":pk": {"S": partner_id}, ":now": {"S": moment_text(now)}},
+            Limit=limit,
         )
-        return [_failure_of(item) for item in sorted(items, key=lambda item: item["first_failed_at"]["S"])]
+        return [_failure_of(item) for item in islice(found, limit)]
+
+    def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[Failure]:
+        """What this partner still has to be told, by place, those behind ``after``."""
+        return [_failure_of(item) for item in islice(self._entries(partner_id, after), limit)]
+
+    def _entries(self, partner_id: str, after: str = "", **request: Any) -> Iterator[Item]:
+        behind = " AND sk > :after" if after else ""
+        return self._table.query(
+            KeyConditionExpression=f"pk = :pk{behind}",
+            ExpressionAttributeValues={":pk": {"S": partner_id}} | ({":after": {"S": after}} if after else {}),
+            ConsistentRead=True,
+            **request,
+        )
+
+    def backlog(self, partner_id: str) -> dict[str, Backlog]:
+        """How much that is, by module; a call per megabyte."""
+        found: dict[str, Backlog] = {}
+        for item in self._entries(partner_id, ProjectionExpression="sk, first_failed_at, due_at"):
+            module, since = item["sk"]["S"].partition("/")[0], datetime.fromisoformat(item["first_failed_at"]["S"])
+            known = found.get(module, Backlog(0, since))
+            given_up = known.given_up + ("due_at" not in item)
+            found[module] = Backlog(known.objects + 1, min(known.oldest, since), given_up)
+        return found
 
 
-def _key(partner_id: str, announcement: Announcement) -> Item:
-    return {"pk": {"S": partner_id}, "sk": {"S": f"{announcement.module}/{announcement.id}"}}
+def _key(failure: Failure) -> Item:
+    return {"pk": {"S": failure.partner_id}, "sk": {"S": place(object_of(failure.announcement))}}
+
+
+def _told_key(partner_id: str, about: Object) -> Item:
+    return {"pk": {"S": f"told/{partner_id}"}, "sk": {"S": place(about)}}
+
+
+def _epoch(moment: datetime) -> dict[str, str]:
+    return {"N": str(math.ceil(moment.timestamp()))}
 
 
 def _what(announcement: Announcement) -> str:
@@ -80,14 +185,13 @@ def _what(announcement: Announcement) -> str:
 
 
 def _values(failure: Failure) -> Item:
-    expires_at = math.ceil((failure.failed_at + _KEPT).timestamp())
     return {
         ":what": {"S": _what(failure.announcement)},
         ":version": {"N": str(failure.announcement.version)},
         ":reason": {"S": failure.reason[:_LONGEST_REASON]},
-        ":failed_at": {"S": failure.failed_at.isoformat(timespec="microseconds")},
-        ":expires_at": {"N": str(expires_at)},
-        ":no_answer": {"BOOL": failure.no_answer},
+        ":failed_at": {"S": moment_text(failure.failed_at)},
+        ":expires_at": _epoch(failure.failed_at + _KEPT),
+        ":flags": {"L": [{"BOOL": failure.no_answer}, {"BOOL": failure.is_unsure}]},
         ":attempts": {"N": str(failure.attempts)},
     }
 
@@ -95,6 +199,7 @@ def _values(failure: Failure) -> Item:
 def _failure_of(item: Item) -> Failure:
     module, _, object_id = item["sk"]["S"].partition("/")
     path, fields, removed = json.loads(item["what"]["S"])
+    no_answer, is_unsure = (flag["BOOL"] for flag in item["flags"]["L"])
     return Failure(
         partner_id=item["pk"]["S"],
         announcement=Announcement(
@@ -108,5 +213,15 @@ def _failure_of(item: Item) -> Failure:
         reason=item["reason"]["S"],
         attempts=int(item["attempts"]["N"]),
         failed_at=datetime.fromisoformat(item["failed_at"]["S"]),
-        no_answer=item.get("no_answer", {}).get("BOOL", False),
+        due_at=datetime.fromisoformat(item["due_at"]["S"]) if "due_at" in item else None,
+        no_answer=no_answer,
+        is_unsure=is_unsure,
+        first_failed_at=datetime.fromisoformat(item["first_failed_at"]["S"]),
+    )
+
+
+def _told_of(item: Item | None) -> tuple[Told, ...]:
+    parts = json.loads(item["parts"]["S"]) if item else []
+    return tuple(
+        Told(version, tuple(path), None if fields is None else tuple(fields)) for version, path, fields in parts
     )

@@ -6,6 +6,7 @@
 | ``token/{role}/{hash}`` | ``token`` | a grant (JSON), ``expires_at`` |
 | ``party/{role}/{COUNTRY}/{PARTY}`` | ``claim`` | the partner that registered as this party |
 | ``tally`` | partner's id | a number per counter |
+| ``contact`` | partner's id | per direction, module and outcome when that was last, and why |
 | ``operator`` | hash | the name of an operator key |
 | ``node`` | ``public_url`` | where partners reach us |
 """
@@ -21,6 +22,7 @@ from itertools import islice
 from typing import Any, Final
 
 from chalicelib.adapters.dynamodb import Action, Cancelled, Item, Table
+from chalicelib.node.contacts import Contact
 from chalicelib.node.partners import Grant, GrantKind, Partner, State
 from chalicelib.node.ports import Admission, Conflict, OperatorKey, PartyTaken
 from chalicelib.ocpi.auth import AuthToken
@@ -105,6 +107,31 @@ class DynamoPartners:
         """The partner's counters."""
         item = self._table.get(_key("tally", partner_id)) or {}
         return {name: int(value["N"]) for name, value in item.items() if "N" in value}
+
+    def note_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
+        """Remember that it went well with the partner then, or failed with this problem; one call."""
+        noted: Item = {"at": {"S": at.isoformat()}} | ({"problem": {"S": problem}} if problem is not None else {})
+        outcome = "success" if problem is None else "failure"
+        self._table.write(
+            "update_item",
+            Key=_key("contact", partner_id),
+            UpdateExpression="SET #entry = :noted",
+            ExpressionAttributeNames={"#entry": f"{direction}/{module}/{outcome}"},
+            ExpressionAttributeValues={":noted": {"M": noted}},
+        )
+
+    def contacts(self, partner_id: str) -> list[Contact]:
+        """When we were last in touch with the partner, by module and direction; one call."""
+        item = self._table.get(_key("contact", partner_id)) or {}
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for name, value in item.items():
+            if "M" in value:
+                direction, module, outcome = name.split("/")
+                facts = found.setdefault((module, direction), {})
+                facts[f"last_{outcome}"] = datetime.fromisoformat(value["M"]["at"]["S"])
+                if "problem" in value["M"]:
+                    facts["problem"] = value["M"]["problem"]["S"]
+        return [Contact(module, direction, **found[module, direction]) for module, direction in sorted(found)]
 
     def operator_key(self, key_hash: str) -> OperatorKey | None:
         """The operator key with this hash, or None."""

@@ -1,21 +1,18 @@
-"""What partners sent and we did not take, as ``Quarantine`` promises it: an item per partner (``pk``) and content."""
+"""What partners sent and we did not take, as ``Quarantine`` promises it: ``pk`` is the partner, ``sk`` the entry."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from datetime import datetime, timedelta
 from typing import Final
 
 from chalicelib.adapters.dynamodb import Item, Table
 from chalicelib.adapters.dynamodb_items import packed, unpacked
-from chalicelib.node.ports import Quarantined
+from chalicelib.node.quarantine import Quarantined, entry_of
 from chalicelib.ocpi.module import ModuleID
 
 _KEPT: Final = timedelta(days=90)
 _LONGEST_REASON: Final = 500
-_LONGEST_ID_IN_KEY: Final = 200
-"""A sort key has 1024 bytes, and a character up to four."""
 _MOST_BYTES: Final = 390_000
 """Of a body that does not compress; DynamoDB takes 400 KB of all that an item holds."""
 
@@ -28,18 +25,18 @@ class DynamoQuarantine:
 
     def record(self, quarantined: Quarantined) -> None:
         """Keep it for 90 days; the same content again is the same entry; one call."""
-        digest = hashlib.sha256(quarantined.body).hexdigest()[:16]
-        body = packed(quarantined.body)
+        body, is_cut = packed(quarantined.body), quarantined.is_cut
         if len(body) > _MOST_BYTES:
+            is_cut = True
             body = packed(quarantined.body[:_MOST_BYTES])
         self._table.write(
             "put_item",
             Item={
-                "pk": {"S": quarantined.partner_id},
-                "sk": {"S": f"{quarantined.module}/{quarantined.id[:_LONGEST_ID_IN_KEY]}/{digest}"},
+                **_key(quarantined.partner_id, entry_of(quarantined)),
                 "module": {"S": quarantined.module},
                 "id": {"S": quarantined.id},
                 "body": {"B": body},
+                "is_cut": {"BOOL": is_cut},
                 "reason": {"S": quarantined.reason[:_LONGEST_REASON]},
                 "at": {"S": quarantined.at.isoformat(timespec="microseconds")},
                 "expires_at": {"N": str(math.ceil((quarantined.at + _KEPT).timestamp()))},
@@ -53,8 +50,20 @@ class DynamoQuarantine:
             ExpressionAttributeValues={":pk": {"S": partner_id}},
             ConsistentRead=True,
         )
-        # In the sort key something follows the id, so that there "a b" comes before "a".
         return sorted(map(_quarantined_of, items), key=lambda each: (each.module, each.id))
+
+    def get(self, partner_id: str, entry: str) -> Quarantined | None:
+        """The entry of this name, strongly consistent; one call."""
+        item = self._table.get(_key(partner_id, entry))
+        return _quarantined_of(item) if item else None
+
+    def drop(self, partner_id: str, entry: str) -> None:
+        """Keep this entry no longer, if there is one; one call."""
+        self._table.write("delete_item", Key=_key(partner_id, entry))
+
+
+def _key(partner_id: str, entry: str) -> Item:
+    return {"pk": {"S": partner_id}, "sk": {"S": entry}}
 
 
 def _quarantined_of(item: Item) -> Quarantined:
@@ -65,4 +74,6 @@ def _quarantined_of(item: Item) -> Quarantined:
         body=unpacked(item["body"]["B"]),
         reason=item["reason"]["S"],
         at=datetime.fromisoformat(item["at"]["S"]),
+        is_cut=item.get("is_cut", {}).get("BOOL", False),
+        entry=item["sk"]["S"],
     )

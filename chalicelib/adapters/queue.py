@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
-from chalicelib.adapters.aws import Client
+from chalicelib.adapters.aws import Client, bounded
 
 _LONGEST_DELAY_S: Final = 900
+_LONGEST_MESSAGE: Final = 200_000
+"""Well below the 256 KB that queues took for years; SQS takes 1 MiB now."""
 
 
 class Queue:
@@ -29,6 +32,12 @@ class Queue:
         """Send one message, to be read now or, as far as SQS lets it wait, later; a FIFO queue has no delay."""
         delay = {} if delay_s is None else {"DelaySeconds": min(delay_s, _LONGEST_DELAY_S)}
         self.client().send_message(QueueUrl=self.url, MessageBody=body, **delay, **how)
+
+    def announce(self, version: int, name: str, texts: Sequence[str], *, attempt: int, delay_s: int) -> None:
+        """Send one message with all of these in JSON, or more where one would exceed 200 KB."""
+        # A margin for the frame around them, and a comma behind each.
+        for some in bounded(texts, lambda text: len(text) + 1, len(texts), _LONGEST_MESSAGE - 100):
+            self.send(f'{{"v":{version},"attempt":{attempt},"{name}":[{",".join(some)}]}}', delay_s=delay_s)
 
 
 def opened(body: str, version: int) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The two queues in SQS, as ``Queues`` promises them, and their messages.
 
 ``changes``, a standard queue: ``{"v": 1, "attempt": 0, "changes": [CHANGE, ...]}``
-``deliveries.fifo``: ``{"v": 1, "partner": "...", "change": CHANGE}``
+``deliveries.fifo``: ``{"v": 1, "partner": "...", "change": CHANGE, "attempt": null}``, as in ``Delivery``, or
+``{"v": 1, "tend": "...", "after": null}``, as in ``Tend``
 CHANGE: ``[module, id, version, path, fields, removed]``, as in ``Announcement``
 
 Messages outlive a deployment: a new form gets a new ``v``, and the old one is read for as long as messages are kept.
@@ -16,12 +17,12 @@ from typing import Any, Final
 
 from chalicelib.adapters.aws import Client, bounded
 from chalicelib.adapters.queue import Queue, opened
-from chalicelib.node.ports import Announcement, Delivery
+from chalicelib.node.ports import Announcement, Delivery, Tend
 from chalicelib.ocpi.module import ModuleID
 
+LANES: Final = 8
+"""Requests that one partner gets at the same time, at most."""
 _VERSION: Final = 1
-_LONGEST_MESSAGE: Final = 200_000
-"""Well below the 256 KB that queues took for years; SQS takes 1 MiB now."""
 _MOST_BYTES: Final = 1_000_000
 _MOST_MESSAGES: Final = 10
 """In one batch, of 1 MiB in all."""
@@ -41,18 +42,16 @@ class SqsQueues:
 
     def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
         """Send one message to ``changes``, or more where one would exceed 200 KB."""
-        # A margin for the frame around the changes, and a comma behind each.
-        changes = (_text(_change(announcement)) for announcement in announcements)
-        for some in bounded(changes, _size, len(announcements), _LONGEST_MESSAGE - 100):
-            body = f'{{"v":{_VERSION},"attempt":{attempt},"changes":[{",".join(some)}]}}'
-            self._changes.send(body, delay_s=delay_s)
+        changes = [_text(_change(announcement)) for announcement in announcements]
+        self._changes.announce(_VERSION, "changes", changes, attempt=attempt, delay_s=delay_s)
 
     def deliver(self, deliveries: Sequence[Delivery], *, cause: str = "") -> None:
-        """Send one message each to ``deliveries.fifo``, in this order; order holds per partner and object.
+        """Send one message each to ``deliveries.fifo``, in this order; order holds within a partner's lane.
 
-        SQS drops a message that it saw within the last five minutes, so that a repeated worker tells nobody twice.
-        Where equal deliveries are meant, such as for an object that was removed and made again, or for another try,
-        ``cause`` has to differ; the id of the message that led here is a good one.
+        All that is about one object goes in one lane. SQS drops a message that it saw within the last five minutes, so
+        that a repeated worker tells nobody twice. Where equal deliveries are meant, such as for an object that was
+        removed and made again, or for another try, ``cause`` has to differ; the id of the message that led here is a
+        good one.
 
         Raises:
             NotSent: SQS refused some of them twice.
@@ -62,6 +61,15 @@ class SqsQueues:
             refused = self._send(self._send(batch))
             if refused:
                 raise NotSent(f"{len(refused)} of {len(batch)} deliveries")
+
+    def tend(self, tend: Tend, *, cause: str) -> None:
+        """Send one message, behind what waits in one of the partner's lanes; once for each ``cause``."""
+        facts = [tend.partner_id, tend.after or ""]
+        self._deliveries.send(
+            _text({"v": _VERSION, "tend": tend.partner_id, "after": tend.after}),
+            MessageGroupId=_lane(*facts),
+            MessageDeduplicationId=_digest("tend", *facts, cause),
+        )
 
     def _send(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Send these; those that SQS refused."""
@@ -82,24 +90,28 @@ def announcements_in(body: str) -> tuple[list[Announcement], int]:
     return [_announcement(change) for change in message["changes"]], message["attempt"]
 
 
-def delivery_in(body: str) -> Delivery:
-    """The delivery of a message in ``deliveries.fifo``.
+def delivery_in(body: str) -> Delivery | Tend:
+    """What a message in ``deliveries.fifo`` asks for.
 
     Raises:
         ValueError: a later release wrote it.
     """
     message = opened(body, _VERSION)
-    return Delivery(message["partner"], _announcement(message["change"]))
+    if "tend" in message:
+        return Tend(message["tend"], message["after"])
+    return Delivery(message["partner"], _announcement(message["change"]), message.get("attempt"))
 
 
 def _entry(number: int, delivery: Delivery, cause: str) -> dict[str, Any]:
     change = _change(delivery.announcement)
     return {
         "Id": str(number),
-        "MessageBody": _text({"v": _VERSION, "partner": delivery.partner_id, "change": change}),
+        "MessageBody": _text(
+            {"v": _VERSION, "partner": delivery.partner_id, "change": change, "attempt": delivery.attempt}
+        ),
         # Digests, for what SQS takes as such an id is narrower than what OCPI takes as an object's.
-        "MessageGroupId": _digest(delivery.partner_id, *change[:2]),
-        "MessageDeduplicationId": _digest(delivery.partner_id, change, cause),
+        "MessageGroupId": _lane(delivery.partner_id, *change[:2]),
+        "MessageDeduplicationId": _digest(delivery.partner_id, change, delivery.attempt, cause),
     }
 
 
@@ -126,6 +138,11 @@ def _text(value: Any) -> str:
 
 def _size(text: str) -> int:
     return len(text) + 1
+
+
+def _lane(partner_id: str, *about: str) -> str:
+    """The message group: a partner has a few, so that one that hangs holds up little but itself."""
+    return _digest(partner_id, int(_digest(*about), 16) % LANES)
 
 
 def _digest(*parts: Any) -> str:

@@ -9,8 +9,11 @@ from chalice.app import CloudWatchEvent, SQSEvent
 
 from chalicelib.adapters.sqs import announcements_in, delivery_in
 from chalicelib.adapters.sqs_commands import UnreadableResult, answer_in, result_in
+from chalicelib.adapters.sqs_events import events_in
 from chalicelib.adapters.sqs_pulls import step_in
 from chalicelib.entrypoints.running import company, telemetry
+from chalicelib.node.events import Event
+from chalicelib.node.ports import Tend
 from chalicelib.ocpi.errors import ClientError
 
 _LOG = logging.getLogger(__name__)
@@ -25,9 +28,15 @@ def changes(event: SQSEvent) -> None:
 
 
 def deliveries(event: SQSEvent) -> None:
-    """Tell partners what changed."""
+    """Tell a partner what changed, or look after one; one at a time, for each waits for somebody else's answer."""
     with telemetry().event("deliveries", uuid4().hex):
-        company().deliverer.deliver([delivery_in(record.body) for record in event])
+        for record in event:
+            asked = delivery_in(record.body)
+            if isinstance(asked, Tend):
+                company().tending.tend(asked)
+            else:
+                count = record.to_dict().get("attributes", {}).get("ApproximateReceiveCount", "1")
+                company().deliverer.deliver(asked, is_repeated=count != "1")
 
 
 def command_results(event: SQSEvent) -> None:
@@ -55,6 +64,17 @@ def pulls(event: SQSEvent) -> None:
             company().puller.step(step_in(record.body))
 
 
+def events(event: SQSEvent) -> None:
+    """Tell the host what partners changed."""
+    with telemetry().event("events", uuid4().hex):
+        announced: dict[int, list[Event]] = {}
+        for record in event:
+            found, attempt = events_in(record.body)
+            announced.setdefault(attempt, []).extend(found)
+        for attempt, found in announced.items():
+            company().publisher.publish(found, attempt)
+
+
 def pull_partners(_event: CloudWatchEvent) -> None:
     """Begin to crawl every list whose turn has come."""
     with telemetry().event("pull_partners", uuid4().hex):
@@ -62,9 +82,14 @@ def pull_partners(_event: CloudWatchEvent) -> None:
             company().puller.tend(partner)
 
 
+def tend_partners(_event: CloudWatchEvent) -> None:
+    """Send for the partners that something is due for."""
+    with telemetry().event("tend_partners", uuid4().hex):
+        company().tending.look()
+
+
 def refresh_endpoints(_event: CloudWatchEvent) -> None:
-    """Tell every partner if our endpoints moved, fetch theirs in case they did, queue again what they missed."""
+    """Tell every partner if our endpoints moved, and fetch theirs in case they did."""
     with telemetry().event("refresh_endpoints", uuid4().hex):
         for partner in company().outside.partners.all():
             company().registrations.tended(partner)
-            company().deliverer.catch_up(partner.id)

@@ -22,7 +22,8 @@ class CachedAdmissions:
     """Remembers registered partners with their current token for a few seconds.
 
     Nothing else: a token must work the moment it is issued, and what is changing (an invitation, a registration, an
-    overlap) must be seen as it is. A token revoked in another process works on for those few seconds here.
+    overlap) must be seen as it is. A token revoked in another process works on for those few seconds here, and so does
+    that of a partner that was suspended there.
     """
 
     def __init__(self, store: Admissions, clock: Callable[[], datetime], seconds: float = 3) -> None:
@@ -51,4 +52,4 @@ class CachedAdmissions:
 def _is_settled(admission: Admission) -> bool:
     grant, partner = admission.grant, admission.partner
     lasting = grant.kind is GrantKind.CURRENT and grant.expires_at is None
-    return lasting and partner.is_registered and not partner.fading
+    return lasting and partner.is_active and not partner.fading

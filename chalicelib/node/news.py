@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from chalicelib.node.ports import Announcement, Delivery
+from chalicelib.node.ports import Announcement
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parts import Path
 
-_MOST_PARTS: Final = 4
+MOST_PARTS: Final = 4
 """With more changed parts than this, the whole object is the smaller conversation."""
 
 Object = tuple[ModuleID, str]
@@ -20,15 +20,6 @@ Object = tuple[ModuleID, str]
 def object_of(announcement: Announcement) -> Object:
     """The object that this is about."""
     return announcement.module, announcement.id
-
-
-def by_partner(deliveries: Iterable[Delivery]) -> dict[str, dict[Object, list[Announcement]]]:
-    """What each partner is to be told of each object, in order."""
-    grouped: dict[str, dict[Object, list[Announcement]]] = {}
-    for delivery in deliveries:
-        news = grouped.setdefault(delivery.partner_id, {})
-        news.setdefault(object_of(delivery.announcement), []).append(delivery.announcement)
-    return grouped
 
 
 def collapsed(announcements: Iterable[Announcement]) -> list[Announcement]:
@@ -45,7 +36,7 @@ def collapsed(announcements: Iterable[Announcement]) -> list[Announcement]:
         for path, announcement in by_path.items()
         if not any(path[:depth] in whole for depth in range(len(path)))
     ]
-    return kept if len(kept) <= _MOST_PARTS else [summary(kept)]
+    return kept if len(kept) <= MOST_PARTS else [summary(kept)]
 
 
 def summary(news: Sequence[Announcement]) -> Announcement:

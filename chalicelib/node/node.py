@@ -83,6 +83,8 @@ class Node:
         for token in presented_tokens(request.headers):
             admission = self.admissions.admission(endpoint.role, token.hash)
             if admission is not None:
+                if admission.partner.is_suspended:
+                    raise NotAuthenticated("this connection is suspended for the time being")
                 if not endpoint.admits(admission.partner, admission.grant):
                     break
                 if _is_succession(endpoint, admission):

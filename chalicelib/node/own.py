@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -169,9 +169,7 @@ class OwnObjects:
         """
 
         def attempt() -> None:
-            stored = self.stored(object_id)
-            noted = {name: value for name, value in {**stored.aside, **aside}.items() if value is not None}
-            self._store.put(OURS, replace(stored, version=stored.version + 1, aside=noted))
+            self._store.put(OURS, self.stored(object_id).noted(**aside))
 
         repeated(attempt, self._sleep)
 

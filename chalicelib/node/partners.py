@@ -53,6 +53,10 @@ class Partner:
     profile: Profile = Profile.LENIENT
     accept_incomplete_locations: bool = False
     """Whether the lenient profile forgives them fields without which a location is still of use to drivers (Q-31)."""
+    takes_patches: bool = True
+    """Whether a small change is told by PATCH; else the changed part is PUT."""
+    is_suspended: bool = False
+    """Whether the operator has cut the connection for a while; the registration stays."""
     problem: str | None = None
     """What went wrong last, for the operator."""
     updated_at: datetime | None = None
@@ -60,8 +64,13 @@ class Partner:
 
     @property
     def is_registered(self) -> bool:
-        """Whether objects may flow."""
+        """Whether the two have exchanged credentials; their party is theirs then, suspended or not."""
         return self.state is State.REGISTERED
+
+    @property
+    def is_active(self) -> bool:
+        """Whether objects may flow: registered and not suspended."""
+        return self.is_registered and not self.is_suspended
 
     def hosts(self, url: str) -> bool:
         """Whether the URL is at a host that the partner registered, and that may so see our token (Q-59)."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from chalicelib.node.contacts import Contact
 from chalicelib.node.partners import Grant, Partner
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
@@ -71,6 +72,11 @@ class Stored:
     aside: Mapping[str, Any] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     """By which it is found in the module's indexes, such as ``by_auth_id``."""
+
+    def noted(self, **aside: Any) -> Stored:
+        """The next version, with this noted beside the same body; None forgets."""
+        noted = {name: value for name, value in {**self.aside, **aside}.items() if value is not None}
+        return replace(self, version=self.version + 1, aside=noted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +193,12 @@ class PartnerStore(Protocol):
     def tallies(self, partner_id: str) -> dict[str, int]:
         """The partner's counters."""
 
+    def note_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
+        """Remember that it went well with the partner then, or failed with this problem; one call."""
+
+    def contacts(self, partner_id: str) -> list[Contact]:
+        """When we were last in touch with the partner, by module and direction; one call."""
+
     def operator_key(self, key_hash: str) -> OperatorKey | None:
         """The operator key with this hash, or None."""
 
@@ -231,6 +243,17 @@ class Delivery:
 
     partner_id: str
     announcement: Announcement
+    attempt: int | None = None
+    """For another try of what stands in the outbox: how many have failed. A try that comes twice is made once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tend:
+    """Look after one partner: probe it if it is not called, queue again what it missed and what is due."""
+
+    partner_id: str
+    after: str | None = None
+    """Go through everything that nothing reached them with, from behind this place on; None: what is due."""
 
 
 class Queues(Protocol):
@@ -240,58 +263,15 @@ class Queues(Protocol):
         """Send one message to ``changes``; ``attempt`` counts how often it was put back."""
 
     def deliver(self, deliveries: Sequence[Delivery], *, cause: str = "") -> None:
-        """Send one message each to ``deliveries.fifo``, in this order; order holds per partner and object.
+        """Send one message each to ``deliveries.fifo``, in this order; order holds within a partner's lane.
+
+        All that is about one object goes in one lane.
 
         Equal deliveries of one ``cause``, such as the id of the message that led here, are sent once.
         """
 
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A delivery that did not reach its partner: the object is dirty there until it does."""
-
-    partner_id: str
-    announcement: Announcement
-    reason: str
-    attempts: int
-    failed_at: datetime
-    no_answer: bool = False
-    """Nobody answered, so the partner may have been unable to tell us anything either."""
-
-
-class Outbox(Protocol):
-    """What partners still have to be told, one entry per partner and object."""
-
-    def record(self, failure: Failure) -> None:
-        """Remember the failure, counting on from an earlier one of the same object."""
-
-    def settle(self, delivery: Delivery) -> None:
-        """Forget what was recorded for this partner and object."""
-
-    def of(self, partner_id: str) -> list[Failure]:
-        """What this partner still has to be told, oldest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """Something that a partner sent and that we did not take: kept for the operator to look at."""
-
-    partner_id: str
-    module: ModuleID
-    id: str
-    body: bytes
-    reason: str
-    at: datetime
-
-
-class Quarantine(Protocol):
-    """What partners sent and we did not take, one entry per partner, object and content."""
-
-    def record(self, quarantined: Quarantined) -> None:
-        """Keep it for 90 days, cut where it is too large; the same content again is the same entry."""
-
-    def of(self, partner_id: str) -> list[Quarantined]:
-        """What is kept of this partner, by module and id."""
+    def tend(self, tend: Tend, *, cause: str) -> None:
+        """Send one message to ``deliveries.fifo``, behind what waits there in one of the partner's lanes."""
 
 
 class Web(Protocol):

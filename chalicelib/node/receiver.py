@@ -94,7 +94,7 @@ class Receiver:
         Raises:
             NotFound: there is no such object.
         """
-        self._keeper.delete(self._addressed(call), call.now)
+        self._keeper.delete(call.partner, self._addressed(call), call.now)
         return success(call.now)
 
     def _addressed(self, call: Call) -> Addressed:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from chalicelib.node.attempts import Sleep, repeated
+from chalicelib.node.events import Announcer, Kind
 from chalicelib.node.partners import Grant, Partner
 from chalicelib.node.ports import PartnerStore, PartyTaken
 from chalicelib.ocpi.errors import ClientError
@@ -22,11 +23,17 @@ class Roster:
     """The only writer of partners and of the tokens that they send."""
 
     def __init__(
-        self, partners: PartnerStore, clock: Callable[[], datetime], sleep: Sleep, changed: Callable[[], None]
+        self,
+        partners: PartnerStore,
+        clock: Callable[[], datetime],
+        sleep: Sleep,
+        announcer: Announcer,
+        changed: Callable[[], None],
     ) -> None:
         self._partners = partners
         self._clock = clock
         self._sleep = sleep
+        self._announcer = announcer
         self._changed = changed
 
     def save(self, partner: Partner, change: Change = lambda now: now, issue: Collection[Grant] = ()) -> Partner:
@@ -46,6 +53,9 @@ class Roster:
             after = after.with_(updated_at=self._clock())
             dropped = {*before.issued} - {*after.issued}
             left = before.party if before.party != after.party else None
+            if after.is_registered != before.is_registered:
+                kind = Kind.REGISTERED if after.is_registered else Kind.UNREGISTERED
+                self._announcer.partner(after, kind, version=before.version + 1)
             return self._partners.save(after, issue=listed, revoke=dropped, release=left)
 
         try:

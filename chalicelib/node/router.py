@@ -66,7 +66,7 @@ class Endpoint:
         """Whether this caller may call here at all."""
         if grant.kind is GrantKind.SPENT:
             return self.module == "credentials"
-        return self.before_registration or (partner.is_registered and grant.kind is not GrantKind.INVITATION)
+        return self.before_registration or (partner.is_active and grant.kind is not GrantKind.INVITATION)
 
 
 def tree(role: Role) -> str:

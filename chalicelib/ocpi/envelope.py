@@ -67,8 +67,11 @@ def code_of(response: Response) -> tuple[int | None, str]:
 
 
 def accepted(response: Response) -> bool:
-    """Whether a push was taken: a 2xx whose envelope, if there is one, says 1xxx (TRA-14, Q-14)."""
+    """Whether a push was taken: a 2xx whose envelope, if it is not left out, says 1xxx or nothing (TRA-14, Q-14)."""
     code, _ = code_of(response)
+    if code is None and response.body.strip() and not _is_json(response.body):
+        # What answers in no JSON is something in front of the partner's node.
+        return False
     return 200 <= response.status < 300 and (code is None or 1000 <= code < 2000)
 
 
@@ -76,6 +79,14 @@ def _status_of(frame: Mapping[str, Any]) -> tuple[int | None, str]:
     code, message = frame.get("status_code"), frame.get("status_message")
     is_code = isinstance(code, int) and not isinstance(code, bool)
     return (code if is_code else None), (message if isinstance(message, str) else "")
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        parse(body)
+    except OcpiError:
+        return False
+    return True
 
 
 def _frame(response: Response) -> Mapping[str, Any]:

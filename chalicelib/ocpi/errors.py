@@ -17,6 +17,7 @@ OcpiError                          HTTP  OCPI
     ├── UnableToUseApi              200  3001
     │   ├── Unreachable             200  3001   no answer at all; trying again can help
     │   └── AddressNotAllowed       200  3001   we do not call such a URL; trying again cannot help
+    ├── NotTaken                    200  3001   it answered, but did not do it (knows the answer)
     ├── UnsupportedVersion          200  3002
     └── MissingEndpoints            200  3003
 
@@ -27,6 +28,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
+
+from chalicelib.ocpi.http import Response
 
 
 class OcpiError(Exception):
@@ -148,6 +151,14 @@ class Unreachable(UnableToUseApi):
     def __init__(self, message: str, *, unsent: bool = False) -> None:
         super().__init__(message)
         self.unsent = unsent
+
+
+class NotTaken(PartnerError):
+    """The partner answered, but did not do what we asked for; ``response`` is what it said."""
+
+    def __init__(self, message: str, response: Response) -> None:
+        super().__init__(message)
+        self.response = response
 
 
 class AddressNotAllowed(UnableToUseApi):

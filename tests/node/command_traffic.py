@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any
 
-from chalicelib.bootstrap import Outside
 from chalicelib.node.commands import Result
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
+from chalicelib.outside import Outside
 from tests import make
+from tests.fifo import Fifo
 from tests.world import Caller, CompanyInWorld, Reply, World, register
 
 PARTIES = (Party("NL", "ONE"), Party("NL", "TWO"), Party("NL", "SIX"))
@@ -26,18 +27,14 @@ PATIENCE_S = 30.0
 _CALLERS = 12
 
 
-class Lanes:
-    """The queues: charge points that answer when told to, and the messages of a lane one after the other, as in SQS."""
+class Lanes(Fifo):
+    """The queues: charge points that answer when told to, and the lanes in which partners are answered."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[str] = []
         """The commands that their charge points have not answered yet."""
         self.results: SimpleQueue[Result | None] = SimpleQueue()
-        self._changed = threading.Condition()
-        self._waiting: dict[str, deque[str]] = {}
-        self._busy: set[str] = set()
-        self._known: set[str] = set()
-        self._closed = False
 
     def ask(self, message: Mapping[str, Any]) -> None:
         self.asked.append(message["command_id"])
@@ -46,40 +43,7 @@ class Lanes:
         """Nothing: these timers end after all that is looked at."""
 
     def answer(self, command_id: str, lane: str) -> None:
-        with self._changed:
-            if command_id not in self._known:
-                self._known.add(command_id)
-                self._waiting.setdefault(lane, deque()).append(command_id)
-                self._changed.notify()
-
-    def next(self) -> tuple[str, str] | None:
-        """The next message of a lane that nobody works at, and its lane; None at the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._free())
-            lane = self._free()
-            if lane is None:
-                return None
-            self._busy.add(lane)
-            # The lane that was served goes behind the others.
-            messages = self._waiting.pop(lane)
-            command_id = messages.popleft()
-            self._waiting[lane] = messages
-            return lane, command_id
-
-    def done(self, lane: str) -> None:
-        """Let the next message of the lane go."""
-        with self._changed:
-            self._busy.remove(lane)
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        """Send everybody home who waits for work."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    def _free(self) -> str | None:
-        return next((lane for lane, waiting in self._waiting.items() if waiting and lane not in self._busy), None)
+        self.put(lane, command_id, command_id)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib import bootstrap
-from chalicelib.bootstrap import Outside
+from chalicelib.outside import Outside
 from tests.world import CompanyInWorld
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.modules import MODULES
 from chalicelib.node.partners import State
-from chalicelib.node.ports import Announcement, Conflict, Delivery
+from chalicelib.node.ports import Conflict, Tend
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
@@ -135,30 +135,29 @@ def test_what_was_missed_is_told_once_the_partner_answers_again() -> None:
     there.there.world.down.clear()
     there.there.world.clock.pass_(hours=1)
 
-    change(there, ("E1",), {"status": "CHARGING"}, "LOC29")
+    there.there.cpo.look()
 
-    assert sorted(there.requests()) == sorted(f"PATCH locations LOC{n}/E1" for n in [*range(25), 29])
+    assert sorted(there.requests()) == sorted(f"PATCH locations LOC{n}/E1" for n in range(25))
     assert all(there.held(f"LOC{n}") == there.own(f"LOC{n}") for n in range(30))
     assert there.backlog == []
 
 
-def test_the_daily_round_tells_a_partner_to_whom_nothing_else_happened() -> None:
-    """Q-57."""
+def test_a_partner_to_whom_nothing_else_happened_is_told_when_it_is_due() -> None:
+    """Q-57, OFF-03."""
     there = partner()
     there.there.world.down.add("emsp.example")
     change(there, ("E1",), {"status": "CHARGING"})
     there.there.world.down.clear()
-    there.there.world.clock.pass_(days=1)
+    there.there.world.clock.pass_(minutes=1)
 
-    there.there.cpo.company.deliverer.catch_up(there.there.cpo.partners()[0].id)
-    there.there.pump()
+    there.there.cpo.look()
 
     assert there.held("LOC1") == there.own("LOC1")
     assert there.backlog == []
 
 
-def test_the_daily_round_passes_by_those_who_are_no_partners_any_more() -> None:
-    """CRD-17."""
+def test_nobody_looks_after_those_who_are_no_partners_any_more() -> None:
+    """CRD-17: neither at the next minute, nor because a message says so."""
     there = partner()
     there.there.world.down.add("emsp.example")
     change(there, ("E1",), {"status": "CHARGING"})
@@ -166,33 +165,14 @@ def test_the_daily_round_passes_by_those_who_are_no_partners_any_more() -> None:
     there.there.cpo.outside.partners.save(known.with_(state=State.UNREGISTERED))
     there.there.world.clock.pass_(days=1)
 
+    mark = len(there.there.world.traffic)
+    there.there.cpo.look()
     for partner_id in (known.id, "nobody"):
-        there.there.cpo.company.deliverer.catch_up(partner_id)
+        for after in (None, ""):
+            there.there.cpo.deliver(Tend(partner_id, after))
 
     assert there.there.cpo.queues.deliveries == []
-
-
-@pytest.mark.parametrize(("attempts", "minutes"), [(1, 1), (2, 5), (3, 30), (4, 30), (9, 30)], ids=lambda n: f"{n}")
-def test_what_a_partner_keeps_refusing_is_tried_ever_more_rarely(attempts: int, minutes: int) -> None:
-    """Q-57, Q-23: an object that they will never take does not multiply our requests."""
-    there = partner(make.location("LOC1"), make.location("LOC2"))
-    for _ in range(attempts):
-        there.will("PUT", said(200, 2001))
-        there.there.cpo.company.own[TARIFFS].import_all([make.tariff("T1", energy_mix={"is_green_energy": True})])
-        there.there.cpo.company.deliverer.deliver(
-            [Delivery(there.there.cpo.partners()[0].id, Announcement(TARIFFS, "T1", 1))]
-        )
-    there.there.cpo.queues.announcements.clear()
-    assert [failure.attempts for failure in there.backlog] == [attempts]
-    there.asked.clear()
-
-    there.there.world.clock.pass_(minutes=minutes, seconds=-10)
-    change(there, ("E1",), {"status": "CHARGING"})
-    assert there.requests() == ["PATCH locations LOC1/E1"]
-    there.there.world.clock.pass_(seconds=20)
-    change(there, ("E1",), {"status": "CHARGING"}, "LOC2")
-
-    assert there.requests() == ["PATCH locations LOC2/E1", "PUT tariffs T1"]
+    assert there.there.world.since(mark) == []
 
 
 def test_who_is_no_longer_registered_is_told_nothing_that_was_queued() -> None:
@@ -275,11 +255,30 @@ def test_a_module_that_they_no_longer_serve_harms_nobody() -> None:
 
     there.there.world.clock.pass_(days=1)
     there.there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
-    there.there.cpo.company.deliverer.deliver([Delivery(known.id, Announcement(TARIFFS, "T1", 1))])
-    there.there.cpo.company.deliverer.catch_up(known.id)
+    there.asked.clear()
+    for _ in range(3):
+        there.there.cpo.look()
 
-    assert there.held("T1", TARIFFS) is not None
-    assert there.there.cpo.queues.deliveries == []
+    assert there.requests() == ["PUT tariffs T1"]
+    assert len(there.backlog) == 1
+
+
+def test_what_they_missed_of_a_module_arrives_when_they_serve_it_again() -> None:
+    """VER-13, Q-57."""
+    there = partner()
+    real, before = there.real, there.there.cpo.partners()[0].endpoints
+    move(there, LOCATIONS, None)
+    change(there, ("E1",), {"status": "CHARGING"})
+    there.there.world.clock.pass_(hours=1)
+    there.there.cpo.look()
+    there.real = real
+    there.there.cpo.outside.partners.save(there.there.cpo.partners()[0].with_(endpoints=before))
+
+    there.there.world.clock.pass_(days=1)
+    there.there.cpo.look()
+
+    assert there.held("LOC1") == there.own("LOC1")
+    assert there.backlog == []
 
 
 def test_a_look_for_a_moved_module_that_fails_ends_in_the_outbox_too() -> None:

@@ -11,6 +11,9 @@ from tests.node.partner import partner, said
 
 LOCATIONS, TARIFFS = ModuleID.LOCATIONS, ModuleID.TARIFFS
 
+TAKEN = [said(200, 1000), said(201, 1000), said(200, 1001)]
+TAKEN += [Response(204), Response(200, {}, b" \n"), Response(200, {}, b"{}"), Response(201, {}, b'{"data": []}')]
+
 # --- after a refusal -----------------------------------------------------------------------------------------------
 
 REFUSALS = [said(404, 2000), said(404, 2003), said(200, 2001), said(200, 2003), said(200, 3000), said(400, 2001)]
@@ -77,7 +80,7 @@ def test_a_part_whose_parent_they_lack_is_put_with_it(missing: Response) -> None
     assert there.backlog == []
 
 
-@pytest.mark.parametrize("taken", [said(200, 1000), said(201, 1000), said(200, 1001), said(204, None), said(200, None)])
+@pytest.mark.parametrize("taken", TAKEN)
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_any_success_is_one(method: str, taken: Response) -> None:
     """TRA-14, TRA-26, Q-14."""
@@ -93,10 +96,23 @@ def test_any_success_is_one(method: str, taken: Response) -> None:
     assert there.backlog == []
 
 
+@pytest.mark.parametrize("page", [b"<html>", b"OK", b"\xff", b'{"status_code": 1000'])
+def test_a_page_that_is_no_json_says_nothing_about_the_push(page: bytes) -> None:
+    """Q-14, Q-57: something in front of the partner's node answers so; what was sent counts as not taken."""
+    there = partner()
+    there.there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.will("PUT", Response(200, {}, page))
+
+    there.there.pump()
+
+    assert there.requests() == ["PUT tariffs T1"]
+    assert "PUT was answered with HTTP 200, OCPI status None" in there.backlog[0].reason
+
+
 # --- deletion ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("answer", [None, said(404, 2000), said(200, 1000), said(204, None)], ids=str)
+@pytest.mark.parametrize("answer", [None, said(404, 2000), said(200, 1000), Response(204)], ids=str)
 def test_a_deletion_is_a_delete_and_gone_already_is_fine(answer: Response | None) -> None:
     """TAR-14, TAR-03."""
     there = partner()

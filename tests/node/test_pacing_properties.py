@@ -62,8 +62,7 @@ def test_whenever_the_partner_was_away_it_holds_the_last_state_in_the_end(
     there.wait(24 * 3600)
     partner = there.there.cpo.partners()[0]
 
-    there.there.cpo.company.deliverer.catch_up(partner.id)
-    there.there.pump()
+    there.there.cpo.look()
 
     assert there.held == there.own
     assert there.there.cpo.outside.outbox.of(partner.id) == []

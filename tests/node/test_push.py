@@ -43,6 +43,11 @@ class WatchedQueues(MemoryQueues):
         super().deliver(deliveries, cause=cause)
 
 
+def announced(queues: MemoryQueues) -> list[Announcement]:
+    """What partners are to be told, in order."""
+    return [each.announcement for each in queues.deliveries if isinstance(each, Delivery)]
+
+
 def watched(company: CompanyInWorld, **ports: Any) -> WatchedQueues:
     """The company's queues, which are watched from now on."""
     queues = WatchedQueues()
@@ -164,7 +169,7 @@ def test_a_write_that_follows_its_announcement_is_waited_for() -> None:
     there.cpo.company.push.spread(early)
 
     assert sum(naps) < 1
-    assert [delivery.announcement for delivery in queues.deliveries] == early
+    assert announced(queues) == early
     assert queues.put_back == []
 
 
@@ -206,7 +211,7 @@ def test_what_is_written_does_not_wait_for_what_is_not() -> None:
 
     there.cpo.company.push.spread([late[0], written[0], late[1], written[1], late[2], written[2]], cause="message 1")
 
-    assert [delivery.announcement for delivery in queues.deliveries] == written
+    assert announced(queues) == written
     assert queues.causes == ["message 1"] * 3
     ((put_back, attempt, delay_s),) = queues.put_back
     assert (sorted(put_back, key=late.index), attempt, delay_s) == (late, 1, 1)
@@ -223,7 +228,7 @@ def test_a_deletion_is_told_once_the_object_is_gone() -> None:
     there.cpo.company.own[TARIFFS].delete("T1")
     there.cpo.company.push.spread([gone])
 
-    assert [delivery.announcement for delivery in queues.deliveries] == [gone]
+    assert announced(queues) == [gone]
 
 
 def test_a_later_version_covers_an_earlier_announcement() -> None:
@@ -236,7 +241,7 @@ def test_a_later_version_covers_an_earlier_announcement() -> None:
 
     there.cpo.company.push.spread([change(version=1), change(version=2), change(version=3)])
 
-    assert [delivery.announcement.version for delivery in queues.deliveries] == [1, 2, 3]
+    assert [each.version for each in announced(queues)] == [1, 2, 3]
     assert naps == []
 
 
@@ -252,5 +257,5 @@ def test_a_queue_that_fails_leaves_the_message_to_be_repeated() -> None:
     assert queues.put_back == []
 
     there.cpo.company.push.spread([change(), change(object_id="T2")])
-    assert [delivery.announcement for delivery in queues.deliveries] == [change()]
+    assert announced(queues) == [change()]
     assert [announcements for announcements, _, _ in queues.put_back] == [[change(object_id="T2")]]

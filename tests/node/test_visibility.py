@@ -153,9 +153,7 @@ def test_changes_and_late_news_of_a_session_go_where_it_went() -> None:
     there.world.clock.pass_(days=1)
     mark = len(there.world.traffic)
 
-    for partner in there.us.partners():
-        there.us.company.deliverer.catch_up(partner.id)
-    there.us.pump()
+    there.us.look()
 
     assert {each.host for each in there.world.since(mark)} == {"ms1.example"}
     held = there.partners["MS1"].received(SESSIONS, there.us.party, "a")
@@ -174,7 +172,7 @@ def test_who_has_both_roles_is_told_as_the_emsp_alone(module: ModuleID) -> None:
     (as_cpo,) = [each for each in there.us.partners() if each.party == both.party and each.our_role is Role.EMSP]
     mark = len(there.world.traffic)
 
-    there.us.company.deliverer.deliver([Delivery(as_cpo.id, Announcement(module, "a", 1))])
+    there.us.deliver(Delivery(as_cpo.id, Announcement(module, "a", 1)))
 
     assert there.world.since(mark) == []
     there.us.pump()

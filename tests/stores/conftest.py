@@ -11,17 +11,32 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.aws import Clients
+from chalicelib.adapters.dynamodb_breakers import DynamoBreakers
 from chalicelib.adapters.dynamodb_commands import DynamoCommands
+from chalicelib.adapters.dynamodb_events import DynamoJournal
 from chalicelib.adapters.dynamodb_objects import DynamoObjects
 from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
 from chalicelib.adapters.dynamodb_partners import DynamoPartners
 from chalicelib.adapters.dynamodb_pulls import DynamoPulls
 from chalicelib.adapters.dynamodb_quarantine import DynamoQuarantine
+from chalicelib.node.breaker import BreakerStore
 from chalicelib.node.commands import CommandStore
-from chalicelib.node.ports import ObjectStore, Outbox, PartnerStore, Quarantine
+from chalicelib.node.events import Journal
+from chalicelib.node.outbox import Outbox
+from chalicelib.node.ports import ObjectStore, PartnerStore
 from chalicelib.node.pulls import PullStore
+from chalicelib.node.quarantine import Quarantine
 from tests.conftest import Stage, create_stack
-from tests.memory import MemoryCommands, MemoryObjects, MemoryOutbox, MemoryPartners, MemoryPulls, MemoryQuarantine
+from tests.memory import (
+    MemoryBreakers,
+    MemoryCommands,
+    MemoryJournal,
+    MemoryObjects,
+    MemoryOutbox,
+    MemoryPartners,
+    MemoryPulls,
+    MemoryQuarantine,
+)
 
 BACKENDS = ("memory", "moto", "ministack")
 
@@ -149,3 +164,17 @@ def pulls(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> P
     if request.param == "memory":
         return MemoryPulls()
     return DynamoPulls(stage_of(request.param).table("pulls"))
+
+
+@pytest.fixture(params=BACKENDS)
+def journal(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> Journal:
+    if request.param == "memory":
+        return MemoryJournal()
+    return DynamoJournal(stage_of(request.param).table("events"))
+
+
+@pytest.fixture(params=BACKENDS)
+def breakers(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> BreakerStore:
+    if request.param == "memory":
+        return MemoryBreakers()
+    return DynamoBreakers(stage_of(request.param).table("outbox"))

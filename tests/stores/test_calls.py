@@ -7,8 +7,10 @@ import pytest
 from chalicelib.adapters.dynamodb_objects import DynamoObjects
 from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
 from chalicelib.adapters.dynamodb_partners import DynamoPartners
+from chalicelib.node.news import object_of
+from chalicelib.node.outbox import Failure
 from chalicelib.node.partners import Grant, GrantKind, Partner, State
-from chalicelib.node.ports import OURS, Announcement, Delivery, Failure, theirs
+from chalicelib.node.ports import OURS, Announcement, theirs
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.paging import Window
 from chalicelib.ocpi.parties import Party, Role
@@ -185,5 +187,5 @@ def test_a_first_failure_costs_one_call_and_settling_another(stage: Stage, calls
     outbox.record(Failure("p1", news, "timeout", 1, clock()))
     assert calls.made() == {"UpdateItem": 1}
 
-    outbox.settle(Delivery("p1", news))
+    outbox.settle("p1", object_of(news))
     assert calls.made() == {"DeleteItem": 1}

@@ -11,11 +11,15 @@ import pytest
 
 from chalicelib.adapters.dynamodb import Busy, Table
 from chalicelib.adapters.dynamodb_objects import DynamoObjects
-from chalicelib.node.ports import OURS, Conflict
+from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
+from chalicelib.node.news import object_of
+from chalicelib.node.outbox import Failure
+from chalicelib.node.ports import OURS, Announcement, Conflict
+from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.paging import Window
 from tests.conftest import Stage
 from tests.stores.conftest import Calls
-from tests.stores.crawling import crawl, crawled, drop, fill, ids, make
+from tests.stores.crawling import at, crawl, crawled, drop, fill, ids, make
 
 
 class LateIndexes:
@@ -71,6 +75,22 @@ class Remembering:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
+
+
+def test_what_is_due_may_be_shown_late_or_too_long_but_is_given_away_once(stage: Stage) -> None:
+    """Q-57: the index still shows what was given away, or is gone; the entry itself decides."""
+    news = Announcement(ModuleID.TARIFFS, "T1", 1)
+    client = Remembering(stage.clients.dynamodb())
+    late, outbox = DynamoOutbox(Table(f"ocpi-{stage.name}-outbox", lambda: client)), DynamoOutbox(stage.table("outbox"))
+    outbox.record(Failure("p1", news, "timeout", 1, at(0), due_at=at(10)))
+    [due] = late.due("p1", at(10), 10)
+
+    assert late.lease(due, at(100))
+    assert late.due("p1", at(10), 10) == [due]
+    assert not late.lease(due, at(200))
+    outbox.settle("p1", object_of(news))
+    assert late.due("p1", at(10), 10) == [due]
+    assert not late.lease(due, at(200))
 
 
 @pytest.fixture

@@ -1,35 +1,77 @@
-"""The outbox: one entry per partner and object, which says no less than what still has to be told."""
+"""The outbox: one entry per partner and object, which says no less than what still has to be told, and when."""
 
 from __future__ import annotations
 
-from chalicelib.node.ports import Announcement, Delivery, Failure, Outbox
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from chalicelib.adapters.dynamodb_breakers import DynamoBreakers
+from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
+from chalicelib.node.breaker import Breaker, BreakerState, BreakerStore
+from chalicelib.node.news import object_of
+from chalicelib.node.outbox import Backlog, Failure, Ledger, Outbox, Told
+from chalicelib.node.ports import Announcement
 from chalicelib.ocpi.module import ModuleID
 from tests.conftest import Stage
+from tests.memory import MemoryBreakers, MemoryOutbox
 from tests.stores.crawling import at
 
 STATUS = Announcement(ModuleID.LOCATIONS, "LOC/1", 3, ("EVSE1",), ("status",))
 WHOLE = Announcement(ModuleID.LOCATIONS, "LOC/1", 5)
+LOC1 = object_of(WHOLE)
 
 
-def failure(announcement: Announcement, second: float = 0, partner_id: str = "p1", reason: str = "timeout") -> Failure:
-    return Failure(partner_id, announcement, reason, 1, at(second))
+def failure(
+    announcement: Announcement,
+    second: float = 0,
+    partner_id: str = "p1",
+    reason: str = "timeout",
+    due_at: datetime | None = None,
+) -> Failure:
+    return Failure(partner_id, announcement, reason, 1, at(second), due_at)
 
 
-def test_a_failure_is_remembered_as_it_was(outbox: Outbox) -> None:
-    outbox.record(failure(STATUS, 1.000001))
+def tariff(object_id: str) -> Announcement:
+    return Announcement(ModuleID.TARIFFS, object_id, 1)
 
-    assert outbox.of("p1") == [failure(STATUS, 1.000001)]
+
+def ids(found: list[Failure]) -> list[str]:
+    return [entry.announcement.id for entry in found]
+
+
+@pytest.mark.parametrize("due_at", [None, at(60)])
+@pytest.mark.parametrize(("no_answer", "is_unsure"), [(True, False), (False, True)])
+def test_a_failure_is_remembered_as_it_was(
+    outbox: Outbox, due_at: datetime | None, no_answer: bool, is_unsure: bool
+) -> None:
+    failed = replace(failure(STATUS, 1.000001, due_at=due_at), no_answer=no_answer, is_unsure=is_unsure)
+    outbox.record(failed)
+
+    assert outbox.of("p1") == [replace(failed, first_failed_at=at(1.000001))]
     assert outbox.of("p2") == []
 
 
 def test_the_same_failure_again_is_counted_on(outbox: Outbox) -> None:
-    outbox.record(failure(STATUS, 1))
-    outbox.record(failure(Announcement(ModuleID.LOCATIONS, "LOC/1", 4, ("EVSE1",), ("status",)), 2, reason="refused"))
+    outbox.record(failure(STATUS, 1, due_at=at(60)))
+    again = Announcement(ModuleID.LOCATIONS, "LOC/1", 4, ("EVSE1",), ("status",))
+    outbox.record(replace(failure(again, 2, reason="refused"), is_unsure=True))
 
     [entry] = outbox.of("p1")
 
     assert (entry.announcement.version, entry.announcement.fields) == (4, ("status",))
-    assert (entry.attempts, entry.reason, entry.failed_at) == (2, "refused", at(2))
+    assert (entry.attempts, entry.reason, entry.failed_at, entry.first_failed_at) == (2, "refused", at(2), at(1))
+    assert (entry.due_at, entry.is_unsure) == (None, True)
+
+
+def test_what_was_not_tried_counts_for_nothing(outbox: Outbox) -> None:
+    outbox.record(failure(STATUS, 1))
+    outbox.record(replace(failure(STATUS, 2, due_at=at(9)), attempts=0, no_answer=True))
+
+    [entry] = outbox.of("p1")
+
+    assert (entry.attempts, entry.due_at, entry.no_answer) == (1, at(9), True)
 
 
 def test_two_failures_that_differ_make_the_whole_object_dirty(outbox: Outbox) -> None:
@@ -45,7 +87,8 @@ def test_two_failures_that_differ_make_the_whole_object_dirty(outbox: Outbox) ->
 
             [entry] = outbox.of(name)
             assert entry.announcement == Announcement(ModuleID.LOCATIONS, "X", both[1].version)
-            outbox.settle(Delivery(name, first))
+            assert entry.attempts == 2
+            outbox.settle(name, object_of(first))
 
 
 def test_a_removal_that_failed_stays_a_removal_until_the_object_is_back(outbox: Outbox) -> None:
@@ -60,21 +103,124 @@ def test_a_removal_that_failed_stays_a_removal_until_the_object_is_back(outbox: 
 def test_what_is_settled_is_forgotten(outbox: Outbox) -> None:
     outbox.record(failure(STATUS))
     outbox.record(failure(WHOLE, partner_id="p2"))
-    outbox.record(failure(Announcement(ModuleID.TARIFFS, "LOC/1", 1)))
+    outbox.record(failure(tariff("LOC/1")))
 
-    outbox.settle(Delivery("p1", WHOLE))
-    outbox.settle(Delivery("p3", WHOLE))
+    outbox.settle("p1", LOC1)
+    outbox.settle("p3", LOC1)
 
     assert [entry.announcement.module for entry in outbox.of("p1")] == [ModuleID.TARIFFS]
     assert len(outbox.of("p2")) == 1
 
 
-def test_what_failed_first_comes_first(outbox: Outbox) -> None:
-    for second, object_id in enumerate("cab"):
-        outbox.record(failure(Announcement(ModuleID.TARIFFS, object_id, 1), second))
-    outbox.record(failure(Announcement(ModuleID.TARIFFS, "c", 2), 10))
+# --- a partner's entries -------------------------------------------------------------------------------------------
 
-    assert [entry.announcement.id for entry in outbox.of("p1")] == ["c", "a", "b"]
+
+def test_a_partner_s_entries_are_gone_through_by_place_in_pieces(outbox: Outbox) -> None:
+    """Q-57."""
+    for object_id in "cab":
+        outbox.record(failure(tariff(object_id)))
+    outbox.record(failure(STATUS))
+    outbox.record(failure(tariff("z"), partner_id="p2"))
+
+    assert ids(outbox.of("p1")) == ["LOC/1", "a", "b", "c"]
+    assert ids(outbox.of("p1", limit=2)) == ["LOC/1", "a"]
+    assert ids(outbox.of("p1", "tariffs/a", 2)) == ["b", "c"]
+    assert ids(outbox.of("p1", "tariffs/c", 2)) == []
+
+
+def test_what_is_due_comes_longest_waiting_first_and_what_is_given_up_never(outbox: Outbox) -> None:
+    """Q-57."""
+    for object_id, second in {"b": 20, "a": 30, "c": 10, "later": 31}.items():
+        outbox.record(failure(tariff(object_id), due_at=at(second)))
+    outbox.record(failure(tariff("given up")))
+    outbox.record(failure(tariff("z"), partner_id="p2", due_at=at(0)))
+
+    assert ids(outbox.due("p1", at(30), 10)) == ["c", "b", "a"]
+    assert ids(outbox.due("p1", at(30), 2)) == ["c", "b"]
+    assert outbox.due("p1", at(9), 2) == []
+
+
+def test_an_entry_is_given_to_one_who_asks_for_it_and_is_due_again_if_nothing_is_heard(outbox: Outbox) -> None:
+    """Q-57: two workers, one try."""
+    outbox.record(failure(STATUS, due_at=at(10)))
+    [due] = outbox.due("p1", at(10), 10)
+
+    assert outbox.lease(due, at(100))
+    assert not outbox.lease(due, at(200))
+
+    assert outbox.due("p1", at(99), 10) == []
+    [again] = outbox.due("p1", at(100), 10)
+    assert again == replace(due, due_at=at(100))
+
+
+def test_what_has_changed_or_gone_is_not_given_away(outbox: Outbox) -> None:
+    outbox.record(failure(STATUS, due_at=at(10)))
+    [due] = outbox.of("p1")
+    outbox.record(failure(STATUS, due_at=at(10)))
+    assert not outbox.lease(due, at(100))
+
+    outbox.record(failure(STATUS))
+    [given_up] = outbox.of("p1")
+    assert not outbox.lease(given_up, at(100))
+
+    outbox.settle("p1", LOC1)
+    assert not outbox.lease(due, at(100))
+    assert outbox.of("p1") == []
+
+
+def test_the_backlog_counts_by_module(outbox: Outbox) -> None:
+    """Q-57: how many objects, since when, and how many of them are given up."""
+    outbox.record(failure(tariff("a"), 5, due_at=at(10)))
+    outbox.record(failure(tariff("b"), 3, due_at=at(10)))
+    outbox.record(failure(tariff("b"), 9))
+    outbox.record(failure(STATUS, 7, due_at=at(10)))
+    outbox.tell("p1", LOC1, [Told(1, (), None)], at(100))
+
+    assert outbox.backlog("p1") == {"tariffs": Backlog(2, at(3), 1), "locations": Backlog(1, at(7), 0)}
+    assert outbox.backlog("p2") == {}
+
+
+# --- the ledger ----------------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_of_nothing_says_that_nothing_is_in_the_way(outbox: Outbox) -> None:
+    assert outbox.ledger("p1", LOC1) == Ledger(Breaker("p1"))
+
+
+def test_what_was_told_ahead_is_remembered_until_it_is_forgotten(outbox: Outbox) -> None:
+    """OFF-03."""
+    told = (Told(7, ("E1",), ("status", "last_updated")), Told(9, ("E2", "1"), None))
+    outbox.tell("p1", LOC1, told, at(100))
+
+    assert outbox.ledger("p1", LOC1).told == told
+    assert outbox.ledger("p1", (ModuleID.TARIFFS, "LOC/1")).told == ()
+    assert outbox.ledger("p2", LOC1).told == ()
+    assert outbox.of("p1") == []
+
+    outbox.tell("p1", LOC1, (), at(100))
+    assert outbox.ledger("p1", LOC1).told == ()
+
+
+@pytest.mark.parametrize("backend", ["memory", "ministack"])
+def test_a_ledger_shows_what_was_missed_beside_the_partner_s_breaker(
+    backend: str, request: pytest.FixtureRequest
+) -> None:
+    """N-42: what one call reads is what was written apart."""
+    if backend == "memory":
+        in_memory = MemoryBreakers()
+        breakers: BreakerStore = in_memory
+        outbox: Outbox = MemoryOutbox(in_memory)
+    else:
+        table = request.getfixturevalue("stage").table("outbox")
+        breakers, outbox = DynamoBreakers(table), DynamoOutbox(table)
+    breaker = Breaker("p1", BreakerState.OPEN, 5, 1, at(1), at(61), "HTTP 500", "print", version=1)
+    breakers.save_breaker(breaker)
+    breakers.save_breaker(Breaker("p2", version=1))
+    outbox.record(failure(STATUS, due_at=at(10)))
+
+    ledger = outbox.ledger("p1", LOC1)
+
+    assert ledger == Ledger(breaker, outbox.of("p1")[0])
 
 
 def test_a_long_reason_is_cut(outbox: Outbox) -> None:
@@ -83,14 +229,16 @@ def test_a_long_reason_is_cut(outbox: Outbox) -> None:
     assert len(outbox.of("p1")[0].reason) == 500
 
 
-def test_an_entry_expires_a_month_after_its_last_failure(stage: Stage) -> None:
-    from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
-
+def test_entries_and_what_was_told_expire(stage: Stage) -> None:
+    """What nobody could be told in ninety days is pulled; queues keep nothing for longer than what was told."""
     outbox, table = DynamoOutbox(stage.table("outbox")), stage.table("outbox")
     outbox.record(failure(STATUS, 0))
     outbox.record(failure(STATUS, 60))
+    outbox.tell("p1", LOC1, [Told(1, (), None)], at(99))
 
-    item = table.get({"pk": {"S": "p1"}, "sk": {"S": "locations/LOC/1"}})
+    entry, told = (table.get({"pk": {"S": pk}, "sk": {"S": "locations/LOC/1"}}) for pk in ("p1", "told/p1"))
 
-    assert item
-    assert int(item["expires_at"]["N"]) == at(60 + 30 * 24 * 3600).timestamp()
+    assert entry
+    assert told
+    assert int(entry["expires_at"]["N"]) == at(60 + 90 * 24 * 3600).timestamp()
+    assert int(told["expires_at"]["N"]) == at(99).timestamp()

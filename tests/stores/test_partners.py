@@ -1,4 +1,4 @@
-"""Partners, their tokens and parties, counters, operator keys: written together or not at all."""
+"""Partners, their tokens and parties: written together or not at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.node.partners import Grant, GrantKind, Partner, State
-from chalicelib.node.ports import Conflict, OperatorKey, PartnerStore, PartyTaken
+from chalicelib.node.ports import Conflict, PartnerStore, PartyTaken
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.parties import Party, Role
 from chalicelib.ocpi.reading import Profile
@@ -60,6 +60,8 @@ def test_every_fact_about_a_partner_is_kept(partners: PartnerStore, clock: Clock
         "shown": "fingerprint",
         "profile": Profile.STRICT,
         "accept_incomplete_locations": True,
+        "takes_patches": False,
+        "is_suspended": True,
         "problem": "none",
         "updated_at": clock(),
     }
@@ -201,6 +203,16 @@ def test_a_stale_partner_is_a_conflict_before_its_party_is_taken(partners: Partn
         partners.save(read.with_(state=State.REGISTERED, party=TNM))
 
 
+def test_a_suspended_partner_keeps_its_party(partners: PartnerStore) -> None:
+    """Q-34: it comes back as the same."""
+    saved = partners.save(registered("p1"))
+
+    partners.save(saved.with_(is_suspended=True))
+
+    with pytest.raises(PartyTaken):
+        partners.save(registered("p2"))
+
+
 def test_an_unregistered_partner_leaves_its_party_to_others(partners: PartnerStore) -> None:
     saved = partners.save(registered("p1"))
 
@@ -236,40 +248,3 @@ def test_releasing_the_party_that_is_claimed_keeps_it(partners: PartnerStore) ->
 
     with pytest.raises(PartyTaken):
         partners.save(registered("p2"))
-
-
-# --- counters, keys, address -------------------------------------------------------------------------------------
-
-
-def test_counts_add_up_per_partner(partners: PartnerStore) -> None:
-    partners.tally("p1", {"lenient FMT-10 locations evses[].uid is too long": 2, "list": 1})
-    partners.tally("p1", {"list": 2, "size": 1})
-    partners.tally("p2", {f"counter {number}": number for number in range(1, 251)})
-
-    assert partners.tallies("p1") == {"lenient FMT-10 locations evses[].uid is too long": 2, "list": 3, "size": 1}
-    assert len(partners.tallies("p2")) == 250
-    assert partners.tallies("p3") == {}
-
-
-def test_operator_keys_are_known_by_their_hash(partners: PartnerStore) -> None:
-    back_end, desk = OperatorKey("back end"), OperatorKey("desk", frozenset({"help-desk"}))
-    partners.save_operator_key("hash-1", back_end)
-    partners.save_operator_key("hash-2", desk)
-
-    assert partners.operator_key("hash-1") == back_end
-    assert partners.operator_key("hash-3") is None
-    assert partners.operator_keys() == {"hash-1": back_end, "hash-2": desk}
-
-    partners.remove_operator_key("hash-1")
-    partners.remove_operator_key("hash-1")
-
-    assert partners.operator_keys() == {"hash-2": desk}
-
-
-def test_the_public_url_is_the_last_one_recorded(partners: PartnerStore) -> None:
-    assert partners.public_url() is None
-
-    partners.record_public_url("https://a.example")
-    partners.record_public_url("https://b.example")
-
-    assert partners.public_url() == "https://b.example"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.adapters.dynamodb_quarantine import DynamoQuarantine
-from chalicelib.node.ports import Quarantine, Quarantined
+from chalicelib.node.quarantine import Quarantine, Quarantined
 from chalicelib.ocpi.module import ModuleID
 from tests.conftest import Stage
 from tests.stores.crawling import at
@@ -85,6 +85,7 @@ def test_a_body_that_no_item_holds_is_kept_as_far_as_it_goes(quarantine: Quarant
     [entry] = quarantine.of("p1")
     assert body.startswith(entry.body)
     assert len(entry.body) > 100_000
+    assert entry.is_cut is (entry.body != body)
     assert entry.reason == "differs"
 
 
@@ -96,6 +97,41 @@ def test_two_large_bodies_that_begin_alike_are_two_entries(quarantine: Quarantin
         quarantine.record(replace(CDR, body=body + end))
 
     assert len(quarantine.of("p1")) == 2
+
+
+def test_an_entry_is_found_by_its_name(quarantine: Quarantine) -> None:
+    for number in range(3):
+        quarantine.record(replace(CDR, body=CDR.body + b" " * number))
+
+    kept = quarantine.of("p1")
+
+    assert len({each.entry for each in kept}) == 3
+    assert [quarantine.get("p1", each.entry) for each in kept] == kept
+    assert quarantine.get("p2", kept[0].entry) is None
+    assert quarantine.get("p1", "nothing") is None
+
+
+def test_an_entry_is_called_the_same_whenever_it_comes_again(quarantine: Quarantine) -> None:
+    quarantine.record(CDR)
+    [before] = quarantine.of("p1")
+
+    quarantine.record(replace(CDR, at=at(2)))
+    quarantine.record(replace(before, reason="refused again"))
+
+    [after] = quarantine.of("p1")
+    assert (after.entry, after.reason) == (before.entry, "refused again")
+
+
+def test_what_is_dropped_is_gone(quarantine: Quarantine) -> None:
+    kept, dropped = CDR, replace(CDR, id="C2")
+    for each in (kept, dropped):
+        quarantine.record(each)
+    [entry] = [each.entry for each in quarantine.of("p1") if each.id == "C2"]
+
+    for _ in range(2):
+        quarantine.drop("p1", entry)
+
+    assert quarantine.of("p1") == [kept]
 
 
 def test_a_long_reason_is_cut(quarantine: Quarantine) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.adapters.sqs import NotSent, SqsQueues, announcements_in, delivery_in
-from chalicelib.node.ports import Announcement, Delivery, Queues
+from chalicelib.node.ports import Announcement, Delivery, Queues, Tend
 from chalicelib.ocpi.module import ModuleID
 from tests.conftest import Stage
 from tests.memory import MemoryQueues
@@ -40,7 +40,7 @@ class Received:
             return taken
         return [announcements_in(body) for body in self._bodies("changes")]
 
-    def deliveries(self) -> list[Delivery]:
+    def deliveries(self) -> list[Delivery | Tend]:
         if isinstance(self.queues, MemoryQueues):
             taken, self.queues.deliveries = self.queues.deliveries, []
             return taken
@@ -133,7 +133,8 @@ def test_one_object_s_news_do_not_wait_for_another_s(stage: Stage) -> None:
     first = client.receive_message(QueueUrl=url, MaxNumberOfMessages=1)["Messages"]
     second = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
 
-    assert [delivery_in(message["Body"]).announcement.id for message in [*first, *second]] == ["A", "B"]
+    found = [delivery_in(message["Body"]) for message in [*first, *second]]
+    assert [each.announcement.id for each in found if isinstance(each, Delivery)] == ["A", "B"]
 
 
 def test_a_delivery_that_is_sent_twice_arrives_once(stage: Stage) -> None:
@@ -268,3 +269,15 @@ def test_a_message_of_a_later_release_is_not_guessed_at() -> None:
             announcements_in(body)
         with pytest.raises(ValueError, match="later release"):
             delivery_in(body)
+
+
+@pytest.mark.parametrize("after", [None, "", "tariffs/T 1/ü"])
+def test_a_partner_is_tended_once_per_cause(stage: Stage, after: str | None) -> None:
+    """N-42: and from where it was left."""
+    queues = sqs(stage)
+    received = Received(queues, stage)
+
+    for cause in ("12:00", "12:00", "12:01"):
+        queues.tend(Tend("p1", after), cause=cause)
+
+    assert received.deliveries() == [Tend("p1", after)] * 2

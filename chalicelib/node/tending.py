@@ -1,0 +1,113 @@
+"""Partners that something is due for: probed when they are not called, told again what they missed. Needs N-42; Q-57.
+
+Once a minute we look who that is; each of them is then looked after by a message of its own, so that one that hangs
+holds up nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from chalicelib.node.breaker import Breaker, Breakers, valid
+from chalicelib.node.news import object_of
+from chalicelib.node.outbound import Outbound
+from chalicelib.node.outbox import LEASE, Failure, Outbox, place
+from chalicelib.node.partners import Partner
+from chalicelib.node.ports import Delivery, PartnerStore, Queues, Tend
+from chalicelib.ocpi.envelope import accepted, code_of
+from chalicelib.ocpi.errors import NotTaken, OcpiError
+
+MOST_AGAIN: Final = 100
+"""Entries of the outbox that one message queues again; the next message comes behind them."""
+_PROBE_S: Final = 10
+_UNSERVED: Final = timedelta(days=1)
+"""How long a module's entries rest that the partner does not serve any more."""
+_AT_WORK: Final = timedelta(minutes=1)
+"""How long a partner may still be at work with what we have given up: only then it is worth while to look for it."""
+
+
+class Tending:
+    """Looks after partners."""
+
+    def __init__(
+        self,
+        partners: PartnerStore,
+        outbox: Outbox,
+        breakers: Breakers,
+        queues: Queues,
+        outbound: Outbound,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._partners = partners
+        self._outbox = outbox
+        self._breakers = breakers
+        self._queues = queues
+        self._outbound = outbound
+        self._clock = clock
+
+    def look(self) -> None:
+        """Send for each partner that something is due for: two calls, and one for each partner that can be called."""
+        now, breakers = self._clock(), self._breakers.all()
+        for partner in self._partners.all():
+            breaker = valid(breakers.get(partner.id), partner)
+            if partner.is_active and self._is_due(partner, breaker, now):
+                self._queues.tend(Tend(partner.id), cause=f"{now:%Y-%m-%dT%H:%M}")
+
+    def _is_due(self, partner: Partner, breaker: Breaker, now: datetime) -> bool:
+        if breaker.needs_probe:
+            return breaker.is_due(now)
+        return not breaker.blocks(now) and bool(self._outbox.due(partner.id, now, 1))
+
+    def tend(self, tend: Tend) -> None:
+        """Probe the partner if that is due; queue again what is."""
+        partner = self._partners.get(tend.partner_id)
+        if partner is None or not partner.is_active:
+            return
+        now, breaker = self._clock(), self._breakers.of(partner)
+        if breaker.needs_probe:
+            if breaker.is_due(now) and self._answers(partner):
+                self._breakers.succeeded(partner, breaker, is_probe=True)
+        elif breaker.blocks(now):
+            return
+        elif tend.after is None:
+            self._again(partner, self._outbox.due(partner.id, now, MOST_AGAIN), now, None)
+        else:
+            missed = self._outbox.of(partner.id, tend.after, MOST_AGAIN)
+            self._again(partner, missed, now, tend.after)
+
+    def _answers(self, partner: Partner) -> bool:
+        """Whether they answer a GET of their versions, and take our token."""
+        try:
+            response = self._outbound.send(partner, "versions", "GET", partner.versions_url or "", timeout_s=_PROBE_S)
+            if not accepted(response) or code_of(response)[0] is None:
+                raise NotTaken(f"GET versions was answered with HTTP {response.status}", response)
+        except OcpiError as failed:
+            self._breakers.failed(partner, failed, is_probe=True)
+            return False
+        return True
+
+    def _again(self, partner: Partner, found: list[Failure], now: datetime, after: str | None) -> None:
+        again = []
+        for failure in self._those_to_try(found, after):
+            rest = _rest(partner, failure, now)
+            if self._outbox.lease(failure, now + (rest or LEASE)) and not rest:
+                again.append(Delivery(partner.id, failure.announcement, failure.attempts))
+        self._queues.deliver(again, cause=f"{now:%Y-%m-%dT%H:%M:%S}")
+        if len(found) == MOST_AGAIN:
+            last = place(object_of(found[-1].announcement))
+            self._queues.tend(Tend(partner.id, None if after is None else last), cause=f"{now:%H:%M:%S} {last}")
+
+    @staticmethod
+    def _those_to_try(found: list[Failure], after: str | None) -> Iterable[Failure]:
+        """What nobody answered is due at once when they are reached again; what they refused, in its time."""
+        return found if after is None else (each for each in found if each.no_answer and each.due_at)
+
+
+def _rest(partner: Partner, failure: Failure, now: datetime) -> timedelta | None:
+    """How long this is better left alone, although it is due; None: not at all."""
+    if failure.announcement.module not in partner.endpoints:
+        return _UNSERVED
+    left = failure.failed_at + _AT_WORK - now
+    return left if failure.is_unsure and left > timedelta() else None
