@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.modules import MODULES
@@ -27,72 +24,34 @@ from chalicelib.modules.versions import interface as versions
 from chalicelib.modules.versions.interface import Published
 from chalicelib.node.absence import Absence
 from chalicelib.node.admissions import CachedAdmissions
-from chalicelib.node.attempts import Sleep
-from chalicelib.node.commands import CommandQueues, CommandStore
+from chalicelib.node.breaker import Breaker, Breakers, ReachedAgain
+from chalicelib.node.contacts import Contacts
 from chalicelib.node.delivery import Deliverer
+from chalicelib.node.events import Announcer, Kind
 from chalicelib.node.keeping import Keeper, nothing_known
 from chalicelib.node.node import Node
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.own import OwnObjects
-from chalicelib.node.ports import ObjectStore, Outbox, PartnerStore, Quarantine, Queues, Web
-from chalicelib.node.pull import Puller, Take
-from chalicelib.node.pulls import PullQueue, PullStore
+from chalicelib.node.partners import Partner
+from chalicelib.node.ports import PartnerStore, Tend
+from chalicelib.node.publishing import Publisher
+from chalicelib.node.pull import Puller
+from chalicelib.node.pulls import TakeAll
 from chalicelib.node.push import Push
+from chalicelib.node.quarantine import Retrial, Take
 from chalicelib.node.receiver import Receiver
 from chalicelib.node.roster import Roster
 from chalicelib.node.router import Endpoint, Router
 from chalicelib.node.sender import Sender
-from chalicelib.node.telemetry import Observer, Silence
-from chalicelib.ocpi.auth import AuthToken
+from chalicelib.node.tending import Tending
 from chalicelib.ocpi.module import Module, ModuleID
 from chalicelib.ocpi.parties import Role
+from chalicelib.outside import Outside, fresh_id, fresh_token, utc_now
 from chalicelib.settings import Settings, SettingsError
 
 
 class NoPublicUrlError(SettingsError):
     """We do not know where partners reach us."""
-
-
-def utc_now() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
-
-
-def fresh_token() -> AuthToken:
-    """A token of 256 random bits, in 43 characters."""
-    return AuthToken(secrets.token_urlsafe(32))
-
-
-def fresh_id() -> str:
-    """An id for a partner: short enough to type, too long to guess twice."""
-    return secrets.token_hex(5)
-
-
-def fresh_command_id() -> str:
-    """An id for a command: it is part of a URL, and of many within a month no two may be alike."""
-    return secrets.token_hex(12)
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """The ports, fulfilled: what differs between AWS, a local run and a test."""
-
-    stores: Mapping[ModuleID, ObjectStore]
-    partners: PartnerStore
-    queues: Queues
-    outbox: Outbox
-    quarantine: Quarantine
-    commands: CommandStore
-    command_queues: CommandQueues
-    pulls: PullStore
-    pull_queue: PullQueue
-    web: Web
-    observer: Observer = field(default_factory=Silence)
-    clock: Callable[[], datetime] = utc_now
-    sleep: Sleep = time.sleep
-    fresh_token: Callable[[], AuthToken] = fresh_token
-    fresh_id: Callable[[], str] = fresh_id
-    fresh_command_id: Callable[[], str] = fresh_command_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +66,14 @@ class Company:
     commands: Commands
     results: Results
     puller: Puller
+    retrial: Retrial
+    publisher: Publisher
     outbound: Outbound
     push: Push
+    breakers: Breakers
+    reached_again: ReachedAgain
     deliverer: Deliverer
+    tending: Tending
     outside: Outside
     public_url: Callable[[], str]
 
@@ -122,8 +86,10 @@ def company(settings: Settings, outside: Outside) -> Company:
     """The node of this party on these ports."""
     admissions = CachedAdmissions(outside.partners, outside.clock)
     partners = outside.partners
-    outbound = Outbound(outside.web, outside.observer, outside.clock)
+    observer = Contacts(outside.observer, partners, outside.clock)
+    outbound = Outbound(outside.web, observer, outside.clock)
     public_url = _public_url(settings, partners)
+    announcer = Announcer(outside.event_queue, outside.clock, wanted=settings.events)
 
     def published(role: Role) -> Published:
         # As the router has it, which is built later: what we say we serve is what we serve.
@@ -132,7 +98,7 @@ def company(settings: Settings, outside: Outside) -> Company:
     identity = Identity(settings.party, _business_details(settings))
     registrations = Registrations(
         Introduction(identity, outbound, outside.clock, published, settings.required_modules),
-        Roster(partners, outside.clock, outside.sleep, changed=admissions.forget),
+        Roster(partners, outside.clock, outside.sleep, announcer, changed=admissions.forget),
         outbound,
         outside.clock,
         outside.fresh_token,
@@ -148,29 +114,51 @@ def company(settings: Settings, outside: Outside) -> Company:
         outside.clock,
         outside.sleep,
         outside.fresh_command_id,
+        announcer,
     )
     terms = Terms(settings.commands, settings.command_timeout_s)
-    keepers = _keepers(outside)
+    keepers = _keepers(outside, announcer)
     router = Router(endpoints(outside, keepers, registrations, commands, terms, settings.page_limit))
+
+    def reached_again(partner: Partner) -> None:
+        """Queue what they missed while nothing reached them, and ask them for what we missed (Q-57, OFF-04)."""
+        outside.queues.tend(Tend(partner.id, after=""), cause=f"{outside.clock():%Y-%m-%dT%H:%M:%S}")
+        puller.catch_up(partner)
+
+    breakers = Breakers(outside.breakers, outside.clock, outside.sleep, _breaks_told(announcer), reached_again)
     puller = Puller(
         MODULES,
         keepers.takes,
-        _absences(outside),
+        _absences(outside, announcer),
         partners,
         outside.pulls,
         outside.pull_queue,
         outside.quarantine,
+        breakers,
         outbound,
-        outside.observer,
+        observer,
         outside.clock,
         outside.fresh_id,
         settings.page_limit,
+    )
+    deliverer = Deliverer(
+        settings.party,
+        MODULES,
+        outside.stores,
+        partners,
+        outside.outbox,
+        breakers,
+        outbound,
+        outside.observer,
+        outside.clock,
+        outside.sleep,
+        registrations.refreshed,
     )
     modules = _paced(settings.session_pause_s)
     addressee = TokenOwners(tokens).of
     return Company(
         settings=settings,
-        node=Node(router, settings.roles, admissions, outside.observer, outside.clock, registrations.successor_used),
+        node=Node(router, settings.roles, admissions, observer, outside.clock, registrations.successor_used),
         own={
             identifier: OwnObjects(
                 module, outside.stores[identifier], outside.queues, outside.clock, outside.sleep, addressee
@@ -182,26 +170,40 @@ def company(settings: Settings, outside: Outside) -> Company:
         authorizer=Authorizer(tokens, partners, outbound, outside.clock, decide),
         commands=commands,
         puller=puller,
-        results=Results(outside.commands, partners, outside.command_queues, outbound, outside.clock, outside.sleep),
-        outbound=outbound,
-        push=Push(MODULES, outside.stores, partners, outside.queues, outside.sleep),
-        deliverer=Deliverer(
-            settings.party,
+        publisher=Publisher(
             MODULES,
             outside.stores,
             partners,
-            outside.outbox,
-            outside.queues,
-            outbound,
-            outside.observer,
+            outside.commands,
+            outside.event_queue,
+            outside.event_bus,
+            outside.journal,
             outside.clock,
             outside.sleep,
-            registrations.refreshed,
-            puller.catch_up,
         ),
+        retrial=Retrial(MODULES, keepers.takes_again, outside.stores, outside.quarantine, outside.clock),
+        results=Results(outside.commands, partners, outside.command_queues, outbound, outside.clock, outside.sleep),
+        outbound=outbound,
+        push=Push(MODULES, outside.stores, partners, outside.queues, outside.sleep),
+        breakers=breakers,
+        reached_again=reached_again,
+        deliverer=deliverer,
+        tending=Tending(partners, outside.outbox, breakers, outside.queues, outbound, outside.clock),
         outside=outside,
         public_url=public_url,
     )
+
+
+def _breaks_told(announcer: Announcer) -> Callable[[Partner, Breaker], None]:
+    """What tells the host that a partner broke down or recovered."""
+
+    def told(partner: Partner, breaker: Breaker) -> None:
+        if breaker.broken_since:
+            announcer.partner(partner, Kind.BROKEN, breaker.problem, breaker.version)
+        else:
+            announcer.partner(partner, Kind.RECOVERED, version=breaker.version)
+
+    return told
 
 
 def _paced(session_pause_s: int) -> Mapping[ModuleID, Module]:
@@ -256,28 +258,37 @@ class _Keepers:
     cdrs: CdrKeeper
 
     @property
-    def takes(self) -> Mapping[ModuleID, Take]:
-        """What takes an object that was pulled, by its module."""
-        found: dict[ModuleID, Take] = {identifier: keeper.take for identifier, keeper in self.of.items()}
+    def takes(self) -> Mapping[ModuleID, TakeAll]:
+        """What takes the objects of a page that was pulled, by their module."""
+        found: dict[ModuleID, TakeAll] = {identifier: keeper.take_all for identifier, keeper in self.of.items()}
         return found | {CDRS.identifier: self.cdrs.pulled}
 
+    @property
+    def takes_again(self) -> Mapping[ModuleID, Take]:
+        """What takes an object that lies in quarantine, by its module."""
+        found: dict[ModuleID, Take] = {identifier: keeper.take for identifier, keeper in self.of.items()}
+        return found | {CDRS.identifier: self.cdrs.again}
 
-def _keepers(outside: Outside) -> _Keepers:
+
+def _keepers(outside: Outside, announcer: Announcer) -> _Keepers:
     stores, tallies, sleep = outside.stores, outside.partners, outside.sleep
-    sessions = SessionEnds(stores[ModuleID.SESSIONS], stores[ModuleID.CDRS], MODULES[ModuleID.CDRS], sleep)
+    sessions = SessionEnds(stores[ModuleID.SESSIONS], stores[ModuleID.CDRS], MODULES[ModuleID.CDRS], sleep, announcer)
     elsewhere = {ModuleID.SESSIONS: sessions.corrected}
     keepers = {
-        identifier: Keeper(module, stores[identifier], tallies, sleep, elsewhere.get(identifier, nothing_known))
+        identifier: Keeper(
+            module, stores[identifier], tallies, sleep, announcer, elsewhere.get(identifier, nothing_known)
+        )
         for identifier, module in MODULES.items()
         if not module.sending.posted
     }
-    return _Keepers(keepers, CdrKeeper(stores[ModuleID.CDRS], tallies, outside.quarantine, sleep, sessions.ended))
+    cdrs = CdrKeeper(stores[ModuleID.CDRS], tallies, outside.quarantine, sleep, announcer, sessions.ended)
+    return _Keepers(keepers, cdrs)
 
 
-def _absences(outside: Outside) -> Mapping[ModuleID, Absence]:
+def _absences(outside: Outside, announcer: Announcer) -> Mapping[ModuleID, Absence]:
     """For the modules whose objects expire when their owner lists them no longer (Q-28)."""
     return {
-        identifier: Absence(outside.stores[identifier], outside.sleep)
+        identifier: Absence(identifier, outside.stores[identifier], outside.sleep, announcer)
         for identifier in (ModuleID.LOCATIONS, ModuleID.TARIFFS)
     }
 
@@ -300,51 +311,6 @@ def _business_details(settings: Settings) -> dict[str, str]:
     return {"name": settings.name} | ({"website": settings.website} if settings.website else {})
 
 
-def on_aws(settings: Settings, observer: Observer) -> Outside:
-    """The ports on DynamoDB, SQS and the real web; nothing connects before it is used."""
-    from chalicelib.adapters.aws import Clients
-    from chalicelib.adapters.dynamodb import Table
-    from chalicelib.adapters.dynamodb_commands import DynamoCommands
-    from chalicelib.adapters.dynamodb_objects import DynamoObjects
-    from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
-    from chalicelib.adapters.dynamodb_partners import DynamoPartners
-    from chalicelib.adapters.dynamodb_pulls import DynamoPulls
-    from chalicelib.adapters.dynamodb_quarantine import DynamoQuarantine
-    from chalicelib.adapters.http import Web as PublicWeb
-    from chalicelib.adapters.sqs import SqsQueues
-    from chalicelib.adapters.sqs_commands import SqsCommandQueues
-    from chalicelib.adapters.sqs_pulls import SqsPulls
-
-    clients = Clients()
-
-    def table(name: str) -> Table:
-        return Table(settings.table(name), clients.dynamodb)
-
-    return Outside(
-        stores={module: DynamoObjects(table(module)) for module in MODULES},
-        partners=DynamoPartners(table("partners"), utc_now),
-        queues=SqsQueues(settings.queue("changes"), settings.queue("deliveries.fifo"), clients.sqs),
-        outbox=DynamoOutbox(table("outbox")),
-        quarantine=DynamoQuarantine(table("quarantine")),
-        commands=DynamoCommands(table("commands")),
-        pulls=DynamoPulls(table("pulls")),
-        pull_queue=SqsPulls(settings.queue("pulls"), clients.sqs),
-        command_queues=SqsCommandQueues(
-            settings.queue("commands"),
-            settings.queue("command-results"),
-            settings.queue("command-answers.fifo"),
-            clients.sqs,
-        ),
-        web=PublicWeb(open_network=settings.open_network),
-        observer=observer,
-    )
-
-
-def partner_store(settings: Settings) -> PartnerStore:
-    """Our partners and operator keys on DynamoDB; the command line uses it to create the first key."""
-    return on_aws(settings, Silence()).partners
-
-
 class _Nowhere:
     """A port that leads nowhere: for the route table, which needs no node behind it."""
 
@@ -355,6 +321,7 @@ class _Nowhere:
 def route_table() -> tuple[Endpoint, ...]:
     """Every endpoint, as declared; their handlers must not be called."""
     nowhere: Any = _Nowhere()
-    outside = Outside(dict.fromkeys(MODULES, nowhere), *[nowhere] * 9)
+    outside = Outside(dict.fromkeys(MODULES, nowhere), *[nowhere] * 13)
     registrations = Registrations(nowhere, nowhere, nowhere, utc_now, fresh_token, fresh_id)
-    return tuple(endpoints(outside, _keepers(outside), registrations, Commands(*[nowhere] * 8), Terms((), 0), 1))
+    keepers, commands = _keepers(outside, nowhere), Commands(*[nowhere] * 9)
+    return tuple(endpoints(outside, keepers, registrations, commands, Terms((), 0), 1))

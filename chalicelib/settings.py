@@ -53,6 +53,8 @@ class Settings:
     command_timeout_s: int
     """Seconds that a charge point may take to answer a command."""
     required_modules: frozenset[str]
+    events: bool
+    """Whether the host is told of what partners change."""
     log_level: str
     console_logs: bool
     """Log lines for eyes (a terminal) instead of JSON."""
@@ -78,6 +80,7 @@ class Settings:
             commands=_commands(env),
             command_timeout_s=_between(env, "OCPI_COMMAND_TIMEOUT_S", 60, 1, 900),
             required_modules=frozenset(_words(env.get("OCPI_REQUIRED_MODULES", ""))),
+            events=_flag(env, "OCPI_EVENTS", default="yes"),
             log_level=(env.get("OCPI_LOG_LEVEL") or "INFO").upper(),
             console_logs=_flag(env, "OCPI_CONSOLE_LOGS"),
         )
@@ -89,6 +92,16 @@ class Settings:
     def queue(self, name: str) -> str:
         """The full name of one of our queues."""
         return resource_name(name, self.stage)
+
+    @property
+    def bus(self) -> str:
+        """The full name of the bus that tells the host of events."""
+        return f"{APP_NAME}-{self.stage}"
+
+    @property
+    def event_source(self) -> str:
+        """Who tells of an event: what the host's rules ask for."""
+        return f"{APP_NAME}.{self.stage}"
 
 
 def _required(env: Mapping[str, str], name: str) -> str:
@@ -124,8 +137,8 @@ def _commands(env: Mapping[str, str]) -> frozenset[str]:
     return frozenset(word.upper() for word in _words(asked))
 
 
-def _flag(env: Mapping[str, str], name: str) -> bool:
-    value = (env.get(name) or "no").lower()
+def _flag(env: Mapping[str, str], name: str, default: str = "no") -> bool:
+    value = (env.get(name) or default).lower()
     if value not in ("yes", "no"):
         raise SettingsError(f"{name} is {value!r}: give yes or no")
     return value == "yes"

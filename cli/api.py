@@ -27,6 +27,10 @@ NEW_KEY = (
 ADDRESS = "Check the URL: an operator API's ends in /operator."
 
 
+class Refused(Failure):
+    """The node understood what it was asked, and the rules of roaming or the state of things forbid it."""
+
+
 class OperatorApi:
     """One node, asked as the holder of one key."""
 
@@ -89,7 +93,8 @@ class OperatorApi:
         """The answer's JSON, None if it has none.
 
         Raises:
-            Failure: the node refused or failed, or this is not a node.
+            Refused: the node does not do it.
+            Failure: the node failed, or this is not a node.
         """
         if 200 <= status < 300 and not data:
             return None
@@ -100,7 +105,8 @@ class OperatorApi:
         if 200 <= status < 300:
             return answer
         problem = answer if isinstance(answer, dict) else {}
-        raise Failure(
+        kind = Refused if status in (409, 422) else Failure
+        raise kind(
             problem.get("error") or f"{self.url} answered {status}",
             _next_step(status, known="error" in problem),
             problem.get("details") or (),

@@ -91,6 +91,8 @@ def _show_list(module: str, answer: dict[str, Any], offset: int) -> None:
     items = answer["items"]
     if items:
         show_table(SUMMARY[module], ([_summary(item.get(name)) for name in SUMMARY[module]] for item in items))
+    for object_id, since in answer.get("gone", {}).items():
+        say(f"{object_id} is not listed by them any more, since {since}")
     total = answer.get("total")
     if total is not None:
         say(f"{len(items)} of {total}")

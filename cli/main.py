@@ -6,11 +6,13 @@ import click
 
 from cli.charging import authorize, cdrs, tokens
 from cli.commands import commands
+from cli.events import events
 from cli.getting import get
 from cli.importing import import_
 from cli.keys import keys
 from cli.local.command import local
 from cli.options import node_options
+from cli.outbox import outbox
 from cli.partners import partners
 from cli.pulling import pull, pulls
 from cli.quarantine import quarantine
@@ -31,7 +33,7 @@ def cli() -> None:
 
 EVERY = (
     *(local, keys, partners, import_, get, pull, pulls),
-    *(authorize, tokens, commands, cdrs, quarantine),
+    *(authorize, tokens, commands, cdrs, events, outbox, quarantine),
     *(deploy, docs, schema),
 )
 for command in EVERY:

@@ -12,12 +12,13 @@ from cli.api import OperatorApi
 from cli.nodes import operator_api
 from cli.options import Options, node_options, pass_options
 from cli.output import Failure, say, show_fields, show_json, show_table
+from cli.standing import entries, show_failures, show_standing
 
 ROLE = click.Choice(["cpo", "emsp"])
 LENIENT = re.compile(r"lenient (\S+) (\S+) (\(the whole\)|\S*) (.*)")
 """How the node names what it lets pass: rule, module, path in the object, and what is wrong there."""
 DEVIATIONS = ("rule", "module", "path", "what", "count")
-COLUMNS = ("id", "party", "name", "their_role", "state", "profile", "backlog", "problem")
+COLUMNS = ("id", "party", "name", "their_role", "state", "breaker", "profile", "backlog", "problem")
 
 
 @click.group()
@@ -84,7 +85,7 @@ def list_(options: Options) -> None:
     if options.as_json:
         show_json(found)
     elif found["partners"]:
-        show_table(COLUMNS, ([partner.get(column) for column in COLUMNS] for partner in found["partners"]))
+        show_table(COLUMNS, ([_cell(partner, column) for column in COLUMNS] for partner in found["partners"]))
     else:
         say("No partners yet. Invite one: python -m cli partners invite --role emsp")
 
@@ -94,26 +95,26 @@ def list_(options: Options) -> None:
 @node_options
 @pass_options
 def show(options: Options, partner: str) -> None:
-    """Show how it stands with a partner, and what could not be delivered.
+    """Show how it stands with a partner: by module and direction when it last went well, what waits, what failed.
 
     Example: python -m cli partners show NL/MSP
     """
     api = operator_api(options)
     partner_id = find_partner(api, partner)
     found = api.get("partners", partner_id)
-    failures = api.get("partners", partner_id, "outbox")["failures"]
+    failures = list(entries(api, partner_id))
     if options.as_json:
         show_json({**found, "failures": failures})
         return
     _show_partner(options, found)
+    show_standing(found)
     deviations = _deviations(found)
     if deviations:
         say("\nWhat we let pass:")
         show_table(DEVIATIONS, deviations)
     if failures:
         say("\nNot delivered yet:")
-        rows = ([_object(f), f["attempts"], f["failed_at"], f["reason"]] for f in failures)
-        show_table(("object", "attempts", "failed_at", "reason"), rows)
+        show_failures(failures)
 
 
 @partners.command()
@@ -127,6 +128,34 @@ def rotate(options: Options, partner: str) -> None:
     """
     api = operator_api(options)
     _show_partner(options, api.put("partners", find_partner(api, partner), "credentials"))
+
+
+@partners.command()
+@click.argument("partner")
+@node_options
+@pass_options
+def suspend(options: Options, partner: str) -> None:
+    """Let nothing flow between a partner and us for a while, in either direction.
+
+    What they ask is answered 401, and they are told and asked nothing; the registration and its tokens stay.
+
+    Example: python -m cli partners suspend NL/MSP
+    """
+    api = operator_api(options)
+    _show_partner(options, api.post("partners", find_partner(api, partner), "suspend", body=None))
+
+
+@partners.command()
+@click.argument("partner")
+@node_options
+@pass_options
+def resume(options: Options, partner: str) -> None:
+    """Let everything flow again; they are told what they missed, and their lists are pulled.
+
+    Example: python -m cli partners resume NL/MSP
+    """
+    api = operator_api(options)
+    _show_partner(options, api.post("partners", find_partner(api, partner), "resume", body=None))
 
 
 @partners.command()
@@ -158,6 +187,11 @@ def unregister(options: Options, partner: str, *, yes: bool) -> None:
     default=None,
     help="Whether their locations may lack type, postal_code, power_type, voltage and amperage (lenient profile only).",
 )
+@click.option(
+    "--takes-patches/--no-patches",
+    default=None,
+    help="Whether small changes are told by PATCH, or the changed part is PUT as a whole.",
+)
 @click.option("--name", help="What you call them.")
 @click.option("--party", help="Who they are, where they do not say it themselves or may become another: NL/MSP.")
 @node_options
@@ -168,6 +202,7 @@ def set_(
     *,
     profile: str | None,
     accept_incomplete_locations: bool | None,
+    takes_patches: bool | None,
     name: str | None,
     party: str | None,
 ) -> None:
@@ -175,7 +210,13 @@ def set_(
 
     Example: python -m cli partners set NL/MSP --profile strict
     """
-    changes = _given(profile=profile, accept_incomplete_locations=accept_incomplete_locations, name=name, party=party)
+    changes = _given(
+        profile=profile,
+        accept_incomplete_locations=accept_incomplete_locations,
+        takes_patches=takes_patches,
+        name=name,
+        party=party,
+    )
     if not changes:
         raise click.UsageError("nothing to set: see --help for what can be")
     api = operator_api(options)
@@ -202,8 +243,10 @@ def find_partner(api: OperatorApi, wanted: str) -> str:
     raise Failure(f"There is no partner {wanted!r}", "See who there is: python -m cli partners list")
 
 
-def _object(failure: Mapping[str, Any]) -> str:
-    return "/".join([failure["module"], failure["id"], *(failure.get("path") or ())])
+def _cell(partner: Mapping[str, Any], column: str) -> Any:
+    if column == "breaker":
+        return (partner.get("breaker") or {}).get("state")
+    return "suspended" if column == "state" and partner.get("is_suspended") else partner.get(column)
 
 
 def _lower(partner: Mapping[str, Any], field: str) -> str:
@@ -218,7 +261,7 @@ def _show_partner(options: Options, partner: dict[str, Any]) -> None:
     if options.as_json:
         show_json(partner)
         return
-    fields = {name.replace("_", " "): value for name, value in partner.items() if not isinstance(value, dict)}
+    fields = {name.replace("_", " "): value for name, value in partner.items() if not isinstance(value, dict | list)}
     for group in ("endpoints", "tallies"):
         facts = (partner.get(group) or {}).items()
         fields |= {f"{group}: {name}": value for name, value in facts if not LENIENT.fullmatch(name)}

@@ -25,6 +25,7 @@ INDEXES: Mapping[str, tuple[str, ...]] = {
     "sessions": (*_LISTS, "by_auth_id"),
     "tokens": (*_LISTS, "by_uid", "by_auth_id"),
     "commands": ("by_partner",),
+    "outbox": ("by_due",),
 }
 
 
@@ -37,37 +38,54 @@ class Grant:
     """Tables that it reads and writes."""
     sends: tuple[str, ...] = ()
     receives: tuple[str, ...] = ()
+    publishes: bool = False
+    """Whether it tells the host of events."""
 
 
 GRANTS: Mapping[str, Grant] = {
-    # Passes commands on, sets their timers, and takes what an operator says that a charge point did.
+    # Passes commands on, sets their timers, takes what an operator says that a charge point did, shows the
+    # events, and has what a partner missed told again, or forgotten.
     "api_handler": Grant(
-        reads=("outbox",),
-        writes=(*OBJECT_TABLES, "partners", "quarantine", "commands", "pulls"),
-        sends=("changes", "commands", "command-results", "command-answers.fifo", "pulls"),
+        reads=("events",),
+        writes=(*OBJECT_TABLES, "partners", "outbox", "quarantine", "commands", "pulls"),
+        sends=("changes", "deliveries.fifo", "commands", "command-results", "command-answers.fifo", "pulls", "events"),
     ),
     # Sends to its own queue too, to look again when it comes before the write.
     "change_worker": Grant(
         reads=(*OBJECT_TABLES, "partners"), sends=("changes", "deliveries.fifo"), receives=("changes",)
     ),
-    # Notes where a partner keeps a CDR. Sends to its own queue too, what a partner missed while it did not answer.
+    # Notes where a partner keeps a CDR. Probes partners that did not answer; then sends to its own queue too, what they
+    # missed, and asks them for what we missed.
     "delivery_worker": Grant(
         reads=tuple(table for table in OBJECT_TABLES if table != "cdrs"),
         writes=("cdrs", "partners", "outbox", "pulls"),
-        sends=("deliveries.fifo", "pulls"),
+        sends=("deliveries.fifo", "pulls", "events"),
         receives=("deliveries.fifo",),
     ),
     "command_result_worker": Grant(
         writes=("commands",), sends=("command-answers.fifo",), receives=("command-results",)
     ),
-    "command_answer_worker": Grant(reads=("partners",), writes=("commands",), receives=("command-answers.fifo",)),
-    # Keeps the objects of a page as if they had been pushed.
+    # Notes when it last reached the partner.
+    "command_answer_worker": Grant(writes=("commands", "partners"), receives=("command-answers.fifo",)),
+    # Keeps the objects of a page as if they had been pushed. Notes whether the partner is reached, and has it told what
+    # it missed once it is again.
     "pull_worker": Grant(
-        writes=(*OBJECT_TABLES, "partners", "quarantine", "pulls"), sends=("pulls",), receives=("pulls",)
+        writes=(*OBJECT_TABLES, "partners", "quarantine", "pulls", "outbox"),
+        sends=("pulls", "events", "deliveries.fifo"),
+        receives=("pulls",),
     ),
-    "pull_partners": Grant(reads=("partners",), writes=("pulls",), sends=("pulls",)),
-    # Queues again what a partner missed to whom nothing else happened since.
-    "refresh_endpoints": Grant(reads=("outbox",), writes=("partners",), sends=("deliveries.fifo",)),
+    # Sends to its own queue too, as the change worker does.
+    "event_worker": Grant(
+        reads=(*OBJECT_TABLES, "partners", "commands"),
+        writes=("events",),
+        sends=("events",),
+        receives=("events",),
+        publishes=True,
+    ),
+    "pull_partners": Grant(reads=("partners", "outbox"), writes=("pulls",), sends=("pulls",)),
+    # Calls nobody: the delivery worker does.
+    "tend_partners": Grant(reads=("partners", "outbox"), sends=("deliveries.fifo",)),
+    "refresh_endpoints": Grant(writes=("partners",)),
 }
 
 
@@ -89,6 +107,7 @@ def policy(stage: str, function: str) -> dict[str, Any]:
             ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage"),
             _queues(stage, grant.receives),
         ),
+        _statement("PublishEvents", "events", ("PutEvents",), [_bus(stage)] if grant.publishes else []),
         _statement("WriteLogs", "logs", ("CreateLogStream", "PutLogEvents"), [_log_streams(stage, function)]),
         # X-Ray has no resources to name.
         _statement("Trace", "xray", ("PutTelemetryRecords", "PutTraceSegments"), ["*"]),
@@ -132,6 +151,10 @@ def _tables(stage: str, names: Iterable[str]) -> list[str]:
 
 def _queues(stage: str, names: Iterable[str]) -> list[str]:
     return [f"arn:*:sqs:*:*:{resource_name(name, stage)}" for name in names]
+
+
+def _bus(stage: str) -> str:
+    return f"arn:*:events:*:*:event-bus/{APP_NAME}-{stage}"
 
 
 def _log_streams(stage: str, function: str) -> str:

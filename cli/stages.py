@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,15 +104,26 @@ def support() -> None:
     click.echo(support_markdown(PROJECT), nl=False)
 
 
+@docs.command(name="events")
+def events_() -> None:
+    """Print the JSON Schema of what the host is told of.
+
+    Example: python -m cli docs events > docs/events.schema.json
+    """
+    from chalicelib.entrypoints.event_schema import document
+
+    click.echo(json.dumps(document(), indent=2))
+
+
 def partner_store(options: Options, stage: str | None) -> PartnerStore:
     """The partners' table of a stage of ``.chalice/config.json``, of a local node, or as the environment says.
 
     Raises:
         Failure: its settings are missing or wrong.
     """
-    from chalicelib import bootstrap
+    from chalicelib import outside
 
-    return bootstrap.partner_store(_settings(options, stage))
+    return outside.partner_store(_settings(options, stage))
 
 
 def _settings(options: Options, stage: str | None) -> Settings:

@@ -14,7 +14,7 @@ from chalice.app import Chalice
 from chalice.app import Request as ChaliceRequest
 from chalice.app import Response as ChaliceResponse
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, outside
 from chalicelib.entrypoints import operator
 from chalicelib.entrypoints.running import company, telemetry
 from chalicelib.node.node import LARGEST_BODY
@@ -84,11 +84,11 @@ def _answered(given: ChaliceRequest, answer: Answer) -> ChaliceResponse:
         with telemetry().event("http", correlation_id):
             response = answer(_request(given, correlation_id), _base_url(given))
     except OcpiError as broken:
-        response = failure(bootstrap.utc_now(), broken)
+        response = failure(outside.utc_now(), broken)
     except Exception:  # noqa: BLE001 - the edge: a node that cannot even start still answers in an envelope
         _LOG.exception("the node cannot answer")
         unexpected = ServerError(f"unexpected failure; reference {correlation_id}")
-        response = failure(bootstrap.utc_now(), unexpected)
+        response = failure(outside.utc_now(), unexpected)
         if answer is _operator:
             # A host goes by the HTTP status, where OCPI has 200.
             response = replace(response, status=500)

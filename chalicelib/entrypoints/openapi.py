@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.entrypoints import event_schema
 from chalicelib.modules import MODULES
 from chalicelib.modules.commands.objects import RESULT
 from chalicelib.modules.tokens.authorize import Ruling
@@ -25,7 +26,8 @@ _QUERY: Final = {
     "limit": {"description": "at most this many", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
     "date_from": {"description": "changed then or later", "schema": _TEXT | {"format": "date-time"}},
     "date_to": {"description": "changed before then", "schema": _TEXT | {"format": "date-time"}},
-    "after": {"description": "go on behind the object with this id", "schema": _TEXT},
+    "after": {"description": "go on behind the object with this id, or behind what ``next`` named", "schema": _TEXT},
+    "latest": {"description": "the last ones instead of the oldest", "schema": {"enum": ["yes", "no"]}},
     "partner": {"description": "the partner, by its id, whose object or list this is", "schema": _TEXT},
     "full": {"description": "everything, not only what has changed", "schema": {"enum": ["yes", "no"]}},
     "fetch": {"description": "ask the partner for it", "schema": {"enum": ["yes"]}},
@@ -66,7 +68,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
             *({"name": name, "in": "query", **_QUERY[name]} for name in operation.query),
         ],
         "responses": {
-            "2XX": {"description": "done", "content": {"application/json": {}}},
+            "2XX": {"description": "done", "content": {"application/json": _reply(operation)}},
             "default": {
                 "description": "not done, and why",
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
@@ -77,6 +79,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
         schema = {"$ref": f"#/components/schemas/{operation.body}"}
         found["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return found
+
+
+def _reply(operation: Operation) -> dict[str, Any]:
+    return {"schema": {"$ref": f"#/components/schemas/{operation.reply}"}} if operation.reply else {}
 
 
 def _schemas() -> dict[str, Any]:
@@ -118,6 +124,11 @@ def _schemas() -> dict[str, Any]:
             },
             ["uid"],
         ),
+        "Event": event_schema.schema(),
+        "Events": _object(
+            {"items": {"type": "array", "items": {"$ref": "#/components/schemas/Event"}}, "next": _TEXT},
+            ["items", "next"],
+        ),
         "Invitation": _object({"role": _ROLE, "name": _TEXT}, ["role"]),
         "Registration": _object(
             {"versions_url": _TEXT, "token": _TEXT, "role": _ROLE, "name": _TEXT}, ["versions_url", "token", "role"]
@@ -128,6 +139,7 @@ def _schemas() -> dict[str, Any]:
                 "party": _TEXT,
                 "profile": {"enum": [profile.value for profile in Profile]},
                 "accept_incomplete_locations": {"type": "boolean"},
+                "takes_patches": {"type": "boolean"},
             },
             [],
         ),

@@ -68,6 +68,19 @@ class Ask:
         return self._partner(self.steps["partner"])
 
     @property
+    def active_partner(self) -> Partner:
+        """The partner that the URL names, unless it is suspended.
+
+        Raises:
+            NotFound: there is none.
+            ClientError: it is suspended.
+        """
+        partner = self.partner
+        if partner.is_suspended:
+            raise ClientError("this partner is suspended: resume it first")
+        return partner
+
+    @property
     def after(self) -> str:
         """The key behind which a list goes on, as a store takes it; empty for its beginning."""
         return self.request.query.get("after", "")[:LONGEST_ID].encode(errors="replace").decode()
@@ -210,3 +223,5 @@ class Operation:
     """The name of the body's schema in the OpenAPI file; empty where none is expected."""
     query: tuple[str, ...] = ()
     """The query parameters that it knows."""
+    reply: str = ""
+    """The name of the answer's schema in the OpenAPI file; empty where that says nothing of it."""

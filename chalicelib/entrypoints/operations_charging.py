@@ -12,7 +12,6 @@ from chalicelib.modules.tokens.authorize import Ruling
 from chalicelib.modules.tokens.objects import TOKEN_TYPE, LocationReferences
 from chalicelib.node.bodies import dumped
 from chalicelib.node.outbound import object_url
-from chalicelib.node.ports import Quarantined
 from chalicelib.ocpi.envelope import opened
 from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
 from chalicelib.ocpi.module import ModuleID
@@ -110,9 +109,10 @@ def _posting(ask: Ask) -> Reply:
 
 def _fetched(ask: Ask, posted: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
     partner = ask.company.outside.partners.get(posted["partner"])
-    endpoint = partner.endpoints.get(ModuleID.CDRS) if partner and partner.is_registered else None
+    endpoint = partner.endpoints.get(ModuleID.CDRS) if partner and partner.is_active else None
     if partner is None or endpoint is None:
-        raise ClientError("whom it was posted to is no longer a partner, or has no cdrs endpoint: nothing to fetch")
+        why = "is no longer a partner, is suspended, or has no cdrs endpoint"
+        raise ClientError(f"whom it was posted to {why}: nothing to fetch")
     # Some tell no URL, but serve it below their endpoint (Q-67).
     url = posted["url"] or object_url(endpoint, ours["id"])
     if not partner.hosts(url):
@@ -129,31 +129,6 @@ def _as_we_write(theirs: Any, ask: Ask) -> Any:
         return theirs
 
 
-# --- what partners sent and we did not take ------------------------------------------------------------------------
-
-
-def _quarantine(ask: Ask) -> Reply:
-    return Reply({"items": [_quarantined(each) for each in ask.company.outside.quarantine.of(ask.partner.id)]})
-
-
-def _quarantined(each: Quarantined) -> dict[str, Any]:
-    return {
-        "module": each.module,
-        "id": each.id,
-        "reason": each.reason,
-        "at": format_date_time(each.at),
-        "object": _as_far_as_it_is_json(each.body),
-    }
-
-
-def _as_far_as_it_is_json(body: bytes) -> Any:
-    """The object; its beginning as text where it was too large to be kept whole."""
-    try:
-        return json.loads(body)
-    except ValueError:
-        return body.decode(errors="replace")
-
-
 _RULING: Final = f"{ROOT}/tokens/{{id}}/authorization"
 
 OPERATIONS: Final = (
@@ -163,5 +138,4 @@ OPERATIONS: Final = (
     Operation("DELETE", _RULING, "Let the token's validity decide again", _unrule),
     Operation("POST", f"{ROOT}/cdrs", "Put in a CDR, once and for all", _post_cdr, "Object", query=("partner",)),
     Operation("GET", f"{ROOT}/cdrs/{{id}}/posting", "Whether a CDR has arrived", _posting, query=("fetch",)),
-    Operation("GET", f"{ROOT}/partners/{{partner}}/quarantine", "What they sent and we did not take", _quarantine),
 )

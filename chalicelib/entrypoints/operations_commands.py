@@ -20,7 +20,7 @@ _MOST_AT_A_TIME: Final = 100
 
 
 def _send(ask: Ask) -> Reply:
-    name, asked, partner = ask.steps["command"], ask.json, ask.partner
+    name, asked, partner = ask.steps["command"], ask.json, ask.active_partner
     if not isinstance(asked, dict):
         raise InvalidParameters("the body is a JSON object with the fields of the command")
     if Role.EMSP not in ask.company.settings.roles or partner.our_role is not Role.EMSP:

@@ -92,8 +92,10 @@ def _received(ask: Ask) -> Reply:
     limit = _most(ask)
     store, after = ask.company.outside.stores[module], ask.after
     found = store.received(theirs(partner.party), after, limit) if partner.party else []
-    items = [item for stored in found if (item := _shown(ask, partner, stored)) is not None]
-    return Reply({"items": items, "next": found[-1].id if len(found) == limit else None})
+    shown = [(stored, item) for stored in found if (item := _shown(ask, partner, stored)) is not None]
+    gone = {stored.id: stored.aside["absent_since"] for stored, _ in shown if is_gone(stored)}
+    following = found[-1].id if len(found) == limit else None
+    return Reply({"items": [item for _, item in shown], "gone": gone, "next": following})
 
 
 def _received_one(ask: Ask) -> Reply:

@@ -1,4 +1,4 @@
-"""The host's side of roaming with somebody: invite, register, look, change, rotate, end."""
+"""The host's side of roaming with somebody: invite, register, look, change, suspend, rotate, end."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Any, Final
 
 from chalicelib.bootstrap import Company
 from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
+from chalicelib.entrypoints.operations_outbox import standing
+from chalicelib.entrypoints.operations_pulls import pull_json
 from chalicelib.modules.credentials.objects import is_callable_url
+from chalicelib.node.breaker import valid
+from chalicelib.node.contacts import Contact
 from chalicelib.node.partners import Partner
-from chalicelib.node.ports import Failure
 from chalicelib.ocpi.auth import AuthToken
-from chalicelib.ocpi.errors import InvalidParameters
+from chalicelib.ocpi.errors import ClientError, InvalidParameters
 from chalicelib.ocpi.parties import Party, Role
 from chalicelib.ocpi.reading import Profile
 from chalicelib.ocpi.types import format_date_time
@@ -58,15 +61,28 @@ def _register(ask: Ask) -> Reply:
 
 
 def _partners(ask: Ask) -> Reply:
-    return Reply({"partners": [_partner_json(ask.company, each) for each in ask.company.outside.partners.all()]})
+    company, breakers = ask.company, ask.company.breakers.all()
+    return Reply(
+        {
+            "partners": [
+                _partner_json(company, each) | standing(company, each, valid(breakers.get(each.id), each))
+                for each in company.outside.partners.all()
+            ]
+        }
+    )
 
 
 def _partner(ask: Ask) -> Reply:
-    return Reply(_partner_json(ask.company, ask.partner))
+    partner, company = ask.partner, ask.company
+    facts = {
+        "contacts": list(map(_contact_json, company.outside.partners.contacts(partner.id))),
+        "pulls": list(map(pull_json, company.outside.pulls.of(partner.id))),
+    }
+    return Reply(_partner_json(company, partner) | standing(company, partner, company.breakers.of(partner)) | facts)
 
 
 def _change(ask: Ask) -> Reply:
-    changes = ask.fields(optional={"name", "party", "profile"}, flags={"accept_incomplete_locations"})
+    changes = ask.fields(optional={"name", "party", "profile"}, flags={"accept_incomplete_locations", "takes_patches"})
     if "profile" in changes:
         changes = changes | {"profile": _profile(changes["profile"])}
     if "party" in changes:
@@ -75,15 +91,36 @@ def _change(ask: Ask) -> Reply:
 
 
 def _rotate(ask: Ask) -> Reply:
-    return Reply(_partner_json(ask.company, ask.company.registrations.rotate(ask.partner)))
+    return Reply(_partner_json(ask.company, ask.company.registrations.rotate(ask.active_partner)))
 
 
 def _unregister(ask: Ask) -> Reply:
     return Reply(_partner_json(ask.company, ask.company.registrations.unregister(ask.partner)))
 
 
-def _outbox(ask: Ask) -> Reply:
-    return Reply({"failures": [_failure_json(each) for each in ask.company.outside.outbox.of(ask.partner.id)]})
+def _suspend(ask: Ask) -> Reply:
+    return Reply(_partner_json(ask.company, _switched(ask, is_suspended=True)))
+
+
+def _resume(ask: Ask) -> Reply:
+    """Lets everything flow again; also where an earlier attempt broke off after its first step."""
+    partner, company = _switched(ask, is_suspended=False), ask.company
+    for module in company.puller.pullable(partner):
+        company.puller.start(partner, module, full=True)
+    company.reached_again(partner)
+    return Reply(_partner_json(company, partner))
+
+
+def _switched(ask: Ask, *, is_suspended: bool) -> Partner:
+    """The partner, suspended or not.
+
+    Raises:
+        ClientError: it is not registered.
+    """
+    partner = ask.partner
+    if not partner.is_registered:
+        raise ClientError(f"this partner is {partner.state}, not registered: there is nothing to suspend or to resume")
+    return ask.company.registrations.changed(partner, is_suspended=is_suspended)
 
 
 def _partner_json(company: Company, partner: Partner) -> dict[str, Any]:
@@ -91,6 +128,7 @@ def _partner_json(company: Company, partner: Partner) -> dict[str, Any]:
         "id": partner.id,
         "name": partner.name,
         "state": partner.state,
+        "is_suspended": partner.is_suspended,
         "our_role": partner.our_role,
         "their_role": partner.our_role.other,
         "party": str(partner.party) if partner.party else None,
@@ -99,21 +137,20 @@ def _partner_json(company: Company, partner: Partner) -> dict[str, Any]:
         "business_details": dict(partner.business_details),
         "profile": partner.profile,
         "accept_incomplete_locations": partner.accept_incomplete_locations,
+        "takes_patches": partner.takes_patches,
         "problem": partner.problem,
         "updated_at": format_date_time(partner.updated_at) if partner.updated_at else None,
-        "backlog": len(company.outside.outbox.of(partner.id)),
         "tallies": company.outside.partners.tallies(partner.id),
     }
 
 
-def _failure_json(failure: Failure) -> dict[str, Any]:
+def _contact_json(contact: Contact) -> dict[str, Any]:
     return {
-        "module": failure.announcement.module,
-        "id": failure.announcement.id,
-        "path": list(failure.announcement.path),
-        "reason": failure.reason,
-        "attempts": failure.attempts,
-        "failed_at": format_date_time(failure.failed_at),
+        "module": contact.module,
+        "direction": contact.direction,
+        "last_success": contact.last_success and format_date_time(contact.last_success),
+        "last_failure": contact.last_failure and format_date_time(contact.last_failure),
+        "problem": contact.problem,
     }
 
 
@@ -162,5 +199,6 @@ OPERATIONS: Final = (
     Operation("PATCH", _PARTNER, "Rename a partner, set how it is read or who it is", _change, "PartnerChange"),
     Operation("DELETE", _PARTNER, "Unregister", _unregister),
     Operation("PUT", f"{_PARTNER}/credentials", "Rotate the tokens of both sides", _rotate),
-    Operation("GET", f"{_PARTNER}/outbox", "What this partner still has to be told", _outbox),
+    Operation("POST", f"{_PARTNER}/suspend", "Let nothing flow for a while; the registration stays", _suspend),
+    Operation("POST", f"{_PARTNER}/resume", "Let everything flow again, and fetch and tell what was missed", _resume),
 )

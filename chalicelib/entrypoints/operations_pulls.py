@@ -14,15 +14,16 @@ def _start(ask: Ask) -> Reply:
     full = ask.request.query.get("full", "no")
     if full not in ("yes", "no"):
         raise InvalidParameters("full is yes or no")
-    pull = ask.company.puller.start(ask.partner, ask.module.identifier, full=full == "yes")
-    return Reply(_shown(pull), 202)
+    pull = ask.company.puller.start(ask.active_partner, ask.module.identifier, full=full == "yes")
+    return Reply(pull_json(pull), 202)
 
 
 def _pulls(ask: Ask) -> Reply:
-    return Reply({"pulls": [_shown(pull) for pull in ask.company.outside.pulls.of(ask.partner.id)]})
+    return Reply({"pulls": [pull_json(pull) for pull in ask.company.outside.pulls.of(ask.partner.id)]})
 
 
-def _shown(pull: Pull) -> dict[str, Any]:
+def pull_json(pull: Pull) -> dict[str, Any]:
+    """How far we are with a list."""
     moments = ("began_at", "updated_at", "completed_at", "full_at")
     return {
         "module": pull.module,

@@ -13,9 +13,12 @@ from chalicelib.bootstrap import Company
 from chalicelib.entrypoints import (
     operations_charging,
     operations_commands,
+    operations_events,
     operations_objects,
+    operations_outbox,
     operations_partners,
     operations_pulls,
+    operations_quarantine,
 )
 from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
 from chalicelib.node.ports import OperatorKey
@@ -50,6 +53,9 @@ OPERATIONS: Final = (
     *operations_charging.OPERATIONS,
     *operations_commands.OPERATIONS,
     *operations_pulls.OPERATIONS,
+    *operations_events.OPERATIONS,
+    *operations_outbox.OPERATIONS,
+    *operations_quarantine.OPERATIONS,
     *operations_objects.OPERATIONS,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, outside
 from chalicelib.entrypoints.observability import Telemetry
 from chalicelib.settings import Settings
 
@@ -23,4 +23,4 @@ def telemetry() -> Telemetry:
 def company() -> Company:
     """The node as the environment describes it, on AWS."""
     settings = Settings.from_environment()
-    return bootstrap.company(settings, bootstrap.on_aws(settings, telemetry()))
+    return bootstrap.company(settings, outside.on_aws(settings, telemetry()))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import boto3
 
-from chalicelib import bootstrap
+from chalicelib import outside
 from chalicelib.node.ports import OperatorKey
 from chalicelib.settings import Settings
 from cli import deploy
@@ -135,7 +135,7 @@ def _create_data_stack(stage: str) -> None:
 
 
 def _fresh_key(node: LocalNode) -> str:
-    store = bootstrap.partner_store(Settings.from_environment(node.environment))
+    store = outside.partner_store(Settings.from_environment(node.environment))
     for key_hash, key in store.operator_keys().items():
         if key.name == KEY_NAME:  # kept from an earlier run
             store.remove_operator_key(key_hash)

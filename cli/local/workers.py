@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -22,9 +22,9 @@ POLL_S: Final = 1
 # Lambda hides messages for the queue's own six minutes. A developer who broke something would rather not wait.
 HIDE_S: Final = 60
 RETRY_S: Final = 5
-# Each poller works at one batch: with several, a slow partner does not hold up the others. Order within a message
-# group holds, for SQS gives out no more of a group that is being worked at.
-POLLERS: Final = {True: 4, False: 1}
+# Batches of a queue that are worked at side by side. A partner that hangs takes the eight lanes that it has in a FIFO
+# queue, and leaves as many to the others. Order within a lane holds, for SQS gives out no more of one at work.
+WORKERS: Final = {True: 16, False: 1}
 
 TIMEOUT_S: Final = 60
 MEMORY_MB: Final = 1024
@@ -36,16 +36,17 @@ def start(app: Chalice, sqs: Any, stop: threading.Event) -> None:
     for source in app.event_sources:
         handler = app.handler_map[source.name]
         if isinstance(source, SQSEventConfig):
-            poller = Poller(sqs, source.name, str(source.queue), min(source.batch_size, 10), handler)
-            for _ in range(POLLERS[poller.queue.endswith(".fifo")]):
-                _thread(f"poll {poller.queue}", poller.run, stop)
+            queue = str(source.queue)
+            most = WORKERS[queue.endswith(".fifo")]
+            poller = Poller(sqs, source.name, queue, min(source.batch_size, 10), handler, most)
+            _thread(f"poll {queue}", poller.run, stop)
         elif isinstance(source, ScheduledEventConfig):
             schedule = Schedule(source.name, period_s(source.schedule_expression), handler)
             _thread(f"schedule {source.name}", schedule.run, stop)
 
 
-def _thread(name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
-    threading.Thread(target=run, args=(stop,), name=name, daemon=True).start()
+def _thread(name: str, run: Callable[..., None], *arguments: object) -> None:
+    threading.Thread(target=run, args=arguments, name=name, daemon=True).start()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +58,47 @@ class Poller:
     queue: str
     batch_size: int
     handler: Callable[[Any, Any], Any]
+    most: int = 1
+    """Batches that are worked at side by side; while there are so many, no other is taken."""
 
     def run(self, stop: threading.Event) -> None:
         """Take batches until told to stop, through any trouble with the queue."""
-        url = ""
+        url, free = "", threading.Semaphore(self.most)
         while not stop.is_set():
+            free.acquire()
             try:
                 url = url or self.sqs.get_queue_url(QueueName=self.queue)["QueueUrl"]
-                self.take(url)
+                messages = self.taken(url)
             except (BotoCoreError, ClientError):  # the emulator starts, stops or is gone
+                messages = []
                 stop.wait(0.2)
+            if messages:
+                _thread(f"work at {self.queue}", self._work, url, messages, free)
+            else:
+                free.release()
 
-    def take(self, url: str) -> None:
-        """Wait for a batch, hand it over, and delete it or let it come again."""
-        messages = self.sqs.receive_message(
+    def _work(self, url: str, messages: Sequence[Mapping[str, Any]], free: threading.Semaphore) -> None:
+        try:
+            self.hand_over(url, messages)
+        except (BotoCoreError, ClientError):  # as above; the batch comes again
+            pass
+        finally:
+            free.release()
+
+    def taken(self, url: str) -> list[dict[str, Any]]:
+        """The next batch; empty when none comes within a while."""
+        found: list[dict[str, Any]] = self.sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=self.batch_size,
             WaitTimeSeconds=POLL_S,
             VisibilityTimeout=HIDE_S,
             AttributeNames=["All"],
             MessageAttributeNames=["All"],
-        ).get("Messages")
-        if not messages:
-            return
+        ).get("Messages", [])
+        return found
+
+    def hand_over(self, url: str, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Hand a batch to the handler, and delete it or let it come again."""
         # What the handler returns does not matter: Chalice does not ask Lambda for partial batches.
         worked = call(self.name, self.handler, {"Records": [self._record(message) for message in messages]})
         receipts = [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(messages)]

@@ -20,6 +20,7 @@ def partner(partner_id: str = "b1", **facts: Any) -> dict[str, Any]:
         "id": partner_id,
         "name": "Blue Mobility",
         "state": "registered",
+        "is_suspended": False,
         "our_role": "cpo",
         "their_role": "emsp",
         "party": "NL/BLU",
@@ -32,6 +33,7 @@ def partner(partner_id: str = "b1", **facts: Any) -> dict[str, Any]:
         "called_back": True,
         "updated_at": "2026-05-05T12:00:00Z",
         "backlog": 0,
+        "breaker": {"state": "closed"},
         "tallies": {"lenient FMT-12 locations evses[].connectors[].id is a number": 3, "stale_ignored": 2},
         **facts,
     }
@@ -96,6 +98,8 @@ class OperatorServer:
                 return 201, partner(versions_url=asked.body["versions_url"])
             case "GET", [_, "outbox"]:
                 return 200, {"failures": self.failures}
+            case "POST", [partner_id, "suspend" | "resume" as what]:
+                return 200, partner(partner_id, is_suspended=what == "suspend")
             case "GET", [_, module]:
                 return 200, {"items": list(self.received[module].values()), "next": "L9"}
             case "GET", [_, module, object_id] if object_id in self.received[module]:

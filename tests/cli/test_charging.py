@@ -154,7 +154,8 @@ def test_what_the_partner_has_is_fetched_and_compared(run: Run, server: Operator
 
 def kept(module: str, object_id: str, cost: int) -> dict[str, Any]:
     reason, at = "another content than before", "2026-05-05T12:00:00Z"
-    return {"module": module, "id": object_id, "reason": reason, "at": at, "object": {"total_cost": cost}}
+    facts = {"entry": f"e{cost}", "module": module, "id": object_id, "reason": reason, "at": at}
+    return facts | {"object": {"total_cost": cost}}
 
 
 def test_the_quarantine_has_a_line_for_each_content(run: Run, server: OperatorServer) -> None:
@@ -163,7 +164,8 @@ def test_the_quarantine_has_a_line_for_each_content(run: Run, server: OperatorSe
 
     lines = run("quarantine", "list", "NL/BLU").stdout.splitlines()
 
-    assert [line.split()[:2] for line in lines] == [["module", "id"], ["cdrs", "C1"], ["cdrs", "C1"]]
+    columns = [line.split()[:3] for line in lines]
+    assert columns == [["entry", "module", "id"], ["e1", "cdrs", "C1"], ["e2", "cdrs", "C1"]]
 
 
 def test_all_that_is_kept_under_an_id_is_shown(run: Run, server: OperatorServer) -> None:

@@ -73,6 +73,18 @@ def test_received_objects_are_listed_by_partner(run: Run, server: OperatorServer
     assert "--after L9" in result.stderr
 
 
+def test_what_the_partner_does_not_list_any_more_is_said_below_its_objects(run: Run, server: OperatorServer) -> None:
+    """TAR-15, Q-28."""
+    server.partners = [partner("b1")]
+    gone = {"L2": "2026-05-05T12:00:00Z"}
+    server.says["GET partners/b1/locations"] = {"items": [location("L1"), location("L2")], "gone": gone, "next": None}
+
+    result = run("get", "locations", "--partner", "b1")
+
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["id", "L1", "L2"]
+    assert result.stderr == "L2 is not listed by them any more, since 2026-05-05T12:00:00Z\n"
+
+
 def test_a_part_of_a_received_object_is_found_in_it(run: Run, server: OperatorServer) -> None:
     server.partners = [partner("b1")]
     server.received["locations"] = {"L1": location("L1")}

@@ -48,7 +48,8 @@ def test_the_list_has_a_line_per_partner(run: Run, server: OperatorServer) -> No
 
     lines = run("partners", "list").stdout.splitlines()
 
-    assert lines[0].split() == ["id", "party", "name", "their_role", "state", "profile", "backlog", "problem"]
+    columns = ["id", "party", "name", "their_role", "state", "breaker", "profile", "backlog", "problem"]
+    assert lines[0].split() == columns
     assert lines[1].split()[:2] == ["b1", "NL/BLU"]
     assert "Red [Roaming]" in lines[2]
     assert len(lines) == 3
@@ -121,6 +122,25 @@ def test_several_partners_of_one_name_are_told_apart_by_id(run: Run, server: Ope
     assert "b1 (emsp, registered)" in result.stderr
     assert "c2 (cpo, registered)" in result.stderr
     assert "d3" not in result.stderr
+
+
+@pytest.mark.parametrize(("what", "is_suspended"), [("suspend", "yes"), ("resume", "no")])
+def test_a_partner_is_suspended_and_resumed(what: str, is_suspended: str, run: Run, server: OperatorServer) -> None:
+    server.partners = [partner("b1")]
+
+    result = run("partners", what, "NL/BLU")
+
+    assert [(asked.method, asked.path) for asked in server.asked[1:]] == [("POST", ["partners", "b1", what])]
+    assert ["is", "suspended", is_suspended] in [line.split() for line in result.stdout.splitlines()]
+
+
+def test_a_suspended_partner_stands_out_in_the_list(run: Run, server: OperatorServer) -> None:
+    server.partners = [partner("b1", is_suspended=True)]
+
+    line = run("partners", "list").stdout.splitlines()[1]
+
+    assert "suspended" in line
+    assert "registered" not in line
 
 
 def test_rotating_puts_new_credentials(run: Run, server: OperatorServer) -> None:

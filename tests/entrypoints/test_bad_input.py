@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, outside
 from chalicelib.bootstrap import Company
 from chalicelib.node.partners import Grant, GrantKind, Partner, State
 from chalicelib.node.ports import theirs
@@ -42,7 +42,7 @@ def registered(company: Company) -> Company:
 def framed(answer: Answer) -> list[str]:
     """What is wrong with the frame of an answer."""
     headers = {name.lower(): str(value) for name, value in answer.headers.items()}
-    return envelopes.objections(Response(answer.status, headers, answer.body.encode()), bootstrap.utc_now())
+    return envelopes.objections(Response(answer.status, headers, answer.body.encode()), outside.utc_now())
 
 
 @settings(

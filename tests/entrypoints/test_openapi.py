@@ -61,11 +61,19 @@ def test_nothing_else_is_described() -> None:
 
 
 def test_a_method_that_takes_a_body_says_so() -> None:
-    """Rotating tokens is the one PUT that takes none, and beginning to pull the one POST."""
+    """Rotating tokens is the one PUT that takes none; some POSTs say all with their path."""
     bare = [each.path for each in operator.OPERATIONS if each.method in ("PUT", "POST", "PATCH") and not each.body]
 
-    pull = "/operator/partners/{partner}/pull/{module}"
-    assert sorted(bare) == ["/operator/partners/{partner}/credentials", pull]
+    said = [
+        "credentials",
+        "outbox/retry",
+        "outbox/{module}/{id}/retry",
+        "pull/{module}",
+        "quarantine/{entry}/retry",
+        "resume",
+        "suspend",
+    ]
+    assert sorted(bare) == [f"/operator/partners/{{partner}}/{path}" for path in said]
 
 
 @pytest.mark.parametrize(("name", "query"), [("T1", {"limit": "1", "offset": "0"}), ("T1", {"date_to": "2027-01-01"})])

@@ -264,26 +264,6 @@ def test_a_partner_may_be_let_send_incomplete_locations() -> None:
     assert there.cpo("PATCH", url, {setting: False, "name": "Blue"}).json[setting] is False
 
 
-def test_the_backlog_of_a_partner_is_listed_with_reasons() -> None:
-    """Q-57."""
-    there = desks()
-    there.pair.world.down.add("emsp.example")
-    there.cpo("PUT", "/tariffs/T1", make.tariff("T1"))
-    there.pair.pump()
-
-    (failure,) = there.cpo("GET", f"/partners/{there.emsp_id}/outbox").json["failures"]
-
-    assert {key: failure[key] for key in ("module", "id", "path", "attempts")} == {
-        "module": "tariffs",
-        "id": "T1",
-        "path": [],
-        "attempts": 1,
-    }
-    assert "connection refused" in failure["reason"]
-    assert failure["failed_at"].startswith("2026-03-01T12:00")
-    assert there.cpo("GET", f"/partners/{there.emsp_id}").json["backlog"] == 1
-
-
 def test_a_party_that_another_connection_has_claimed_is_a_conflict() -> None:
     """Q-34."""
     there = desks()

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.ports import Announcement, Quarantined
+from chalicelib.node.ports import Announcement
+from chalicelib.node.quarantine import Quarantined
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.entrypoints.desk import Desks, desks

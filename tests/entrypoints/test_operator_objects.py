@@ -98,7 +98,7 @@ def test_a_tariff_is_deleted_here_and_at_the_partners() -> None:
 
     assert there.cpo("GET", "/tariffs/T1").status == 404
     assert there.emsp("GET", f"/partners/{there.cpo_id}/tariffs/T1").status == 404
-    assert there.emsp("GET", f"/partners/{there.cpo_id}/tariffs").json == {"items": [], "next": None}
+    assert there.emsp("GET", f"/partners/{there.cpo_id}/tariffs").json == {"items": [], "gone": {}, "next": None}
 
 
 @every_module_that_changes
@@ -263,5 +263,5 @@ def test_a_partner_that_has_not_registered_has_sent_nothing() -> None:
     desk = desks().cpo
     invited = desk("POST", "/partners", {"role": "emsp"}).json["id"]
 
-    assert desk("GET", f"/partners/{invited}/locations").json == {"items": [], "next": None}
+    assert desk("GET", f"/partners/{invited}/locations").json == {"items": [], "gone": {}, "next": None}
     assert desk("GET", f"/partners/{invited}/locations/LOC1").status == 404

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from chalice.app import CloudWatchEvent, SQSEvent
 
+from chalicelib.adapters.sqs import delivery_in
 from chalicelib.bootstrap import Company
 from chalicelib.entrypoints import workers
+from chalicelib.node.outbox import Failure
 from chalicelib.node.partners import Partner, State
-from chalicelib.node.ports import Announcement, Delivery, Failure
+from chalicelib.node.ports import Announcement, Delivery
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
@@ -47,7 +50,7 @@ def taken(company: Company, queue: str) -> dict[str, Any]:
     return {"Records": records}
 
 
-def every_day() -> CloudWatchEvent:
+def every_minute() -> CloudWatchEvent:
     texts = dict.fromkeys(("version", "account", "region", "detail-type", "source", "time", "id"), "")
     return CloudWatchEvent({**texts, "detail": {}, "resources": []}, None)
 
@@ -77,16 +80,38 @@ def test_a_message_that_is_handed_over_twice_is_spread_once(company: Company, pa
     assert len(taken(company, "deliveries.fifo")["Records"]) == 1
 
 
-@pytest.mark.parametrize(("ago", "expected"), [(timedelta(days=1), 1), (timedelta(), 0)], ids=["due", "not yet"])
-def test_the_daily_round_queues_again_what_a_partner_missed(
-    company: Company, partner: Partner, ago: timedelta, expected: int
+@pytest.mark.parametrize(("ahead", "expected"), [(timedelta(), 1), (timedelta(hours=1), 0)], ids=["due", "not yet"])
+def test_each_minute_what_is_due_for_a_partner_is_queued_again(
+    company: Company, partner: Partner, ahead: timedelta, expected: int
 ) -> None:
-    """Q-57: a partner to whom nothing else has happened since."""
-    company.outside.outbox.record(Failure(partner.id, T1, "connection refused", 1, datetime.now(UTC) - ago))
+    """Q-57, N-42: the schedule sends for the partner, and its message for what it missed."""
+    now = datetime.now(UTC)
+    company.outside.outbox.record(Failure(partner.id, T1, "connection refused", 1, now, due_at=now + ahead))
 
-    workers.refresh_endpoints(every_day())
+    workers.tend_partners(every_minute())
 
-    assert len(taken(company, "deliveries.fifo")["Records"]) == expected
+    sent = taken(company, "deliveries.fifo")
+    assert [json.loads(record["body"]).get("tend") for record in sent["Records"]] == [partner.id] * expected
+    workers.deliveries(SQSEvent(sent, None))
+    again = taken(company, "deliveries.fifo")["Records"]
+    assert [delivery_in(record["body"]) for record in again] == [Delivery(partner.id, T1, 1)] * expected
+
+
+@pytest.mark.parametrize("count", [None, "1", "2"])
+def test_a_message_that_a_worker_gave_back_is_known_to_be_one(
+    company: Company, partner: Partner, count: str | None
+) -> None:
+    """Q-57, CDR-21: the CDR may have arrived, so that the next try looks first."""
+    cdrs = partner.with_(endpoints={ModuleID.CDRS: NOWHERE})
+    company.outside.partners.save(cdrs)
+    company.own[ModuleID.CDRS].put("C1", (), make.cdr("C1"), partner.party)
+    company.outside.queues.deliver([Delivery(partner.id, Announcement(ModuleID.CDRS, "c1", 1))])
+    (record,) = taken(company, "deliveries.fifo")["Records"]
+    attributes = {} if count is None else {"attributes": {"ApproximateReceiveCount": count}}
+
+    workers.deliveries(SQSEvent({"Records": [record | attributes]}, None))
+
+    assert ("GET" in company.outside.outbox.of(partner.id)[0].reason) is (count == "2")
 
 
 def test_equal_deliveries_of_one_cause_are_sent_once(company: Company) -> None:

@@ -70,7 +70,7 @@ def test_a_cdr_is_posted_once_however_often_it_is_delivered() -> None:
     assert there.put_in(make.cdr("C1")).status == 201
     news = Delivery(there.host.company.partners()[0].id, Announcement(CDRS, "c1", 1))
     for _ in range(3):
-        there.host.company.company.deliverer.deliver([news, news])
+        there.host.company.deliver(news)
     assert there.put_in(make.cdr("C1")).json["outcome"] == "unchanged"
 
     assert there.partner.calls == [f"POST {ENDPOINT}"]
@@ -140,8 +140,7 @@ def test_a_cdr_that_has_not_arrived_has_been_posted_nowhere() -> None:
     assert there.host("GET", "/cdrs/C2/posting").status == 404
     there.partner.answer = there.answer
     there.host.company.world.clock.pass_(hours=1)
-    there.host.company.company.deliverer.catch_up(there.host.company.partners()[0].id)
-    there.host.company.pump()
+    there.host.company.look()
     assert there.posting().json["url"] == f"{ENDPOINT}/C1"
 
 

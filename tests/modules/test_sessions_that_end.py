@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.modules import MODULES
 from chalicelib.modules.sessions.ending import SessionEnds
+from chalicelib.node.events import Announcer
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
 from tests import make
@@ -158,7 +159,9 @@ def test_a_session_that_somebody_else_writes_meanwhile_is_ended_all_the_same() -
     sessions, cdrs = (there.emsp.outside.stores[module] for module in (SESSIONS, CDRS))
     busy = Busy(sessions)
 
-    SessionEnds(busy, cdrs, MODULES[CDRS], lambda _seconds: None).ended(there.emsp.partners()[0], make.cdr("C1"))
+    announcer = Announcer(there.emsp.events, there.world.clock)
+    ends = SessionEnds(busy, cdrs, MODULES[CDRS], lambda _seconds: None, announcer)
+    ends.ended(there.emsp.partners()[0], [make.cdr("C1")])
 
     assert busy.refused == 1
     assert held(there)["status"] == "COMPLETED"

@@ -1,0 +1,51 @@
+"""The host's side of the quarantine: look at what partners sent and we did not take, have it taken again, drop it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
+from chalicelib.node.quarantine import Quarantined
+from chalicelib.ocpi.types import format_date_time
+
+
+def _quarantine(ask: Ask) -> Reply:
+    return Reply({"items": [_shown(each) for each in ask.company.outside.quarantine.of(ask.partner.id)]})
+
+
+def _retry(ask: Ask) -> Reply:
+    return Reply({"outcome": ask.company.retrial.retry(ask.partner, ask.steps["entry"])})
+
+
+def _drop(ask: Ask) -> Reply:
+    ask.company.retrial.drop(ask.partner, ask.steps["entry"])
+    return Reply({"outcome": "deleted"})
+
+
+def _shown(each: Quarantined) -> dict[str, Any]:
+    return {
+        "entry": each.entry,
+        "module": each.module,
+        "id": each.id,
+        "reason": each.reason,
+        "at": format_date_time(each.at),
+        "object": _as_far_as_it_is_json(each.body),
+    }
+
+
+def _as_far_as_it_is_json(body: bytes) -> Any:
+    """The object; its beginning as text where it was too large to be kept whole."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")
+
+
+_QUARANTINE: Final = f"{ROOT}/partners/{{partner}}/quarantine"
+
+OPERATIONS: Final = (
+    Operation("GET", _QUARANTINE, "What they sent and we did not take", _quarantine),
+    Operation("POST", f"{_QUARANTINE}/{{entry}}/retry", "Take it once more, as the partner is read now", _retry),
+    Operation("DELETE", f"{_QUARANTINE}/{{entry}}", "Keep it no longer", _drop),
+)
