@@ -39,11 +39,13 @@ format: $(STAMP) ## Mend what the linter can mend, and format
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-docs: $(STAMP) ## Write docs/routes.md and docs/support.md anew from the code and its tests
+docs: $(STAMP) ## Write docs/routes.md, docs/support.md and docs/events.schema.json anew from the code and its tests
 	$(BIN)/python -m cli docs routes > docs/routes.md.new
 	@mv docs/routes.md.new docs/routes.md
 	$(BIN)/python -m cli docs support > docs/support.md.new
 	@mv docs/support.md.new docs/support.md
+	$(BIN)/python -m cli docs events > docs/events.schema.json.new
+	@mv docs/events.schema.json.new docs/events.schema.json
 
-bench: $(STAMP) ## Measure what a request costs
+bench: $(STAMP) ## Measure what a request costs, and what a sick partner costs the others
 	$(BIN)/python -m benchmarks

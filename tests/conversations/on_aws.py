@@ -9,18 +9,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from chalicelib.adapters.dynamodb_breakers import DynamoBreakers
 from chalicelib.adapters.dynamodb_commands import DynamoCommands
+from chalicelib.adapters.dynamodb_events import DynamoJournal
 from chalicelib.adapters.dynamodb_objects import DynamoObjects
 from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
 from chalicelib.adapters.dynamodb_partners import DynamoPartners
 from chalicelib.adapters.dynamodb_pulls import DynamoPulls
 from chalicelib.adapters.dynamodb_quarantine import DynamoQuarantine
+from chalicelib.adapters.eventbridge import EventBridge
 from chalicelib.adapters.sqs import SqsQueues, announcements_in, delivery_in
 from chalicelib.adapters.sqs_commands import SqsCommandQueues, answer_in, result_in
+from chalicelib.adapters.sqs_events import SqsEvents, events_in
 from chalicelib.adapters.sqs_pulls import SqsPulls, step_in
-from chalicelib.bootstrap import Outside
 from chalicelib.modules import MODULES
+from chalicelib.node.ports import Tend
 from chalicelib.ocpi.parties import Party, Role
+from chalicelib.outside import Outside
 from tests.conftest import Stage
 from tests.world import Caller, CompanyInWorld, Pair, World, register
 
@@ -43,6 +48,7 @@ class CompanyOnAws(CompanyInWorld):
             partners=DynamoPartners(stage.table("partners"), self.world.clock),
             queues=SqsQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), stage.clients.sqs),
             outbox=DynamoOutbox(stage.table("outbox")),
+            breakers=DynamoBreakers(stage.table("outbox")),
             quarantine=DynamoQuarantine(stage.table("quarantine")),
             commands=DynamoCommands(stage.table("commands")),
             command_queues=SqsCommandQueues(
@@ -53,12 +59,15 @@ class CompanyOnAws(CompanyInWorld):
             ),
             pulls=DynamoPulls(stage.table("pulls")),
             pull_queue=SqsPulls(stage.queue("pulls"), stage.clients.sqs),
+            event_queue=SqsEvents(stage.queue("events"), stage.clients.sqs),
+            event_bus=EventBridge(stage.bus, "ocpi.test", stage.clients.events),
+            journal=DynamoJournal(stage.table("events")),
             sleep=time.sleep,
         )
 
     def pump(self) -> None:
         """Work the queues off as Lambda would, until nothing is left; timers that are set go on waiting."""
-        works = (self._spread, self._deliver, self._take_results, self._post_results, self.pull_on)
+        works = (self._spread, self._deliver, self._take_results, self._post_results, self.pull_on, self._publish)
         # A sum asks all of them, where any() would stop at the first.
         while sum(work() for work in works):
             pass
@@ -70,6 +79,13 @@ class CompanyOnAws(CompanyInWorld):
             self.company.puller.step(step_in(message["Body"]))
             self._done("pulls", message)
         return bool(steps)
+
+    def _publish(self) -> bool:
+        messages = self._take("events")
+        for message in messages:
+            self.company.publisher.publish(*events_in(message["Body"]))
+            self._done("events", message)
+        return bool(messages)
 
     def asked(self) -> list[Mapping[str, Any]]:
         """What the charge points' back end takes from its queue."""
@@ -88,8 +104,12 @@ class CompanyOnAws(CompanyInWorld):
 
     def _deliver(self) -> bool:
         deliveries = self._take("deliveries.fifo")
-        self.company.deliverer.deliver([delivery_in(message["Body"]) for message in deliveries])
         for message in deliveries:
+            asked = delivery_in(message["Body"])
+            if isinstance(asked, Tend):
+                self.company.tending.tend(asked)
+            else:
+                self.company.deliverer.deliver(asked)
             self._done("deliveries.fifo", message)
         return bool(deliveries)
 

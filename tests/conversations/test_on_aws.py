@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from chalicelib.node.ports import Announcement, Delivery
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.conftest import Stage
 from tests.conversations.on_aws import CallCount, CompanyOnAws, pair_on_aws
+from tests.memory import MemoryQueues
 from tests.node.faults import at_once
+from tests.node.partner import said
 from tests.world import Pair
 
 
@@ -49,14 +52,14 @@ def test_a_patch_costs_two_calls_once_the_caller_is_known(pair: Pair) -> None:
     assert made == {"GetItem": 1, "UpdateItem": 1}
 
 
-def test_a_burst_of_requests_reads_the_caller_once(pair: Pair) -> None:
+def test_a_burst_of_requests_reads_the_caller_once_and_notes_once_that_it_was_in_touch(pair: Pair) -> None:
     pair.world.clock.pass_(minutes=1)
 
     with CallCount(stage_of(pair.emsp)) as made:
         for _ in range(5):
             assert pair.to_emsp("GET", pair.at_emsp("locations", "NONE")).status == 404
 
-    assert made == {"GetItem": 2 + 5}
+    assert made == {"GetItem": 2 + 5, "UpdateItem": 1}
 
 
 def test_fifty_patches_of_different_evses_at_once_all_survive(pair: Pair) -> None:
@@ -95,6 +98,46 @@ def test_changes_travel_through_the_queues_and_arrive_whole(pair: Pair) -> None:
         ours = pair.to_cpo("GET", f"/ocpi/cpo/2.1.1/locations/LOC{n}").response.body
         theirs = pair.to_emsp("GET", pair.at_emsp("locations", f"LOC{n}")).response.body
         assert json.loads(theirs)["data"] == json.loads(ours)["data"]
+
+
+def test_a_delivery_costs_three_calls_where_all_goes_well(pair: Pair) -> None:
+    """N-43: the partner, what is written down about the two, the object; once it is noted that they were in touch."""
+    pair.world.hosts["emsp.example"] = lambda _request: said()
+    own, queues = pair.cpo.company.own[ModuleID.TARIFFS], MemoryQueues()
+    own.import_all([make.tariff("T1"), make.tariff("T2")])
+    pair.cpo.pump()
+    partner = pair.cpo.partners()[0]
+    queues.deliver([Delivery(partner.id, Announcement(ModuleID.TARIFFS, f"T{n}", 1)) for n in (1, 2)])
+    mark = len(pair.world.traffic)
+
+    for asked in queues.deliveries:
+        with CallCount(stage_of(pair.cpo)) as made:
+            pair.cpo.deliver(asked)
+
+        assert made == {"GetItem": 2, "BatchGetItem": 1}
+    assert len(pair.world.since(mark)) == 2
+
+
+def test_a_partner_that_is_back_gets_what_it_missed_through_the_queues(pair: Pair) -> None:
+    """N-42, OFF-03, Q-57: the breaker, the schedule, the index of what is due and the leases, as they are on AWS."""
+    own = pair.cpo.company.own[ModuleID.TARIFFS]
+    pair.world.down.add("emsp.example")
+    own.import_all([make.tariff(f"T{n}") for n in range(8)])
+    pair.cpo.pump()
+    partner = pair.cpo.partners()[0]
+    assert pair.cpo.outside.breakers.breaker(partner.id).needs_probe
+    assert len(pair.cpo.outside.outbox.of(partner.id)) == 8
+    pair.world.down.clear()
+    mark = len(pair.world.traffic)
+
+    pair.world.clock.pass_(minutes=2)
+    pair.cpo.look()
+
+    # Our own pull begins, too, within a minute.
+    sent = [each.request.method for each in pair.world.since(mark) if not each.path.endswith("/tokens")]
+    assert sent == ["GET", *["PUT"] * 8]
+    assert pair.cpo.outside.outbox.of(partner.id) == []
+    assert pair.cpo.outside.breakers.breaker(partner.id).is_clean
 
 
 def test_what_a_partner_that_is_down_missed_stands_in_the_outbox(pair: Pair) -> None:

@@ -167,9 +167,12 @@ def test_a_day_on_which_the_emsp_is_down_is_made_good() -> None:
     story.heard()
     story.cpo.company.own[TARIFFS].patch("DAY", (), {"currency": "CHF"})
     story.cpo.pump()
+    assert story.heard() == []
+    story.cpo.look()
 
     assert sorted(story.heard()) == [
         "DELETE tariffs NIGHT",
+        "GET /ocpi/emsp/versions",
         "PATCH locations HARBOUR",
         "PATCH locations SQUARE/S1",
         "PATCH tariffs DAY",

@@ -17,13 +17,13 @@ from typing import Any, TypeVar
 
 import boto3
 
-from chalicelib import bootstrap
-from chalicelib.bootstrap import Outside
+from chalicelib import outside
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import OperatorKey, Stored
 from chalicelib.node.telemetry import Silence
 from chalicelib.node.visibility import EVERYBODY
 from chalicelib.ocpi.module import ModuleID
+from chalicelib.outside import Outside
 from chalicelib.settings import APP_NAME, Settings, resource_name
 from cli import keys, policies
 from cli.deploy import put_data_stack, stage_environment
@@ -127,16 +127,6 @@ class RunningStage:
         stored = Stored(tariff["id"], json.dumps(tariff).encode(), datetime.now(UTC), list=EVERYBODY)
         self.outside.stores[ModuleID.TARIFFS].create([stored])
 
-    @contextmanager
-    def switched_off(self) -> Iterator[None]:
-        """For as long as the block runs, the API answers nobody."""
-        functions, name = self.aws.client("lambda"), self.function("api_handler")
-        functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
-        try:
-            yield
-        finally:
-            functions.delete_function_concurrency(FunctionName=name)
-
     def waiting(self, queue: str) -> dict[str, int]:
         """How many messages are in a queue: to be taken now, to be taken later, or taken."""
         asked = {"QueueUrl": self._url(queue), "AttributeNames": ["All"]}
@@ -197,6 +187,18 @@ class Roaming:
         assert found is not None
         return found
 
+    @contextmanager
+    def emsp_down(self) -> Iterator[None]:
+        """For as long as the block runs, nobody listens where the CPO finds the eMSP."""
+        nowhere, up = "http://127.0.0.1:1024", self.partner()
+        endpoints = {module: url.replace(self.emsp.url, nowhere) for module, url in up.endpoints.items()}
+        self.cpo.outside.partners.save(up.with_(versions_url=f"{nowhere}/versions", endpoints=endpoints))
+        try:
+            yield
+        finally:
+            again = self.partner().with_(versions_url=up.versions_url, endpoints=up.endpoints)
+            self.cpo.outside.partners.save(again)
+
     def token_of_the_emsp(self) -> str:
         """What the eMSP sends to the CPO."""
         found = self.emsp.outside.partners.get(self.at_emsp)
@@ -237,13 +239,13 @@ def deploy(aws: Any, project: Path, stage: str) -> RunningStage:
     put_data_stack(aws.client("cloudformation"), stage, project=project, say=lambda _: None, sleep=_briefly)
     url = _create_code_stack(aws, project, stage)
     settings = Settings.from_environment(stage_environment(project, stage))
-    partners = bootstrap.partner_store(settings)
+    partners = outside.partner_store(settings)
     partners.record_public_url(url)
     return RunningStage(
         stage,
         aws,
         url,
-        bootstrap.on_aws(settings, Silence()),
+        outside.on_aws(settings, Silence()),
         keys.new_key(partners, OperatorKey("tests", frozenset(keys.ROLES))),
     )
 

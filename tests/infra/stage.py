@@ -25,7 +25,9 @@ FUNCTIONS = {
     "delivery_worker": "ocpi-dev-delivery_worker",
     "command_result_worker": "ocpi-dev-command_result_worker",
     "command_answer_worker": "ocpi-dev-command_answer_worker",
+    "event_worker": "ocpi-dev-event_worker",
     "pull_worker": "ocpi-dev-pull_worker",
+    "tend_partners": "ocpi-dev-tend_partners",
     "pull_partners": "ocpi-dev-pull_partners",
     "refresh_endpoints": "ocpi-dev-refresh_endpoints",
 }

@@ -19,7 +19,7 @@ from tests.infra.stage import FUNCTIONS, REGION, ROOT
 TEXT = (ROOT / "infra" / "data.yaml").read_text()
 TABLES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(policies.OBJECT_TABLES, ("pk", "id")),
-    **dict.fromkeys(("partners", "outbox", "quarantine", "pulls"), ("pk", "sk")),
+    **dict.fromkeys(("partners", "outbox", "quarantine", "pulls", "events"), ("pk", "sk")),
     "commands": ("pk",),
 }
 LISTS = {("by_rank", "list", "rank"), ("by_last_updated", "list", "last_updated")}
@@ -32,11 +32,13 @@ INDEXES = {
     "cdrs": LISTS,
     "tokens": {*LISTS, BY_AUTH_ID, BY_UID},
     "commands": {("by_partner", "partner", "at")},
+    "outbox": {("by_due", "pk", "due_at")},
 }
 WORKED_OFF = [
     ("changes", "changes-dlq"),
     ("deliveries.fifo", "deliveries-dlq.fifo"),
     ("pulls", "pulls-dlq"),
+    ("events", "events-dlq"),
     ("command-results", "command-results-dlq"),
     ("command-answers.fifo", "command-answers-dlq.fifo"),
 ]
@@ -67,7 +69,7 @@ def test_cfn_lint_finds_nothing() -> None:
 
 
 def test_every_name_carries_the_stage(template: dict[str, Any]) -> None:
-    names = {"TableName", "QueueName", "AlarmName", "LogGroupName"}
+    names = {"TableName", "QueueName", "AlarmName", "LogGroupName", "Name"}
 
     for resource in template["Resources"].values():
         (name,) = (resource["Properties"][key] for key in names & resource["Properties"].keys())
@@ -78,7 +80,7 @@ def test_every_name_carries_the_stage(template: dict[str, Any]) -> None:
 def test_there_is_a_table_for_each_module_and_each_store(template: dict[str, Any]) -> None:
     tables = of_type(template, "AWS::DynamoDB::Table", "TableName")
 
-    stores = {"partners", "outbox", "quarantine", "commands", "pulls"}
+    stores = {"partners", "outbox", "quarantine", "commands", "pulls", "events"}
     assert set(tables) == {f"ocpi-dev-{name}" for name in {*MODULES, *stores}}
 
 
@@ -104,7 +106,9 @@ def test_a_table_is_billed_by_use_encrypted_recoverable_and_kept(
     assert found["UpdateReplacePolicy"] == "Retain"
 
 
-def test_indexes_are_where_something_is_looked_up_and_hold_keys_only(template: dict[str, Any]) -> None:
+def test_indexes_are_where_something_is_looked_up_and_hold_keys_only_but_for_what_is_due(
+    template: dict[str, Any],
+) -> None:
     tables = of_type(template, "AWS::DynamoDB::Table", "TableName")
     indexes = {
         name: {
@@ -113,28 +117,37 @@ def test_indexes_are_where_something_is_looked_up_and_hold_keys_only(template: d
         }
         for name, table in tables.items()
     }
-    projections = {
-        index["Projection"]["ProjectionType"]
+    whole = [
+        index["IndexName"]
         for table in tables.values()
         for index in table["Properties"].get("GlobalSecondaryIndexes", [])
-    }
+        if index["Projection"]["ProjectionType"] != "KEYS_ONLY"
+    ]
 
     assert {name: found for name, found in indexes.items() if found} == {
         f"ocpi-dev-{name}": expected for name, expected in INDEXES.items()
     }
-    assert projections == {"KEYS_ONLY"}
+    assert whole == ["by_due"]
 
 
 @pytest.mark.parametrize(("queue", "dead"), WORKED_OFF)
-def test_a_message_that_fails_five_times_is_kept_for_two_weeks(template: dict[str, Any], queue: str, dead: str) -> None:
+def test_a_message_that_fails_for_half_an_hour_is_kept_for_two_weeks(
+    template: dict[str, Any], queue: str, dead: str
+) -> None:
     queues = of_type(template, "AWS::SQS::Queue", "QueueName")
     properties = queues[f"ocpi-dev-{queue}"]["Properties"]
     logical = properties["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
 
     assert template["Resources"][logical] == queues[f"ocpi-dev-{dead}"]
-    assert properties["RedrivePolicy"]["maxReceiveCount"] == 5
-    assert properties["VisibilityTimeout"] == 6 * WORKER_TIMEOUT_S
+    assert properties["RedrivePolicy"]["maxReceiveCount"] * properties["VisibilityTimeout"] == 30 * 60
     assert queues[f"ocpi-dev-{dead}"]["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+@pytest.mark.parametrize("queue", [queue for queue, _ in WORKED_OFF])
+def test_who_dies_over_a_message_does_not_hold_up_its_lane_for_long(template: dict[str, Any], queue: str) -> None:
+    properties = of_type(template, "AWS::SQS::Queue", "QueueName")[f"ocpi-dev-{queue}"]["Properties"]
+
+    assert properties["VisibilityTimeout"] == (2 if queue.endswith(".fifo") else 6) * WORKER_TIMEOUT_S
 
 
 def test_a_command_that_nobody_reads_is_forgotten_after_five_minutes(template: dict[str, Any]) -> None:
@@ -166,7 +179,7 @@ def test_dead_and_late_messages_raise_alarms_that_need_no_topic(template: dict[s
     alarms = of_type(template, "AWS::CloudWatch::Alarm", "AlarmName")
     metrics = {name: alarm["Properties"]["MetricName"] for name, alarm in alarms.items()}
 
-    worked_off = ("changes", "deliveries", "pulls", "command-results", "command-answers")
+    worked_off = ("changes", "deliveries", "pulls", "events", "command-results", "command-answers")
     assert metrics == {
         **{f"ocpi-dev-{queue}-dead": "ApproximateNumberOfMessagesVisible" for queue in worked_off},
         **{f"ocpi-dev-{queue}-late": "ApproximateAgeOfOldestMessage" for queue in (*worked_off, "commands")},
@@ -208,6 +221,7 @@ def test_policies_name_only_what_the_stack_has(template: dict[str, Any]) -> None
         for index in table["Properties"].get("GlobalSecondaryIndexes", [])
     }
     known |= set(of_type(template, "AWS::SQS::Queue", "QueueName"))
+    known |= {f"event-bus/{name}" for name in of_type(template, "AWS::Events::EventBus", "Name")}
     known |= {f"log-group:{name}:*" for name in of_type(template, "AWS::Logs::LogGroup", "LogGroupName")}
 
     for function in policies.GRANTS:

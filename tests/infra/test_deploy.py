@@ -32,7 +32,7 @@ CHECKED_NEVER = 0b01
 def test_tables_have_their_keys_and_indexes(deployed: Deployed, aws: Aws) -> None:
     dynamodb = aws.client("dynamodb")
     keys = {}
-    for name in (*policies.OBJECT_TABLES, "partners", "outbox", "quarantine", "commands", "pulls"):
+    for name in (*policies.OBJECT_TABLES, "partners", "outbox", "quarantine", "commands", "pulls", "events"):
         table = dynamodb.describe_table(TableName=f"ocpi-dev-{name}")["Table"]
         indexes = {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", [])}
         keys[name] = ([key["AttributeName"] for key in table["KeySchema"]], indexes)
@@ -44,10 +44,11 @@ def test_tables_have_their_keys_and_indexes(deployed: Deployed, aws: Aws) -> Non
         "cdrs": (["pk", "id"], {"by_rank", "by_last_updated"}),
         "tokens": (["pk", "id"], {"by_rank", "by_last_updated", "by_uid", "by_auth_id"}),
         "partners": (["pk", "sk"], set()),
-        "outbox": (["pk", "sk"], set()),
+        "outbox": (["pk", "sk"], {"by_due"}),
         "quarantine": (["pk", "sk"], set()),
         "commands": (["pk"], {"by_partner"}),
         "pulls": (["pk", "sk"], set()),
+        "events": (["pk", "sk"], set()),
     }
 
 
@@ -57,6 +58,7 @@ def test_tables_have_their_keys_and_indexes(deployed: Deployed, aws: Aws) -> Non
         ("changes", "changes-dlq"),
         ("deliveries.fifo", "deliveries-dlq.fifo"),
         ("pulls", "pulls-dlq"),
+        ("events", "events-dlq"),
         ("command-results", "command-results-dlq"),
         ("command-answers.fifo", "command-answers-dlq.fifo"),
     ],
@@ -68,8 +70,11 @@ def test_queues_hand_dead_letters_on(deployed: Deployed, aws: Aws, queue: str, d
     redrive = json.loads(attributes["RedrivePolicy"])
 
     assert redrive["deadLetterTargetArn"].endswith(f":ocpi-dev-{dead}")
-    assert redrive["maxReceiveCount"] == 5
-    assert attributes["VisibilityTimeout"] == "360"
+    assert int(redrive["maxReceiveCount"]) * int(attributes["VisibilityTimeout"]) == 30 * 60
+
+
+def test_the_bus_is_called_after_the_stage(deployed: Deployed, aws: Aws) -> None:
+    assert "ocpi-dev" in [bus["Name"] for bus in aws.client("events").list_event_buses()["EventBuses"]]
 
 
 def test_functions_have_their_environment_timeout_and_role(deployed: Deployed) -> None:
@@ -122,19 +127,23 @@ def test_queues_call_their_workers(deployed: Deployed) -> None:
 
     assert called == {
         "ocpi-dev-changes": ("ocpi-dev-change_worker", 10),
-        "ocpi-dev-deliveries.fifo": ("ocpi-dev-delivery_worker", 10),
+        "ocpi-dev-deliveries.fifo": ("ocpi-dev-delivery_worker", 1),
         "ocpi-dev-command-results": ("ocpi-dev-command_result_worker", 10),
         "ocpi-dev-command-answers.fifo": ("ocpi-dev-command_answer_worker", 1),
         "ocpi-dev-pulls": ("ocpi-dev-pull_worker", 1),
+        "ocpi-dev-events": ("ocpi-dev-event_worker", 10),
     }
 
 
-def test_endpoints_are_refreshed_every_day_and_lists_are_looked_after_every_hour(deployed: Deployed, aws: Aws) -> None:
+def test_endpoints_are_refreshed_every_day_lists_every_hour_and_partners_every_minute(
+    deployed: Deployed, aws: Aws
+) -> None:
     rules = aws.client("events").list_rules()["Rules"]
 
     assert {rule["Name"]: rule["ScheduleExpression"] for rule in rules} == {
         "ocpi-dev-refresh_endpoints-event": "rate(1 day)",
         "ocpi-dev-pull_partners-event": "rate(1 hour)",
+        "ocpi-dev-tend_partners-event": "rate(1 minute)",
     }
 
 

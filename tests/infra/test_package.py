@@ -25,7 +25,9 @@ HANDLERS = {
     "app.delivery_worker": "delivery_worker",
     "app.command_result_worker": "command_result_worker",
     "app.command_answer_worker": "command_answer_worker",
+    "app.event_worker": "event_worker",
     "app.pull_worker": "pull_worker",
+    "app.tend_partners": "tend_partners",
     "app.pull_partners": "pull_partners",
     "app.refresh_endpoints": "refresh_endpoints",
 }
@@ -83,8 +85,9 @@ def test_workers_are_called_by_their_queues_and_the_clock(functions: dict[str, d
         "command_result_worker": ["command-results"],
         "command_answer_worker": ["command-answers.fifo"],
         "pull_worker": ["pulls"],
+        "event_worker": ["events"],
     }
-    for name in ("refresh_endpoints", "pull_partners"):
+    for name in ("refresh_endpoints", "pull_partners", "tend_partners"):
         assert [event["Type"] for event in events[name]] == ["Schedule"]
     assert events["api_handler"] == []
 
@@ -93,7 +96,7 @@ def test_workers_are_called_by_their_queues_and_the_clock(functions: dict[str, d
 def test_a_fifo_queue_is_polled_as_lambda_allows(functions: dict[str, dict[str, Any]], worker: str) -> None:
     (event,) = functions[worker]["Events"].values()
 
-    assert event["Properties"]["BatchSize"] <= 10
+    assert event["Properties"]["BatchSize"] == 1
     assert event["Properties"]["MaximumBatchingWindowInSeconds"] == 0
 
 

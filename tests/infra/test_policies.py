@@ -40,7 +40,9 @@ def test_a_checked_in_policy_is_what_the_table_says(stage: str, function: str) -
 
 @each_policy
 def test_a_policy_reaches_its_own_stage_only(stage: str, function: str) -> None:
-    own = re.compile(rf"arn:\*:(dynamodb|sqs|logs):\*:\*:(table/|log-group:/aws/lambda/)?ocpi-{stage}\b[^*]*(:\*)?")
+    own = re.compile(
+        rf"arn:\*:(dynamodb|sqs|logs|events):\*:\*:(table/|event-bus/|log-group:/aws/lambda/)?ocpi-{stage}\b[^*]*(:\*)?"
+    )
 
     for statement in statements(stage, function):
         for resource in statement["Resource"]:
@@ -65,6 +67,7 @@ def test_nobody_may_scan_or_manage_tables_and_queues(stage: str, function: str) 
         f"sqs:{action}"
         for action in ("SendMessage", "GetQueueUrl", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
     }
+    wanted.add("events:PutEvents")
 
     for statement in statements(stage, function):
         services = {action.split(":")[0] for action in statement["Action"]}
@@ -75,9 +78,9 @@ def test_the_api_sends_changes_and_reads_no_queue() -> None:
     api = allowed("prod", "api_handler")
 
     assert api["changes"] == {"sqs:SendMessage", "sqs:GetQueueUrl"}
-    assert "deliveries.fifo" not in api
-    assert all("dynamodb:PutItem" in api[table] for table in (*policies.OBJECT_TABLES, "partners", "quarantine"))
-    assert api["outbox"] == {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+    assert api["deliveries.fifo"] == {"sqs:SendMessage", "sqs:GetQueueUrl"}
+    stores = ("partners", "outbox", "quarantine")
+    assert all("dynamodb:PutItem" in api[table] for table in (*policies.OBJECT_TABLES, *stores))
 
 
 def test_workers_change_no_objects_but_note_where_a_cdr_was_posted() -> None:
@@ -103,11 +106,13 @@ def test_only_those_who_take_partners_objects_read_and_fill_the_quarantine() -> 
     assert takers == ["api_handler", "pull_worker"]
 
 
-def test_who_pulls_keeps_every_object_and_tells_nobody() -> None:
+def test_who_pulls_keeps_every_object_and_leaves_it_to_the_delivery_worker_to_tell() -> None:
     granted = allowed("prod", "pull_worker")
 
     assert all("dynamodb:PutItem" in granted[table] for table in (*policies.OBJECT_TABLES, "partners", "pulls"))
-    assert [name for name, actions in granted.items() if "sqs:SendMessage" in actions] == ["pulls"]
+    assert {name for name, actions in granted.items() if "sqs:SendMessage" in actions} == {
+        *("pulls", "events", "deliveries.fifo")
+    }
     assert [name for name, actions in granted.items() if "sqs:ReceiveMessage" in actions] == ["pulls"]
 
 
@@ -117,8 +122,8 @@ def test_who_begins_to_pull_touches_no_objects_and_changes_no_partner() -> None:
     touched = {
         name: actions for name, actions in granted.items() if any(a.startswith(("dynamodb", "sqs")) for a in actions)
     }
-    assert set(touched) == {"partners", "pulls"}
-    assert touched["partners"] == {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+    assert set(touched) == {"partners", "pulls", "outbox", "outbox/index/by_due"}
+    assert touched["partners"] == touched["outbox"] == {f"dynamodb:{action}" for action in policies.READ}
     assert "sqs:ReceiveMessage" not in touched["pulls"]
 
 
@@ -130,16 +135,35 @@ def test_only_what_concerns_commands_touches_them() -> None:
     }
 
     assert readers == {
-        "api_handler": {"changes", "commands", "command-results", "command-answers.fifo", "pulls"},
+        "api_handler": {
+            *("changes", "deliveries.fifo", "commands", "command-results", "command-answers.fifo", "pulls", "events")
+        },
         "command_result_worker": {"command-answers.fifo"},
         "command_answer_worker": set(),
+        "event_worker": {"events"},
     }
 
 
-def test_who_answers_commands_reads_partners_and_touches_no_objects() -> None:
+def test_only_who_publishes_events_reaches_the_bus_and_changes_nothing_but_the_journal() -> None:
+    publishers = {name for name in policies.GRANTS if "event-bus/ocpi-prod" in allowed("prod", name)}
+    granted = allowed("prod", "event_worker")
+
+    assert publishers == {"event_worker"}
+    assert granted["event-bus/ocpi-prod"] == {"events:PutEvents"}
+    assert [name for name, actions in granted.items() if "dynamodb:PutItem" in actions] == ["events"]
+    assert granted["events"] >= {"sqs:ReceiveMessage", "sqs:SendMessage"}
+
+
+def test_whoever_takes_something_from_a_partner_may_announce_it() -> None:
+    announcers = {name for name in policies.GRANTS if "sqs:SendMessage" in allowed("prod", name).get("events", ())}
+
+    assert announcers >= {"api_handler", "pull_worker", "delivery_worker", "event_worker"}
+
+
+def test_who_answers_commands_notes_contacts_of_partners_and_touches_no_objects() -> None:
     granted = allowed("prod", "command_answer_worker")
 
-    assert granted["partners"] == {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+    assert "dynamodb:UpdateItem" in granted["partners"]
     assert granted["command-answers.fifo"] == {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
     assert not granted.keys() & {*policies.OBJECT_TABLES, "outbox", "quarantine"}
 
@@ -172,8 +196,26 @@ def test_refreshing_endpoints_touches_no_objects_and_changes_partners_only() -> 
     touched = {
         name: actions for name, actions in granted.items() if any(a.startswith(("dynamodb", "sqs")) for a in actions)
     }
-    assert set(touched) == {"partners", "outbox", "deliveries.fifo"}
-    assert [name for name, actions in touched.items() if "dynamodb:PutItem" in actions] == ["partners"]
+    assert set(touched) == {"partners"}
+
+
+def test_who_looks_what_is_due_changes_nothing_and_sends_the_delivery_worker() -> None:
+    granted = allowed("prod", "tend_partners")
+
+    touched = {
+        name: actions for name, actions in granted.items() if any(a.startswith(("dynamodb", "sqs")) for a in actions)
+    }
+    assert touched.pop("deliveries.fifo") == {"sqs:SendMessage", "sqs:GetQueueUrl"}
+    assert set(touched) == {"partners", "outbox", "outbox/index/by_due"}
+    assert all(actions == {f"dynamodb:{action}" for action in policies.READ} for actions in touched.values())
+
+
+def test_who_delivers_may_look_after_a_partner_to_the_end() -> None:
+    granted = allowed("prod", "delivery_worker")
+
+    assert all("dynamodb:UpdateItem" in granted[table] for table in ("outbox", "partners", "pulls"))
+    assert "dynamodb:Query" in granted["outbox/index/by_due"]
+    assert {"deliveries.fifo", "pulls"} <= {name for name, actions in granted.items() if "sqs:SendMessage" in actions}
 
 
 def test_writing_policies_again_changes_nothing(tmp_path: Path) -> None:

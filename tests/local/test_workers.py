@@ -61,10 +61,16 @@ def poller(queue: Queue, handler: Any) -> Poller:
     return Poller(queue, "worker", "ocpi-test-changes", 10, handler)
 
 
+def take(queue: Queue, handler: Any) -> None:
+    """Take one batch from the queue."""
+    one = poller(queue, handler)
+    one.hand_over("url", one.taken("url"))
+
+
 def test_a_batch_is_handed_over_and_deleted() -> None:
     queue, events = Queue("a", "b"), []
 
-    poller(queue, lambda event, _: events.append(event)).take("url")
+    take(queue, lambda event, _: events.append(event))
 
     assert [record["body"] for record in events[0]["Records"]] == ["a", "b"]
     assert queue.deleted == ["receipt of a", "receipt of b"]
@@ -76,7 +82,7 @@ def test_a_batch_that_fails_comes_again_soon(capsys: pytest.CaptureFixture[str])
     def fail(_event: object, _context: object) -> None:
         raise RuntimeError("the table is gone")
 
-    poller(queue, fail).take("url")
+    take(queue, fail)
 
     assert queue.deleted == []
     assert queue.hidden == [workers.RETRY_S]
@@ -86,7 +92,7 @@ def test_a_batch_that_fails_comes_again_soon(capsys: pytest.CaptureFixture[str])
 def test_a_record_looks_as_lambda_makes_it() -> None:
     queue, events = Queue("a"), []
 
-    poller(queue, lambda event, _: events.append(event)).take("url")
+    take(queue, lambda event, _: events.append(event))
 
     record = events[0]["Records"][0]
     assert record["messageId"] == "id of a"
@@ -96,7 +102,36 @@ def test_a_record_looks_as_lambda_makes_it() -> None:
 
 
 def test_an_empty_queue_calls_nobody() -> None:
-    poller(Queue(), lambda *_: pytest.fail("called")).take("url")
+    queue, stop = Queue(), threading.Event()
+    one = poller(queue, lambda *_: pytest.fail("called"))
+    running = threading.Thread(target=one.run, args=(stop,))
+
+    running.start()
+    queue.emptied.wait(5)
+    stop.set()
+    running.join(5)
+
+    assert not running.is_alive()
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_so_many_batches_are_worked_at_side_by_side_and_no_more(most: int) -> None:
+    queue, stop = Queue("a", "b", "c", "d"), threading.Event()
+    begun, released = threading.Semaphore(0), threading.Event()
+
+    def hang(_event: object, _context: object) -> None:
+        begun.release()
+        released.wait(5)
+
+    threading.Thread(target=Poller(queue, "worker", "ocpi-test.fifo", 1, hang, most).run, args=(stop,)).start()
+    together = [begun.acquire(timeout=5) for _ in range(most)]
+    another = begun.acquire(timeout=0.05)
+    left = len(queue.waiting)
+    released.set()
+    queue.emptied.wait(5)
+    stop.set()
+
+    assert (together, another, left) == ([True] * most, False, 4 - most)
 
 
 def test_the_apps_own_handlers_are_found_and_called_with_their_context() -> None:
