@@ -1,6 +1,7 @@
 """Runs every benchmark: ``make bench``."""
 
-from benchmarks import commands, requests
+from benchmarks import commands, deliveries, requests
 
 requests.main()
 commands.main()
+deliveries.main()
