@@ -39,6 +39,10 @@ class Stage:
     def queue(self, name: str) -> str:
         return resource_name(name, self.name)
 
+    @property
+    def bus(self) -> str:
+        return f"ocpi-{self.name}"
+
 
 @pytest.fixture(scope="session", autouse=True)
 def no_real_aws() -> Iterator[None]:

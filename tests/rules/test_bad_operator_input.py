@@ -48,7 +48,8 @@ def hosted() -> tuple[CompanyInWorld, dict[str, str]]:
         own.put("L1", (), make.object_of(module, "L1"), Party("NL", "ABC"))
     node.outside.partners.save_operator_key(hashlib.sha256(b"the-operator-key").hexdigest(), OperatorKey("test"))
     steps = {"partner": node.partners()[0].id, "module": "locations", "id": "L1", "evse_uid": "E1", "connector_id": "1"}
-    return node, steps | {"command": "START_SESSION"}
+    (contradiction,) = node.outside.quarantine.of(steps["partner"])
+    return node, steps | {"command": "START_SESSION", "entry": contradiction.entry}
 
 
 def ask(node: CompanyInWorld, method: str, path: str, **request: Any) -> Response:

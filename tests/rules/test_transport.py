@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, outside
 from chalicelib.modules import MODULES
 from chalicelib.node.router import Endpoint
 from chalicelib.ocpi.http import Request
@@ -99,7 +99,7 @@ def test_a_token_that_is_none_is_refused(token: str) -> None:
 
 def test_tokens_that_we_issue_are_printable_and_differ() -> None:
     """TRA-07."""
-    tokens = {bootstrap.fresh_token().secret for _ in range(100)}
+    tokens = {outside.fresh_token().secret for _ in range(100)}
 
     assert len(tokens) == 100
     assert [token for token in tokens if not re.fullmatch(r"[\x21-\x7E]{1,64}", token)] == []
