@@ -5,6 +5,7 @@ Needs N-42; rules OFF-03, OFF-04; Q-23, Q-57.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from chalicelib.node.attempts import Sleep, repeated
 from chalicelib.node.partners import Partner
 from chalicelib.ocpi.errors import NotTaken, OcpiError, Unreachable
 from chalicelib.ocpi.http import Response
+
+_LOG = logging.getLogger(__name__)
 
 OPENS_AFTER: Final = 5
 """So many failures in a row, and the partner is not called any more."""
@@ -162,11 +165,22 @@ class Breakers:
                 return before
             after = replace(after, version=before.version + 1, token=_fingerprint(partner))
             if (after.broken_since is None) != (before.broken_since is None):
+                _log(partner, after)
                 self._told(partner, after)
             self._store.save_breaker(after)
             return after
 
         return repeated(attempt, self._sleep)
+
+
+def _log(partner: Partner, after: Breaker) -> None:
+    if after.broken_since is None:
+        _LOG.warning("partner %s is reached again", partner.id)
+    else:
+        # A partner that is away comes back; one that refuses our token wants somebody to act.
+        is_refused = after.state is BreakerState.CREDENTIALS_BROKEN
+        level = logging.ERROR if is_refused else logging.WARNING
+        _LOG.log(level, "partner %s is not called any more, %s: %s", partner.id, after.state, after.problem)
 
 
 def valid(breaker: Breaker | None, partner: Partner) -> Breaker:

@@ -72,6 +72,8 @@ def test_every_name_carries_the_stage(template: dict[str, Any]) -> None:
     names = {"TableName", "QueueName", "AlarmName", "LogGroupName", "Name"}
 
     for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Logs::MetricFilter":
+            continue  # It has no name of its own.
         (name,) = (resource["Properties"][key] for key in names & resource["Properties"].keys())
 
         assert name["Fn::Sub"].removeprefix("/aws/lambda/").startswith("ocpi-${Stage}")
@@ -183,6 +185,7 @@ def test_dead_and_late_messages_raise_alarms_that_need_no_topic(template: dict[s
     assert metrics == {
         **{f"ocpi-dev-{queue}-dead": "ApproximateNumberOfMessagesVisible" for queue in worked_off},
         **{f"ocpi-dev-{queue}-late": "ApproximateAgeOfOldestMessage" for queue in (*worked_off, "commands")},
+        "ocpi-dev-errors": "Errors",
     }
     assert template["Parameters"]["AlarmTopicArn"]["Default"] == ""
     assert all("Fn::If" in alarm["Properties"]["AlarmActions"] for alarm in alarms.values())
@@ -199,6 +202,8 @@ def test_a_timer_that_is_set_makes_no_queue_late(template: dict[str, Any]) -> No
 
 def test_an_alarm_watches_the_queue_it_is_named_after(template: dict[str, Any]) -> None:
     for name, alarm in of_type(template, "AWS::CloudWatch::Alarm", "AlarmName").items():
+        if name == "ocpi-dev-errors":
+            continue
         logical = alarm["Properties"]["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
         watched = named(template["Resources"][logical]["Properties"]["QueueName"])
         queue = name.removesuffix("-dead").removesuffix("-late")
@@ -211,6 +216,23 @@ def test_every_function_has_a_log_group_that_forgets(template: dict[str, Any]) -
 
     assert set(groups) == {f"/aws/lambda/{name}" for name in FUNCTIONS.values()}
     assert all(group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
+
+
+def test_an_error_in_any_function_raises_an_alarm(template: dict[str, Any]) -> None:
+    """N-41, Q-49: the fields are those of our log lines, and the stage's own."""
+    resources = template["Resources"]
+    filters = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Logs::MetricFilter"]
+    groups = {name for name, each in resources.items() if each["Type"] == "AWS::Logs::LogGroup"}
+    alarm = of_type(template, "AWS::CloudWatch::Alarm", "AlarmName")["ocpi-dev-errors"]["Properties"]
+
+    assert {each["LogGroupName"]["Ref"] for each in filters} == groups
+    for each in filters:
+        (metric,) = each["MetricTransformations"]
+        assert each["FilterPattern"] == '{ $.level = "ERROR" }'
+        assert (metric["MetricNamespace"], metric["MetricName"]) == (alarm["Namespace"], alarm["MetricName"])
+        assert metric["Dimensions"] == [{"Key": "service", "Value": "$.service"}]
+    (dimension,) = alarm["Dimensions"]
+    assert (dimension["Name"], named(dimension["Value"])) == ("service", "ocpi-dev")
 
 
 def test_policies_name_only_what_the_stack_has(template: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from cli.deploy import DeployError, Deployment, deploy, run_chalice, stage_envir
 from tests.infra.stage import FUNCTIONS, ROOT, Aws, Deployed
 
 # moto's CloudFormation knows no alarms; test_data_template.py reads them.
-pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS..CloudWatch..Alarm:UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS..(CloudWatch..Alarm|Logs..MetricFilter):UserWarning")
 
 CHECKED_NEVER = 0b01
 
