@@ -94,12 +94,9 @@ class Keeper:
         Raises:
             NotFound: the parent is unknown (LOC-14).
         """
-        return repeated(lambda: self._put(partner, at, push, now), self._sleep)
+        return repeated(lambda: self._put(partner, at, push, now, self.stored(at, deleted=True)), self._sleep)
 
-    def _put(self, partner: Partner, at: Addressed, push: Push, now: datetime, *, is_listed: bool = False) -> Kept:
-        stored = self.stored(at, deleted=True)
-        if is_listed and stored is not None and _is_past(stored, push, now):
-            return Kept(is_new=False)
+    def _put(self, partner: Partner, at: Addressed, push: Push, now: datetime, stored: Stored | None) -> Kept:
         whole = None if stored is None or stored.aside.get("deleted_at") else json.loads(stored.body)
         if at.path and (whole is None or find(whole, self.module.levels, at.path[:-1]) is None):
             raise self.missing(at, parent=True)
@@ -124,14 +121,14 @@ class Keeper:
     def take_all(self, partner: Partner, items: Sequence[Any], now: datetime) -> list[Outcome]:
         """Like ``take``, for the objects of a list, of which a broken one hurts no other: what became of each.
 
-        One call per hundred reads what we hold, and one counts what was forgiven. Only what is written is read again,
-        as is what comes twice.
+        One call per hundred reads what we hold, one counts what was forgiven, and one writes each that is new or newer.
+        Only what comes twice is read again, and what somebody else has written meanwhile.
         """
         held, outcomes, forgiven = self._held(partner, items), list[Outcome](), list[Deviation]()
         for item in items:
             try:
                 at = self._pulled(partner, item)
-                stored = held.pop(at.id) if at.id in held else self.stored(at)
+                stored = held.pop(at.id) if at.id in held else self.stored(at, deleted=True)
                 remarks = self._taken(partner, at, stored, item, now)
             except ClientError as broken:
                 outcomes.append(broken)
@@ -144,23 +141,30 @@ class Keeper:
     def _held(self, partner: Partner, items: Sequence[Any]) -> dict[str, Stored | None]:
         ids = [object_id for item in items if is_storable(object_id := self._id_of(item))]
         found = self._store.get_many(theirs(partner.party), ids) if partner.party else {}
-        alive = {each.id: each for each in found.values() if not each.aside.get("deleted_at")}
-        return {object_id: alive.get(object_id) for object_id in ids}
+        return {object_id: found.get(object_id) for object_id in ids}
 
     def _taken(
         self, partner: Partner, at: Addressed, stored: Stored | None, item: Any, now: datetime
     ) -> Remarks | None:
         """What was forgiven in what we keep; None where it tells nothing new."""
         push = put_of(at, encoded(item), partner, now)
-        if stored is not None:
+        if stored is not None and not stored.aside.get("deleted_at"):
             known = json.loads(stored.body)
             push = push.keeping(at, known)
             says_nothing = push.stamped_by_us and not difference(known, push.part, at.levels)
             is_known = (says_nothing or push.part == known) and "absent_since" not in stored.aside
             if is_known or is_older(push, at, stored, known, now):
                 return None
-        kept = repeated(lambda: self._put(partner, at, push, now, is_listed=True), self._sleep)
-        return (*push.deviations, *kept.remarks)
+        read = [stored]
+
+        def attempt() -> Kept | None:
+            found = read.pop() if read else self.stored(at, deleted=True)
+            if found is not None and _is_past(found, push, now):
+                return None
+            return self._put(partner, at, push, now, found)
+
+        kept = repeated(attempt, self._sleep)
+        return None if kept is None else (*push.deviations, *kept.remarks)
 
     def _pulled(self, partner: Partner, item: Any) -> Addressed:
         if partner.party is None:

@@ -19,7 +19,7 @@ from tests.node.pulling import Crawl
 
 COUNT, PAGE = 20_000, 100
 SEED = 1
-CALLS = {"send": 1, "get": 30, "get_many": 1, "put": 30, "saw": 1, "save": 1, "step": 1}
+CALLS = {"send": 1, "get_many": 1, "put": 30, "saw": 1, "save": 1, "step": 1}
 """What may fail, and how often a page calls it at least."""
 
 

@@ -43,8 +43,8 @@ def test_what_we_hold_of_a_page_is_read_with_one_call_per_hundred(module: Module
 
 
 @pytest.mark.parametrize("module", CLIENT_OWNED)
-def test_only_what_is_written_is_read_again(module: ModuleID) -> None:
-    """PAG-27."""
+def test_what_is_newer_on_a_page_costs_one_call_more(module: ModuleID) -> None:
+    """PAG-27: nothing is read again."""
     crawl = Crawl(module)
     crawl.run(answered(ids(*range(50), module=module)))
     crawl.answers = [answered([*ids(*range(48), module=module), *ids(48, 49, module=module, last_updated=NEWER)])]
@@ -52,7 +52,7 @@ def test_only_what_is_written_is_read_again(module: ModuleID) -> None:
     calls = counted(crawl)
 
     # A session that is written is looked for among the CDRs as well, unless it goes on.
-    assert calls == {"get_many": 1, "get": 2, "put": 2}
+    assert calls == {"get_many": 1, "put": 2}
     assert crawl.now.taken == 2
 
 
