@@ -157,8 +157,8 @@ class Puller:
         Five calls to stores for up to a hundred objects that we hold already: how far the crawl is, the partner, its
         breaker, what we hold, how far the crawl is then. One more for CDRs, which end sessions; one for what was
         listed, in a full crawl of what may expire; one for what was forgiven. Each object that is new or newer costs
-        one, as does each broken one. The last page of a full crawl may compare all that we hold of the partner with what
-        was listed.
+        one, as does each broken one. The last page of a full crawl may compare all that we hold of the partner with
+        what was listed.
         """
         pull = self._pulls.get(step.partner_id, step.module)
         if pull is None or pull.crawl != step.crawl or pull.state is not PullState.RUNNING:
