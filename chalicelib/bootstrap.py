@@ -1,4 +1,4 @@
-"""Puts a node together: the only file that knows every class."""
+"""Puts a node together: with ``keepers``, the only file that knows every class."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chalicelib.keepers import Keepers, absences_of, keepers_of
 from chalicelib.modules import MODULES
-from chalicelib.modules.cdrs.interface import CDRS
-from chalicelib.modules.cdrs.keeping import CdrKeeper
 from chalicelib.modules.cdrs.posting import CdrReceiver
 from chalicelib.modules.commands.relay import Relay, Terms
 from chalicelib.modules.commands.results import Results
@@ -16,19 +15,16 @@ from chalicelib.modules.commands.sending import Commands
 from chalicelib.modules.credentials.interface import CredentialsEndpoint
 from chalicelib.modules.credentials.introduction import Identity, Introduction
 from chalicelib.modules.credentials.registration import Registrations
-from chalicelib.modules.sessions.ending import SessionEnds
 from chalicelib.modules.tokens.asking import Authorizer
 from chalicelib.modules.tokens.authorize import Authorize, decide
 from chalicelib.modules.tokens.owners import TokenOwners
 from chalicelib.modules.versions import interface as versions
 from chalicelib.modules.versions.interface import Published
-from chalicelib.node.absence import Absence
 from chalicelib.node.admissions import CachedAdmissions
 from chalicelib.node.breaker import Breaker, Breakers, ReachedAgain
 from chalicelib.node.contacts import Contacts
 from chalicelib.node.delivery import Deliverer
 from chalicelib.node.events import Announcer, Kind
-from chalicelib.node.keeping import Keeper, nothing_known
 from chalicelib.node.node import Node
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.own import OwnObjects
@@ -36,10 +32,9 @@ from chalicelib.node.partners import Partner
 from chalicelib.node.ports import PartnerStore, Tend
 from chalicelib.node.publishing import Publisher
 from chalicelib.node.pull import Puller
-from chalicelib.node.pulls import TakeAll
 from chalicelib.node.push import Push
-from chalicelib.node.quarantine import Retrial, Take
-from chalicelib.node.receiver import Receiver
+from chalicelib.node.quarantine import Retrial
+from chalicelib.node.receiver import Overlooked, Receiver
 from chalicelib.node.roster import Roster
 from chalicelib.node.router import Endpoint, Router
 from chalicelib.node.sender import Sender
@@ -104,21 +99,14 @@ def company(settings: Settings, outside: Outside) -> Company:
         outside.fresh_token,
         outside.fresh_id,
     )
-    tokens = outside.stores[ModuleID.TOKENS]
-    commands = Commands(
-        outside.commands,
-        tokens,
-        outside.stores[ModuleID.SESSIONS],
-        outbound,
-        public_url,
-        outside.clock,
-        outside.sleep,
-        outside.fresh_command_id,
-        announcer,
-    )
+    commands = _commands(outside, outbound, public_url, announcer)
     terms = Terms(settings.commands, settings.command_timeout_s)
-    keepers = _keepers(outside, announcer)
-    router = Router(endpoints(outside, keepers, registrations, commands, terms, settings.page_limit))
+    keepers = keepers_of(outside, announcer)
+
+    def overlooked(partner: Partner, module: ModuleID) -> None:
+        puller.catch_up(partner, module)
+
+    router = Router(endpoints(outside, keepers, overlooked, registrations, commands, terms, settings.page_limit))
 
     def reached_again(partner: Partner) -> None:
         """Queue what they missed while nothing reached them, and ask them for what we missed (Q-57, OFF-04)."""
@@ -129,7 +117,7 @@ def company(settings: Settings, outside: Outside) -> Company:
     puller = Puller(
         MODULES,
         keepers.takes,
-        _absences(outside, announcer),
+        absences_of(outside, announcer),
         partners,
         outside.pulls,
         outside.pull_queue,
@@ -154,33 +142,15 @@ def company(settings: Settings, outside: Outside) -> Company:
         outside.sleep,
         registrations.refreshed,
     )
-    modules = _paced(settings.session_pause_s)
-    addressee = TokenOwners(tokens).of
     return Company(
         settings=settings,
         node=Node(router, settings.roles, admissions, observer, outside.clock, registrations.successor_used),
-        own={
-            identifier: OwnObjects(
-                module, outside.stores[identifier], outside.queues, outside.clock, outside.sleep, addressee
-            )
-            for identifier, module in modules.items()
-            if module.owner in settings.roles
-        },
+        own=_own(settings, outside),
         registrations=registrations,
-        authorizer=Authorizer(tokens, partners, outbound, outside.clock, decide),
+        authorizer=Authorizer(outside.stores[ModuleID.TOKENS], partners, outbound, outside.clock, decide),
         commands=commands,
         puller=puller,
-        publisher=Publisher(
-            MODULES,
-            outside.stores,
-            partners,
-            outside.commands,
-            outside.event_queue,
-            outside.event_bus,
-            outside.journal,
-            outside.clock,
-            outside.sleep,
-        ),
+        publisher=_publisher(outside),
         retrial=Retrial(MODULES, keepers.takes_again, outside.stores, outside.quarantine, outside.clock),
         results=Results(outside.commands, partners, outside.command_queues, outbound, outside.clock, outside.sleep),
         outbound=outbound,
@@ -191,6 +161,34 @@ def company(settings: Settings, outside: Outside) -> Company:
         tending=Tending(partners, outside.outbox, breakers, outside.queues, outbound, outside.clock),
         outside=outside,
         public_url=public_url,
+    )
+
+
+def _commands(outside: Outside, outbound: Outbound, public_url: Callable[[], str], announcer: Announcer) -> Commands:
+    return Commands(
+        outside.commands,
+        outside.stores[ModuleID.TOKENS],
+        outside.stores[ModuleID.SESSIONS],
+        outbound,
+        public_url,
+        outside.clock,
+        outside.sleep,
+        outside.fresh_command_id,
+        announcer,
+    )
+
+
+def _publisher(outside: Outside) -> Publisher:
+    return Publisher(
+        MODULES,
+        outside.stores,
+        outside.partners,
+        outside.commands,
+        outside.event_queue,
+        outside.event_bus,
+        outside.journal,
+        outside.clock,
+        outside.sleep,
     )
 
 
@@ -206,6 +204,18 @@ def _breaks_told(announcer: Announcer) -> Callable[[Partner, Breaker], None]:
     return told
 
 
+def _own(settings: Settings, outside: Outside) -> Mapping[ModuleID, OwnObjects]:
+    """What the host puts in, by module: of those modules that our roles own."""
+    addressee = TokenOwners(outside.stores[ModuleID.TOKENS]).of
+    return {
+        identifier: OwnObjects(
+            module, outside.stores[identifier], outside.queues, outside.clock, outside.sleep, addressee
+        )
+        for identifier, module in _paced(settings.session_pause_s).items()
+        if module.owner in settings.roles
+    }
+
+
 def _paced(session_pause_s: int) -> Mapping[ModuleID, Module]:
     """The modules, with the pause between two pushes of a session that the settings ask for."""
     sessions = MODULES[ModuleID.SESSIONS]
@@ -215,7 +225,8 @@ def _paced(session_pause_s: int) -> Mapping[ModuleID, Module]:
 
 def endpoints(
     outside: Outside,
-    keepers: _Keepers,
+    keepers: Keepers,
+    overlooked: Overlooked,
     registrations: Registrations,
     commands: Commands,
     terms: Terms,
@@ -242,55 +253,12 @@ def endpoints(
             elif identifier is ModuleID.CDRS:
                 served += CdrReceiver(keepers.cdrs).endpoints()
             else:
-                served += Receiver(keepers.of[identifier], tallies).endpoints()
+                served += Receiver(keepers.of[identifier], tallies, overlooked).endpoints()
             if identifier is ModuleID.TOKENS and module.owner is role:
                 served += Authorize(store, stores[ModuleID.LOCATIONS], tallies).endpoints()
         served += (relay if role is Role.CPO else commands).endpoints()
         yield from versions.endpoints(role, versions.roots(role, served), outside.partners)
         yield from served
-
-
-@dataclass(frozen=True, slots=True)
-class _Keepers:
-    """What keeps the partners' objects, whether they push them or we pull them."""
-
-    of: Mapping[ModuleID, Keeper]
-    cdrs: CdrKeeper
-
-    @property
-    def takes(self) -> Mapping[ModuleID, TakeAll]:
-        """What takes the objects of a page that was pulled, by their module."""
-        found: dict[ModuleID, TakeAll] = {identifier: keeper.take_all for identifier, keeper in self.of.items()}
-        return found | {CDRS.identifier: self.cdrs.pulled}
-
-    @property
-    def takes_again(self) -> Mapping[ModuleID, Take]:
-        """What takes an object that lies in quarantine, by its module."""
-        found: dict[ModuleID, Take] = {identifier: keeper.take for identifier, keeper in self.of.items()}
-        return found | {CDRS.identifier: self.cdrs.again}
-
-
-def _keepers(outside: Outside, announcer: Announcer) -> _Keepers:
-    stores, tallies, sleep = outside.stores, outside.partners, outside.sleep
-    sessions = SessionEnds(stores[ModuleID.SESSIONS], stores[ModuleID.CDRS], MODULES[ModuleID.CDRS], sleep, announcer)
-    elsewhere = {ModuleID.SESSIONS: sessions.corrected}
-    keepers = {
-        identifier: Keeper(
-            module, stores[identifier], tallies, sleep, announcer, elsewhere.get(identifier, nothing_known)
-        )
-        for identifier, module in MODULES.items()
-        if not module.sending.posted
-    }
-    cdrs = CdrKeeper(stores[ModuleID.CDRS], tallies, outside.quarantine, sleep, announcer, sessions.ended)
-    return _Keepers(keepers, cdrs)
-
-
-def _absences(outside: Outside, announcer: Announcer) -> Mapping[ModuleID, Absence]:
-    """For the modules whose objects expire when their owner lists them no longer (Q-28)."""
-    return {
-        identifier: Absence(identifier, outside.stores[identifier], outside.sleep, announcer)
-        for identifier in (ModuleID.LOCATIONS, ModuleID.TARIFFS)
-    }
 
 
 def _public_url(settings: Settings, partners: PartnerStore) -> Callable[[], str]:
@@ -323,5 +291,5 @@ def route_table() -> tuple[Endpoint, ...]:
     nowhere: Any = _Nowhere()
     outside = Outside(dict.fromkeys(MODULES, nowhere), *[nowhere] * 13)
     registrations = Registrations(nowhere, nowhere, nowhere, utc_now, fresh_token, fresh_id)
-    keepers, commands = _keepers(outside, nowhere), Commands(*[nowhere] * 9)
-    return tuple(endpoints(outside, keepers, registrations, commands, Terms((), 0), 1))
+    keepers, commands = keepers_of(outside, nowhere), Commands(*[nowhere] * 9)
+    return tuple(endpoints(outside, keepers, nowhere, registrations, commands, Terms((), 0), 1))

@@ -31,6 +31,10 @@ class Refused(Failure):
     """The node understood what it was asked, and the rules of roaming or the state of things forbid it."""
 
 
+class Away(Failure):
+    """The node cannot be asked now, or failed: to ask again later may help."""
+
+
 class OperatorApi:
     """One node, asked as the holder of one key."""
 
@@ -94,7 +98,8 @@ class OperatorApi:
 
         Raises:
             Refused: the node does not do it.
-            Failure: the node failed, or this is not a node.
+            Away: the node failed.
+            Failure: it does not know us or what we ask for, or this is not a node.
         """
         if 200 <= status < 300 and not data:
             return None
@@ -105,24 +110,22 @@ class OperatorApi:
         if 200 <= status < 300:
             return answer
         problem = answer if isinstance(answer, dict) else {}
-        kind = Refused if status in (409, 422) else Failure
+        kind = Refused if status in (409, 422) else Away if status >= 500 else Failure
         raise kind(
             problem.get("error") or f"{self.url} answered {status}",
             _next_step(status, known="error" in problem),
             problem.get("details") or (),
         )
 
-    def _unreachable(self, broken: HTTPError) -> Failure:
+    def _unreachable(self, broken: HTTPError) -> Away:
         cause = getattr(broken, "reason", None) or broken
         if isinstance(cause, NameResolutionError):
-            return Failure(f"The host of {self.url} has no address", ADDRESS)
+            return Away(f"The host of {self.url} has no address", ADDRESS)
         if isinstance(cause, NewConnectionError):
-            return Failure(f"Nothing answers at {self.url}", RUN)
+            return Away(f"Nothing answers at {self.url}", RUN)
         if isinstance(cause, TooSlow):
-            return Failure(
-                f"{self.url} did not answer in time", "It may have done its work: look before you repeat it."
-            )
-        return Failure(f"{self.url} could not be asked: {cause}", RUN)
+            return Away(f"{self.url} did not answer in time", "It may have done its work: look before you repeat it.")
+        return Away(f"{self.url} could not be asked: {cause}", RUN)
 
 
 def _json(body: object) -> bytes | None:

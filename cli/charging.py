@@ -202,7 +202,7 @@ def posting(options: Options, cdr_id: str, *, fetch: bool) -> None:
         return
     show_fields({name.replace("_", " "): value for name, value in answer.items() if name != "theirs"})
     if not answer["posted_at"]:
-        say("Not posted yet; what could not be delivered stands in: python -m cli partners show PARTNER")
+        say(f"Not posted; what waits, or was refused: python -m cli outbox list {answer.get('party') or 'PARTNER'}")
     if answer["posted_at"] and not answer.get("url"):
         say("The partner took it and gave no URL for it.")
     if "theirs" in answer:

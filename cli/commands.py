@@ -47,7 +47,7 @@ def send(options: Options, /, partner: str, command: str, minutes: int, *, wait:
 
     UNLOCK_CONNECTOR needs a key with the role help-desk.
 
-    Example: python -m cli --node emsp commands send DE/CPO START_SESSION --token CARD-1 --location LOC1 --wait
+    Example: python -m cli --node emsp commands send DE/CPO START_SESSION --token A1B2C3D4 --location ROSENPLATZ --wait
     """
     api = operator_api(options)
     body = {name: value for name, value in fields.items() if value is not None}

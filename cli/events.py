@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from chalicelib.node.events import Kind
-from cli.api import OperatorApi
+from cli.api import Away, OperatorApi
 from cli.getting import MODULES
 from cli.nodes import operator_api
 from cli.options import Options, node_options, pass_options
@@ -29,13 +29,14 @@ AT_A_TIME: Final = 100
 @node_options
 @pass_options
 def events(options: Options, partner: str | None, module: str | None, kind: str | None, *, follow: bool) -> None:
-    r"""Show what partners did lately: the last hundred events, as far as they are asked for.
+    """Show what partners did lately: the last hundred events, as far as they are asked for.
 
     An event is shown two seconds after it was published. With --json each is one line of JSON, for scripts.
 
-    \b
     Example: python -m cli --node emsp events --follow
+
     Example: python -m cli --node emsp events --partner DE/CPO --module locations
+
     Example: python -m cli --node emsp events --follow --kind object.created --json
     """
     api = operator_api(options)
@@ -65,7 +66,20 @@ def _events(api: OperatorApi, *, follow: bool) -> Iterator[dict[str, Any]]:
             return
         if len(answer["items"]) < AT_A_TIME:
             time.sleep(LOOK_S)
-        answer = api.get("events", limit=AT_A_TIME, after=answer["next"])
+        answer = _next(api, answer["next"])
+
+
+def _next(api: OperatorApi, cursor: str) -> Any:
+    """What came behind the cursor; a node that is away, such as for a restart, is waited for."""
+    is_told = False
+    while True:
+        try:
+            return api.get("events", limit=AT_A_TIME, after=cursor)
+        except Away as away:
+            if not is_told:
+                say(f"{away.message}. Waiting for it, until Ctrl-C ...")
+            is_told = True
+            time.sleep(LOOK_S)
 
 
 def _facts(event: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def get(
 
     Our own sessions and CDRs come by their ids; with --for in the order of their creation.
 
-    Example: python -m cli get locations --partner DE/CPO
+    Example: python -m cli --node emsp get locations --partner DE/CPO
     """
     if addressee and (partner or module not in PRIVATE):
         raise click.UsageError(f"--for goes with our own {' and '.join(PRIVATE)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.api import OperatorApi
+from cli.getting import MODULES
 from cli.nodes import operator_api
 from cli.options import Options, node_options, pass_options
 from cli.output import say, show_json
@@ -26,7 +27,7 @@ def outbox() -> None:
 
 @outbox.command(name="list")
 @click.argument("partner")
-@click.option("--module", help="Of this module only.")
+@click.option("--module", type=click.Choice(MODULES), help="Of this module only.")
 @node_options
 @pass_options
 def list_(options: Options, partner: str, module: str | None) -> None:
@@ -47,12 +48,14 @@ def list_(options: Options, partner: str, module: str | None) -> None:
 @outbox.command()
 @click.argument("partner")
 @click.argument("module", required=False)
-@click.argument("object_id", metavar="ID", required=False)
+@click.argument("object_id", metavar="[ID]", required=False)
 @click.option("--all", "everything", is_flag=True, help="Everything that waits for this partner.")
 @node_options
 @pass_options
 def retry(options: Options, partner: str, module: str | None, object_id: str | None, *, everything: bool) -> None:
     """Try an object again now, or all of them, also those that were given up.
+
+    A CDR that may have arrived is tried a minute after its last try at the earliest: they may still be at work with it.
 
     Example: python -m cli --node cpo outbox retry NL/MSP cdrs CDR-0815
     """
@@ -67,7 +70,7 @@ def retry(options: Options, partner: str, module: str | None, object_id: str | N
     if options.as_json:
         show_json({"retried": retried})
     else:
-        say(f"{retried} queued. What becomes of it: python -m cli outbox list {partner}")
+        say(f"{retried} queued, for as soon as we call them: python -m cli outbox list {partner}")
 
 
 @outbox.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import click
@@ -18,6 +19,8 @@ ROLE = click.Choice(["cpo", "emsp"])
 LENIENT = re.compile(r"lenient (\S+) (\S+) (\(the whole\)|\S*) (.*)")
 """How the node names what it lets pass: rule, module, path in the object, and what is wrong there."""
 DEVIATIONS = ("rule", "module", "path", "what", "count")
+MOST_SHOWN = 20
+"""Lines of what a partner still has to be told, with ``show``; ``outbox list`` has them all."""
 COLUMNS = ("id", "party", "name", "their_role", "state", "breaker", "profile", "backlog", "problem")
 
 
@@ -33,7 +36,7 @@ def partners() -> None:
 
 @partners.command()
 @click.option("--role", type=ROLE, required=True, help="What they play towards us.")
-@click.option("--name", help="What you call them, until they say it themselves.")
+@click.option("--name", help="What you call them; without it, what they call themselves.")
 @node_options
 @pass_options
 def invite(options: Options, role: str, name: str | None) -> None:
@@ -60,13 +63,13 @@ def invite(options: Options, role: str, name: str | None) -> None:
 @click.argument("versions_url")
 @click.option("--token", help="The token that they gave us; asked for when left out.")
 @click.option("--role", type=ROLE, required=True, help="What they play towards us.")
-@click.option("--name", help="What you call them, until they say it themselves.")
+@click.option("--name", help="What you call them; without it, what they call themselves.")
 @node_options
 @pass_options
 def register(options: Options, versions_url: str, token: str | None, role: str, name: str | None) -> None:
     """Register with a partner who gave us a URL and a token.
 
-    Example: python -m cli partners register https://partner.example/ocpi/versions --role cpo
+    Example: python -m cli partners register https://partner.example/ocpi/versions --role emsp
     """
     token = token or click.prompt("Token", hide_input=True, err=True)
     body = _given(versions_url=versions_url, token=token, role=role, name=name)
@@ -102,10 +105,10 @@ def show(options: Options, partner: str) -> None:
     api = operator_api(options)
     partner_id = find_partner(api, partner)
     found = api.get("partners", partner_id)
-    failures = list(entries(api, partner_id))
     if options.as_json:
-        show_json({**found, "failures": failures})
+        show_json({**found, "failures": list(entries(api, partner_id))})
         return
+    failures = list(islice(entries(api, partner_id), MOST_SHOWN))
     _show_partner(options, found)
     show_standing(found)
     deviations = _deviations(found)
@@ -115,6 +118,8 @@ def show(options: Options, partner: str) -> None:
     if failures:
         say("\nNot delivered yet:")
         show_failures(failures)
+        if found["backlog"] > len(failures):
+            say(f"... and {found['backlog'] - len(failures)} more: python -m cli outbox list {partner}")
 
 
 @partners.command()

@@ -43,6 +43,8 @@ def pull(options: Options, partner: str, module: str, *, full: bool, wait: bool)
         show_json(found)
     else:
         show_fields(_line(found))
+        if found["refused"]:
+            say(f"What was refused, and why: python -m cli quarantine list {partner}")
     if found["state"] == "failed":
         click.get_current_context().exit(1)
     if not wait and not options.as_json:

@@ -45,7 +45,9 @@ def _said(breaker: Mapping[str, Any]) -> str:
         return f"They asked us to wait until {until}: {why}"
     since, look = breaker.get("broken_since"), f"Next look: {until}"
     if breaker["state"] == "credentials_broken":
-        return f"Credentials broken since {since}: {why}\nNothing is pushed until they take our token again. {look}"
+        advice = "New tokens, if they let us exchange them: python -m cli partners rotate PARTNER"
+        said = f"Nothing is pushed until they take our token again. {look}"
+        return f"Credentials broken since {since}: {why}\n{said}\n{advice}"
     return f"Not reached since {since}: {why}\nNothing is pushed until they answer again. {look}"
 
 

@@ -127,6 +127,22 @@ class Table:
         ) as lost:
             raise Conflict("somebody else wrote first") from lost
 
+    def put_next(self, item: Item) -> None:
+        """Write this ``version`` of the item, the one behind the stored version, or 1 for a new item; one call.
+
+        Raises:
+            Conflict: the stored version is not the one before.
+        """
+        version = int(item["version"]["N"])
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+        if version > 1:
+            condition = {
+                "ConditionExpression": "#version = :before",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": {":before": {"N": str(version - 1)}},
+            }
+        self.write("put_item", Item=item, **condition)
+
     def exchanged(self, key: Item, name: str, value: str, *, expires_at: int) -> str | None:
         """What the item's attribute ``name`` was before it became ``value``; None if it was nothing; one call."""
         before = self._client().update_item(

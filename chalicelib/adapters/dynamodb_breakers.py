@@ -35,16 +35,12 @@ class DynamoBreakers:
         facts = {name: getattr(breaker, name) for name in ("state", "failures", "pauses", "problem", "token")}
         moments = {name: getattr(breaker, name) for name in ("broken_since", "until")}
         facts |= {name: moment and moment_text(moment) for name, moment in moments.items()}
-        before = {":before": {"N": str(breaker.version - 1)}}
-        condition = {"ConditionExpression": "version = :before", "ExpressionAttributeValues": before}
-        self._table.write(
-            "put_item",
-            Item={
+        self._table.put_next(
+            {
                 **breaker_key(breaker.partner_id),
                 "version": {"N": str(breaker.version)},
                 "facts": {"S": json.dumps(facts)},
-            },
-            **(condition if breaker.version > 1 else {"ConditionExpression": "attribute_not_exists(pk)"}),
+            }
         )
 
 

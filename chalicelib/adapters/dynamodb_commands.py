@@ -46,13 +46,7 @@ class DynamoCommands:
         Raises:
             Conflict: the stored version is not the one before.
         """
-        self._table.write(
-            "put_item",
-            Item=_item(command),
-            ConditionExpression="#version = :before",
-            ExpressionAttributeNames={"#version": "version"},
-            ExpressionAttributeValues={":before": {"N": str(command.version - 1)}},
-        )
+        self._table.put_next(_item(command))
 
     def of(self, partner_id: str, after: str | None, limit: int) -> list[Command]:
         """Up to ``limit`` commands from or to a partner, the latest first, those older than command ``after``.

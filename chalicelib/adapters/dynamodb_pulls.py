@@ -44,22 +44,12 @@ class DynamoPulls:
         """
         body: dict[str, Any] = asdict(pull)
         body |= {name: body[name] and body[name].isoformat() for name in _MOMENTS}
-        self._table.write(
-            "put_item",
-            Item={
+        self._table.put_next(
+            {
                 **_key(pull.partner_id, pull.module),
                 "version": {"N": str(pull.version)},
                 "body": {"S": json.dumps(body, ensure_ascii=False, separators=(",", ":"))},
-            },
-            ConditionExpression="#version = :before" if pull.version > 1 else "attribute_not_exists(pk)",
-            **(
-                {
-                    "ExpressionAttributeNames": {"#version": "version"},
-                    "ExpressionAttributeValues": {":before": {"N": str(pull.version - 1)}},
-                }
-                if pull.version > 1
-                else {}
-            ),
+            }
         )
 
     def saw(self, pull: Pull, ids: Collection[str]) -> None:

@@ -44,7 +44,7 @@ def _list(ask: Ask) -> Reply:
 
 
 def _retry(ask: Ask) -> Reply:
-    partner, about = ask.partner, _about(ask)
+    partner, about = ask.active_partner, _about(ask)
     if not ask.company.outside.outbox.retry(partner.id, about, ask.company.outside.clock()):
         raise NotFound(f"nothing of {place(about)} waits for this partner")
     _tend(ask.company, partner)
@@ -52,7 +52,7 @@ def _retry(ask: Ask) -> Reply:
 
 
 def _retry_all(ask: Ask) -> Reply:
-    partner, outside = ask.partner, ask.company.outside
+    partner, outside = ask.active_partner, ask.company.outside
     failures, now = outside.outbox.of(partner.id, ask.after, _AT_A_TIME), outside.clock()
     # Each may have arrived meanwhile.
     retried = sum(outside.outbox.retry(partner.id, _object(failure), now) for failure in failures)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -51,15 +50,18 @@ class Absence:
 
         A crawl counts once, however often this is asked.
         """
-        known = [each for each in self._all(owner) if not each.aside.get("deleted_at")]
-        absent = [each.id for each in known if digest_of(each.id) not in seen]
+        # Without their bodies, for there may be a great many.
+        known = {each.id: each.aside.get("absent_in") for each in self._all(owner) if not each.aside.get("deleted_at")}
+        absent = [object_id for object_id in known if digest_of(object_id) not in seen]
         if len(absent) > max(_FEW, MOST_VANISHED * len(known)):
             problem = f"{len(absent)} of {len(known)} are not listed any more: taken for a mistake, nothing was hidden"
             _LOG.error("%s: %s", owner, problem)
             return problem
-        back = [each.id for each in known if digest_of(each.id) in seen and "absent_since" in each.aside]
+        back = [object_id for object_id, absent_in in known.items() if absent_in and digest_of(object_id) in seen]
         for object_id in absent:
-            self._mark(partner, owner, object_id, crawl, now, is_absent=True)
+            # Whoever was stopped on the way goes on where that was.
+            if known[object_id] != crawl:
+                self._mark(partner, owner, object_id, crawl, now, is_absent=True)
         for object_id in back:
             self._mark(partner, owner, object_id, crawl, now, is_absent=False)
         return None
@@ -77,12 +79,10 @@ class Absence:
             stored = self._store.get(theirs(owner), object_id)
             if stored is None or (is_absent and stored.aside.get("absent_in") == crawl):
                 return
-            kept = {name: value for name, value in stored.aside.items() if not name.startswith("absent_")}
             times = int(stored.aside.get("absent_pulls", 0)) + 1
             since = stored.aside.get("absent_since", format_date_time(now))
             marks: dict[str, Any] = {"absent_since": since, "absent_pulls": times, "absent_in": crawl}
-            aside = kept | (marks if is_absent else {})
-            after = replace(stored, version=stored.version + 1, aside=aside)
+            after = stored.noted(**marks if is_absent else dict.fromkeys(marks))
             if is_gone(after) != is_gone(stored):
                 kind = Kind.REMOVED if is_gone(after) else Kind.CREATED
                 self._announcer.object(partner, self._module, object_id, kind, after.version)

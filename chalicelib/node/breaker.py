@@ -158,16 +158,23 @@ class Breakers:
         return self._change(partner, lambda before: _after_failure(before, failure, now, is_probe=is_probe))
 
     def _change(self, partner: Partner, change: Callable[[Breaker], Breaker]) -> Breaker:
+        heard: list[bool] = []
+
         def attempt() -> Breaker:
             before = self.of(partner)
             after = change(before)
             if after == before:
                 return before
             after = replace(after, version=before.version + 1, token=_fingerprint(partner))
-            if (after.broken_since is None) != (before.broken_since is None):
-                _log(partner, after)
+            was_broken, is_broken = before.broken_since is not None, after.broken_since is not None
+            # What an earlier attempt has told may not have come about.
+            if is_broken != (heard[-1] if heard else was_broken):
+                heard.append(is_broken)
                 self._told(partner, after)
             self._store.save_breaker(after)
+            if is_broken != was_broken:
+                # Several workers find out at the same time; only one of them writes it down.
+                _log(partner, after)
             return after
 
         return repeated(attempt, self._sleep)
@@ -247,6 +254,6 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
         return timedelta(seconds=min(int(text[:9]), 10**6))
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(timedelta(), (until if until.tzinfo else until.replace(tzinfo=UTC)) - now)

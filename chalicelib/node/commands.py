@@ -6,11 +6,13 @@ point. One that we send is answered the same way by the partner. Both are one re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
+
+from chalicelib.node.attempts import Sleep, repeated
 
 _MOST_EVENTS: Final = 20
 """What is remembered of a command's life; the first facts stay, for they are what counts."""
@@ -104,6 +106,26 @@ class CommandStore(Protocol):
 
     def reserve(self, key: str, command_id: str, until: datetime) -> str | None:
         """Note the command that a reservation stands by now; the one that it stood by before, if any; one call."""
+
+
+def noted(
+    commands: CommandStore, command_id: str, clock: Callable[[], datetime], sleep: Sleep, what: str, **facts: Any
+) -> Command | None:
+    """The command one step further, as it is stored now; None if there is none.
+
+    Raises:
+        ServerError: others kept winning.
+    """
+
+    def attempt() -> Command | None:
+        command = commands.get(command_id)
+        if command is None:
+            return None
+        after = command.with_(clock(), what, **facts)
+        commands.save(after)
+        return after
+
+    return repeated(attempt, sleep)
 
 
 @dataclass(frozen=True, slots=True)

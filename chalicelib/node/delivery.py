@@ -29,6 +29,8 @@ from chalicelib.ocpi.parties import Party
 
 _LOG = logging.getLogger(__name__)
 
+_TOLD_WITHIN: Final = timedelta(seconds=40)
+"""All requests about one object. A worker has a minute, for a look at their endpoints and to write it all down, too."""
 _TOLD_FOR: Final = timedelta(days=4)
 """As long as a queue keeps the announcements that may still come."""
 
@@ -111,7 +113,8 @@ class Deliverer:
         """Tell what the partner has to know of the object, what they missed included; whether that was anything."""
         module, missed = self._modules[announcement.module], ledger.missed
         stored = self._stores[module.identifier].get(OURS, announcement.id)
-        line = Line(self._our_party, self._outbound, self._refresh, partner, module, announcement.id)
+        ends_at, clock = self._clock() + _TOLD_WITHIN, self._clock
+        line = Line(self._our_party, self._outbound, self._refresh, partner, module, announcement.id, ends_at, clock)
         was_called = False
         if stored is None:
             if module.deletable:
@@ -185,7 +188,8 @@ class Deliverer:
         # A change is no try of the schedule, or many quick ones would use it up.
         is_change = missed is not None and missed.due_at is not None and delivery.attempt is None
         counted = 0 if is_change else 1
-        due_at = missed.due_at if missed and is_change else next_try((missed.attempts if missed else 0) + 1, now)
+        attempts, since = (missed.attempts, missed.first_failed_at or now) if missed else (0, now)
+        due_at = missed.due_at if missed and is_change else next_try(attempts + 1, now, since)
         failure = Failure(
             partner.id,
             self._joined(missed, announcement),

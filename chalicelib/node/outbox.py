@@ -24,6 +24,8 @@ PAUSES: Final = (
     *[timedelta(days=1)] * 7,
 )
 """Between a failure and the next try; after the last of them only the operator, or a change, makes us try (Q-57)."""
+LASTS: Final = sum(PAUSES, timedelta())
+"""All of them together."""
 LEASE: Final = timedelta(minutes=15)
 """A try that was queued and is not heard of for so long is queued again."""
 
@@ -123,9 +125,15 @@ def place(about: Object) -> str:
     return f"{module}/{object_id}"
 
 
-def next_try(attempts: int, now: datetime) -> datetime | None:
-    """When to try again after so many failures; None: not by ourselves."""
-    return now + PAUSES[attempts - 1] if attempts <= len(PAUSES) else None
+def next_try(attempts: int, now: datetime, since: datetime) -> datetime | None:
+    """When to try again after so many failures, the first of them at ``since``; None: not by ourselves.
+
+    A partner that is reached again and again is tried more often than the schedule has it. That does not end it early:
+    it goes on by its longest pause for as long as it takes by itself (Q-57).
+    """
+    if attempts > len(PAUSES) and now - since >= LASTS:
+        return None
+    return now + PAUSES[min(attempts, len(PAUSES)) - 1]
 
 
 def after(told: Sequence[Told], version: int, news: Sequence[Announcement]) -> tuple[Told, ...]:
@@ -137,8 +145,8 @@ def after(told: Sequence[Told], version: int, news: Sequence[Announcement]) -> t
         later = ahead.get(earlier.path)
         if later is None and earlier.version <= version:
             ahead[earlier.path] = earlier
-        elif later is not None and later.fields is not None:
-            whole = earlier.fields is None
-            fields = None if whole else tuple(sorted({*(earlier.fields or ()), *later.fields}))
-            ahead[earlier.path] = Told(min(earlier.version, version), earlier.path, fields)
+        elif later is not None and later.fields is not None and earlier.version >= version:
+            # What was told as of an older version is forgotten instead: it would hold back what is covered from now on.
+            fields = None if earlier.fields is None else tuple(sorted({*earlier.fields, *later.fields}))
+            ahead[earlier.path] = Told(version, earlier.path, fields)
     return tuple(ahead[path] for path in sorted(ahead))

@@ -117,10 +117,10 @@ class Puller:
             fresh = replace(fresh, **kept)
         return self._sent(fresh, now, delay_s=random.randint(0, within_s))  # noqa: S311 - spread, not a secret
 
-    def catch_up(self, partner: Partner) -> None:
-        """Begin to fetch what the partner could not tell us while it was away, unless we just did (OFF-04)."""
+    def catch_up(self, partner: Partner, only: ModuleID | None = None) -> None:
+        """Begin to fetch what the partner could not tell us, of all its lists or one, unless we just did (OFF-04)."""
         now = self._clock()
-        for module in self.pullable(partner):
+        for module in [each for each in self.pullable(partner) if only in (None, each)]:
             last = self._pulls.get(partner.id, module)
             if last is None or now - last.began_at >= _JUST_NOW:
                 self.start(partner, module, within_s=_SOON_S)
@@ -137,8 +137,9 @@ class Puller:
             last = self._pulls.get(partner.id, module)
             if last and last.state is not PullState.RUNNING and now - last.began_at < _DELTA_EVERY:
                 continue
-            # What failed leaves its mark in full_at and since: the next crawl asks for the same again.
-            full = last is None or last.full_at is None or now - last.full_at >= _FULL_EVERY
+            # What failed leaves its mark in full_at and since: it is asked for again, in turns with what is new.
+            in_vain = last is not None and last.is_full and last.state is PullState.FAILED
+            full = last is None or last.full_at is None or (now - last.full_at >= _FULL_EVERY and not in_vain)
             self.start(partner, module, full=full, within_s=_SPREAD_OVER_S)
 
     def _sent(self, pull: Pull, now: datetime, *, delay_s: int = 0) -> Pull:

@@ -7,28 +7,37 @@ TAR-02 to TAR-05, TOK-01 to TOK-03.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from chalicelib.node.bodies import encoded
 from chalicelib.node.incoming import Addressed, put_of
 from chalicelib.node.keeping import Keeper, Remarks
 from chalicelib.node.leniency import Tallies, count
+from chalicelib.node.partners import Partner
 from chalicelib.node.router import Call, Endpoint, Handler, version_root
 from chalicelib.ocpi.envelope import success
 from chalicelib.ocpi.errors import InvalidParameters, NotFound
 from chalicelib.ocpi.http import Response
+from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import find
 from chalicelib.ocpi.reading import parse
+
+T = TypeVar("T")
+
+Overlooked = Callable[[Partner, ModuleID], None]
+"""Told where a partner changes something that we do not hold: its push did not arrive, or comes later (Q-46)."""
 
 
 class Receiver:
     """The receiver's interface of one module."""
 
-    def __init__(self, keeper: Keeper, tallies: Tallies) -> None:
+    def __init__(self, keeper: Keeper, tallies: Tallies, overlooked: Overlooked) -> None:
         self._keeper = keeper
         self._module = keeper.module
         self._tallies = tallies
+        self._overlooked = overlooked
 
     def endpoints(self) -> Iterable[Endpoint]:
         """The module's URLs in the tree of whoever does not own it, one per depth."""
@@ -70,7 +79,7 @@ class Receiver:
         """
         at = self._addressed(call)
         push = put_of(at, call.request.body, call.partner, call.now)
-        kept = self._keeper.put(call.partner, at, push, call.now)
+        kept = self._known(call, lambda: self._keeper.put(call.partner, at, push, call.now))
         self._count(call, (*push.deviations, *kept.remarks))
         return success(call.now, created=kept.is_new)
 
@@ -85,7 +94,9 @@ class Receiver:
         patch = parse(call.request.body)
         if not isinstance(patch, dict):
             raise InvalidParameters("a PATCH is a JSON object (TRA-22)")
-        self._count(call, self._keeper.patch(call.partner, at, patch, call.now, self._qualified(call)))
+        qualified = self._qualified(call)
+        remarks = self._known(call, lambda: self._keeper.patch(call.partner, at, patch, call.now, qualified))
+        self._count(call, remarks)
         return success(call.now)
 
     def delete(self, call: Call) -> Response:
@@ -107,6 +118,18 @@ class Receiver:
             raise NotFound("the country_code and party_id in the URL are not yours (TRA-30)")
         ids = [call.params[level.url_parameter] for level in self._module.levels if level.url_parameter in call.params]
         return Addressed(owner, ids[0], tuple(ids[1:]), self._module.levels[len(ids) - 1 :])
+
+    def _known(self, call: Call, keep: Callable[[], T]) -> T:
+        """What ``keep`` answers.
+
+        Raises:
+            NotFound: we do not hold what it changes; its owner is asked for it (Q-46).
+        """
+        try:
+            return keep()
+        except NotFound:
+            self._overlooked(call.partner, self._module.identifier)
+            raise
 
     def _qualified(self, call: Call) -> str | None:
         return call.request.query.get(self._module.receiving.qualifier)

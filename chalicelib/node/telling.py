@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 from urllib.parse import urljoin
 
 from chalicelib.node.bodies import encoded
@@ -22,6 +23,9 @@ from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import Module
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Json, Path, find
+
+_ANSWERED_WITHIN_S: Final = 20.0
+"""Each request."""
 
 RefreshEndpoints = Callable[[Partner], Partner]
 """Fetches a partner's endpoints again and answers with the partner as it then is (VER-13)."""
@@ -37,6 +41,9 @@ class Line:
     partner: Partner
     module: Module
     object_id: str
+    ends_at: datetime
+    """When whoever tells has to be done: what is not told by then is not taken."""
+    clock: Callable[[], datetime]
 
     def remove(self) -> None:
         """Tell that the object is gone; one that they do not know is gone as well.
@@ -140,7 +147,12 @@ class Line:
         return object_url(self._endpoint, party.country_code, party.party_id, self.object_id, *path)
 
     def _send(self, method: str, url: str, body: bytes = b"") -> Response:
-        return self.outbound.send(self.partner, self.module.identifier, method, url, body)
+        left_s = (self.ends_at - self.clock()).total_seconds()
+        if left_s <= 0:
+            raise Unreachable(f"{method}: their answers took so long that no time is left for it", unsent=True)
+        return self.outbound.send(
+            self.partner, self.module.identifier, method, url, body, timeout_s=min(left_s, _ANSWERED_WITHIN_S)
+        )
 
 
 def may_have_arrived(failure: OcpiError) -> bool:
@@ -189,5 +201,6 @@ def _found(response: Response) -> Any:
 def _expect_taken(response: Response, what: str) -> None:
     if not accepted(response):
         code, said = code_of(response)
-        problem = f"{what} was answered with HTTP {response.status}, OCPI status {code}: {said[:200]}"
+        status = f"OCPI status {code}" if code is not None else "no OCPI envelope"
+        problem = ": ".join(filter(None, (f"{what} was answered with HTTP {response.status}, {status}", said[:200])))
         raise NotTaken(problem, response)

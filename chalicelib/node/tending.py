@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from chalicelib.node.breaker import Breaker, Breakers, valid
+from chalicelib.node.breaker import LONGEST_PAUSE, Breaker, Breakers, valid
 from chalicelib.node.news import object_of
 from chalicelib.node.outbound import Outbound
-from chalicelib.node.outbox import LEASE, Failure, Outbox, place
+from chalicelib.node.outbox import LASTS, LEASE, PAUSES, Failure, Outbox, place
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import Delivery, PartnerStore, Queues, Tend
 from chalicelib.ocpi.envelope import accepted, code_of
@@ -109,5 +109,10 @@ def _rest(partner: Partner, failure: Failure, now: datetime) -> timedelta | None
     """How long this is better left alone, although it is due; None: not at all."""
     if failure.announcement.module not in partner.endpoints:
         return _UNSERVED
-    left = failure.failed_at + _AT_WORK - now
-    return left if failure.is_unsure and left > timedelta() else None
+    # One that failed again and again is likely to, however often its partner is reached with something else.
+    least = PAUSES[min(failure.attempts, len(PAUSES)) - 2] if failure.attempts > 1 else timedelta()
+    if now - (failure.first_failed_at or now) < LASTS:
+        # Quicker tries use up no schedule that is not over yet.
+        least = min(least, LONGEST_PAUSE)
+    left = failure.failed_at + (max(least, _AT_WORK) if failure.is_unsure else least) - now
+    return left if left > timedelta() else None

@@ -98,6 +98,10 @@ def partner(answer: Callable[[Seen], Answer] | Answer, tls: ssl.SSLContext | Non
             yield here
 
 
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+AUTHORIZATION = {"authorization": "Token secret-token"}
+
 Act = Callable[[socket.socket], None]
 
 
@@ -171,6 +175,28 @@ def reset(connection: socket.socket) -> None:
     """Hang up in a way that the client sees as a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+
+
+def hang_up(connection: socket.socket) -> None:
+    """Read the request and hang up without a word."""
+    read_request(connection)
+
+
+def read_and_reset(connection: socket.socket) -> None:
+    """Read the request and break the connection off."""
+    read_request(connection)
+    reset(connection)
+
+
+def silent(connection: socket.socket) -> None:
+    """Read whatever comes and say nothing, until the client hangs up."""
+    while connection.recv(65536):
+        pass
+
+
+def leading_to(*addresses: str) -> Callable[[str], list[str]]:
+    """A resolver that finds these addresses behind every name."""
+    return lambda _: [*addresses]
 
 
 @dataclass(frozen=True)

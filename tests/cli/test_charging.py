@@ -137,7 +137,7 @@ def test_a_posting_says_where_and_when(run: Run, server: OperatorServer) -> None
 def test_a_posting_that_has_not_happened_says_where_to_look(run: Run, server: OperatorServer) -> None:
     server.says["GET cdrs/C1/posting"] = {"party": "NL/BLU", "posted_at": None, "url": None}
 
-    assert "partners show" in run("cdrs", "posting", "C1").stderr
+    assert "outbox list NL/BLU" in run("cdrs", "posting", "C1").stderr
 
 
 def test_what_the_partner_has_is_fetched_and_compared(run: Run, server: OperatorServer) -> None:

@@ -121,6 +121,30 @@ def test_following_shows_each_event_once_and_goes_on_from_the_last(
     assert [asked.query.get("after") for asked in server.asked] == [None, "c1", "c2"]
 
 
+def test_following_waits_for_a_node_that_is_away(
+    run: Run, server: OperatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = iter([page(event(1)), page(event(2), following="c2")])
+    server.says["GET events"] = lambda: next(pages)
+    server.refuses, server.patience = (502, {"message": "Internal server error"}), 1
+
+    def pause(_seconds: float) -> None:
+        """The node is back after two failures; then somebody presses Ctrl-C."""
+        if len(server.asked) == 3:
+            server.refuses = None
+        if len(server.asked) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.events.time.sleep", pause)
+
+    result = run("events", "--follow")
+
+    assert result.exit_code == 0
+    assert [line[-1] for line in lines(result.stdout)] == ["locations/LOC1", "locations/LOC2"]
+    assert [asked.query.get("after") for asked in server.asked] == [None, "c1", "c1", "c1"]
+    assert result.stderr.count("Waiting for it") == 1
+
+
 def test_following_does_not_pause_while_there_is_more(run: Run, server: OperatorServer) -> None:
     full = page(*(event(number) for number in range(100)))
     pages = iter([full, full, full])

@@ -61,6 +61,16 @@ def test_every_page_is_listed(run: Run, server: OperatorServer) -> None:
     assert [asked.query for asked in server.asked[1:]] == [{}, {"after": "cdrs/C1"}]
 
 
+def test_a_partner_is_shown_with_the_first_of_what_waits(run: Run, server: OperatorServer) -> None:
+    server.failures = [failure("tariffs", f"T{number}") for number in range(25)]
+    server.says["GET partners/b1"] = partner("b1", backlog=25)
+
+    result = run("partners", "show", "NL/BLU")
+
+    assert result.stdout.count("tariffs/T") == 20
+    assert "... and 5 more: python -m cli outbox list NL/BLU" in result.stderr
+
+
 def test_an_object_is_tried_again(run: Run, server: OperatorServer) -> None:
     server.says["POST partners/b1/outbox/cdrs/C1/retry"] = {"retried": 1}
 
@@ -77,7 +87,7 @@ def test_everything_is_tried_again_page_by_page(run: Run, server: OperatorServer
     result = run("outbox", "retry", "NL/BLU", "--all")
 
     assert "500 queued so far" in result.stderr
-    assert "507 queued. " in result.stderr
+    assert "507 queued, " in result.stderr
     assert [asked.query for asked in server.asked if asked.method == "POST"] == [{}, {"after": "cdrs/C500"}]
 
 
@@ -133,7 +143,7 @@ def test_a_partner_is_shown_by_module_and_direction(run: Run, server: OperatorSe
 
 @pytest.mark.parametrize(
     ("state", "said"),
-    [("credentials_broken", "Credentials broken since 08:00"), ("waiting", "They asked us to wait until 12:15")],
+    [("credentials_broken", "python -m cli partners rotate"), ("waiting", "They asked us to wait until 12:15")],
 )
 def test_why_a_partner_is_not_called_is_said_in_words(run: Run, server: OperatorServer, state: str, said: str) -> None:
     breaker = {"state": state, "problem": "HTTP 401", "broken_since": "08:00", "until": "12:15"}

@@ -77,6 +77,7 @@ def test_waiting_looks_until_the_crawl_is_done(run: Run, server: OperatorServer)
         "refused": "1",
         "full": FULL_AT,
     }
+    assert "python -m cli quarantine list b1" in result.stderr
     assert list(looks) == []
 
 

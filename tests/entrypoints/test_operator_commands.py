@@ -13,21 +13,10 @@ from chalicelib.entrypoints.openapi import description
 from chalicelib.node.ports import OperatorKey
 from tests import make
 from tests.entrypoints.desk import Answer, Desks, desks
+from tests.modules.commanding import FIELDS
 
 Json = Any
 
-BODIES: dict[str, Json] = {
-    "RESERVE_NOW": {
-        "token_uid": "K1",
-        "expiry_date": "2026-03-01T13:00:00Z",
-        "reservation_id": 7,
-        "location_id": "LOC1",
-        "evse_uid": "E1",
-    },
-    "START_SESSION": {"token_uid": "K1", "location_id": "LOC1"},
-    "STOP_SESSION": {"session_id": "S1"},
-    "UNLOCK_CONNECTOR": {"location_id": "LOC1", "evse_uid": "E1", "connector_id": "1"},
-}
 ANYBODY = "ocpi_a-key-without-roles"
 
 
@@ -46,7 +35,7 @@ def with_a_driver() -> Desks:
 def send(there: Desks, name: str = "START_SESSION", body: Json = None, **how: Any) -> Answer:
     """What the eMSP's host is answered."""
     return there.emsp(
-        "POST", f"/partners/{there.cpo_id}/commands/{name}", BODIES[name] if body is None else body, **how
+        "POST", f"/partners/{there.cpo_id}/commands/{name}", FIELDS[name] if body is None else body, **how
     )
 
 
@@ -57,7 +46,7 @@ def asked(there: Desks) -> str:
 # --- sending -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", list(BODIES))
+@pytest.mark.parametrize("name", list(FIELDS))
 def test_a_command_is_sent_and_shown_with_its_answer(name: str) -> None:
     """CMD-01, CMD-02."""
     there = with_a_driver()
@@ -116,7 +105,7 @@ def test_every_key_sends_the_other_commands(name: str) -> None:
         ("START_SESSION", {"location_id": "LOC1", "token_uid": ["K1"]}, 422, "token_uid is not a string"),
         ("START_SESSION", {"location_id": "LOC1", "token": make.token("K1")}, 422, "token_uid"),
         ("START_SESSION", {"location_id": 5, "token_uid": "K1"}, 422, "location_id"),
-        ("RESERVE_NOW", BODIES["RESERVE_NOW"] | {"reservation_id": 1.5}, 422, "reservation_id"),
+        ("RESERVE_NOW", FIELDS["RESERVE_NOW"] | {"reservation_id": 1.5}, 422, "reservation_id"),
         ("STOP_SESSION", {"session_id": "S1", "why": "x"}, 422, "STOP_SESSION has no field why"),
         ("CANCEL_RESERVATION", {}, 404, "there is no command 'CANCEL_RESERVATION'"),
     ],
@@ -142,8 +131,8 @@ def test_a_cpo_sends_no_commands_and_nobody_sends_one_to_a_stranger() -> None:
     """CMD-01: commands go from an eMSP to a CPO."""
     there = with_a_driver()
 
-    by_cpo = there.cpo("POST", f"/partners/{there.emsp_id}/commands/START_SESSION", BODIES["START_SESSION"])
-    to_nobody = there.emsp("POST", "/partners/p99/commands/START_SESSION", BODIES["START_SESSION"])
+    by_cpo = there.cpo("POST", f"/partners/{there.emsp_id}/commands/START_SESSION", FIELDS["START_SESSION"])
+    to_nobody = there.emsp("POST", "/partners/p99/commands/START_SESSION", FIELDS["START_SESSION"])
 
     assert (by_cpo.status, by_cpo.error) == (422, "commands go from an eMSP to a CPO, and this is none to us")
     assert to_nobody.status == 404
@@ -287,8 +276,8 @@ def test_the_description_takes_what_the_api_takes_and_shows_the_operations() -> 
     request = document["components"]["schemas"]["CommandRequest"]
     validator = OAS31Validator({"$ref": "#/components/schemas/CommandRequest", "components": document["components"]})
 
-    assert all(validator.is_valid(body) for body in BODIES.values())
-    assert set(request["properties"]) == {field for body in BODIES.values() for field in body}
+    assert all(validator.is_valid(body) for body in FIELDS.values())
+    assert set(request["properties"]) == {field for body in FIELDS.values() for field in body}
     assert not validator.is_valid({"reservation_id": "7"})
     assert {path: set(methods) for path, methods in document["paths"].items() if "/commands" in path} == {
         "/operator/partners/{partner}/commands": {"get"},

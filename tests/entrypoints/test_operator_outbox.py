@@ -184,6 +184,17 @@ def test_what_does_not_wait_cannot_be_retried_or_dropped(method: str, tail: str)
     assert (answer.status, answer.error) == (404, "nothing of tariffs/T1 waits for this partner")
 
 
+@pytest.mark.parametrize("tail", ["/retry", "/tariffs/T1/retry"])
+def test_a_suspended_partner_is_told_nothing_again(tail: str) -> None:
+    there = desks()
+    away(there, "T1")
+    there.cpo("POST", f"/partners/{there.emsp_id}/suspend")
+
+    answer = there.cpo("POST", f"/partners/{there.emsp_id}/outbox{tail}")
+
+    assert (answer.status, answer.error) == (409, "this partner is suspended: resume it first")
+
+
 def test_a_long_outbox_is_listed_and_retried_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is answered without a bound."""
     monkeypatch.setattr("chalicelib.entrypoints.operations_outbox._AT_A_TIME", 2)

@@ -173,6 +173,12 @@ class Meeting:
         """The newest partner as our store has it."""
         return self.ours.partners()[-1]
 
+    @property
+    def token_in_post(self) -> str:
+        """The token that we sent to the partner for its own use: B."""
+        (post,) = [request for request in self.partner.requests if request.method == "POST"]
+        return str(json.loads(post.body)["token"])
+
     def caller(self, token: str) -> Caller:
         """The partner, when it calls us with this token."""
         return Caller(self.world, "ours.example", token)

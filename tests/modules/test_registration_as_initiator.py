@@ -27,12 +27,6 @@ def met(request: pytest.FixtureRequest) -> Meeting:
     return meeting(request.param)
 
 
-def token_in_post(met: Meeting) -> str:
-    """The token that we sent to the partner for its own use: B."""
-    (post,) = [request for request in met.partner.requests if request.method == "POST"]
-    return str(json.loads(post.body)["token"])
-
-
 # --- how it goes -----------------------------------------------------------------------------------------------------
 
 
@@ -52,7 +46,7 @@ def test_the_post_holds_our_credentials_for_their_role(met: Meeting) -> None:
     met.register()
 
     assert json.loads(met.partner.requests[2].body) == {
-        "token": token_in_post(met),
+        "token": met.token_in_post,
         "url": f"https://ours.example{met.versions_path}",
         "business_details": {"name": "Company DE/CPO"},
         "party_id": "CPO",
@@ -79,7 +73,7 @@ def test_they_can_look_at_our_endpoints_before_they_answer(met: Meeting) -> None
     partner = met.register()
 
     assert partner.problem is None
-    assert met.is_admitted(token_in_post(met))
+    assert met.is_admitted(met.token_in_post)
 
 
 def test_from_then_on_we_use_the_token_that_they_answered_with() -> None:
@@ -130,7 +124,7 @@ def test_an_answer_with_our_own_party_waits_for_the_operator_to_say_who_they_are
     met = meeting(Role.CPO)
     met.partner.answers("POST", CREDENTIALS, frame(met.partner.credentials(country_code="de", party_id="CPO")))
     partner = met.register()
-    caller = met.caller(token_in_post(met))
+    caller = met.caller(met.token_in_post)
     path, tariff = f"{met.root}/tariffs/NL/ABC/T1", make.tariff("T1")
 
     assert (partner.state, partner.party) == (State.REGISTERED, None)
@@ -180,7 +174,7 @@ def test_a_party_that_is_registered_already_is_not_registered_twice(met: Meeting
 
     assert met.known.state is State.PENDING
     assert "NL/ABC is registered by another connection" in str(met.known.problem)
-    assert second.caller(token_in_post(second))("GET", met.versions_path).outcome == (401, 2000)
+    assert second.caller(second.token_in_post)("GET", met.versions_path).outcome == (401, 2000)
     assert met.is_admitted(first.token)
 
 
@@ -220,7 +214,7 @@ def test_a_refused_post_discards_the_token_that_was_in_it(failure: Answer) -> No
     with pytest.raises(PartnerError) as failed:
         met.register()
 
-    assert met.caller(token_in_post(met))("GET", met.versions_path).outcome == (401, 2000)
+    assert met.caller(met.token_in_post)("GET", met.versions_path).outcome == (401, 2000)
     assert_left_as_it_was(met, str(failed.value))
 
 

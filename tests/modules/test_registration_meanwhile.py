@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 
@@ -21,12 +20,6 @@ CREDENTIALS = "/2.1.1/credentials"
 @pytest.fixture(params=list(Role), ids=lambda role: f"partner is {role}")
 def met(request: pytest.FixtureRequest) -> Meeting:
     return meeting(request.param)
-
-
-def token_in_post(met: Meeting) -> str:
-    """The token that we sent to the partner for its own use: B."""
-    (post,) = [request for request in met.partner.requests if request.method == "POST"]
-    return str(json.loads(post.body)["token"])
 
 
 # --- they register with us -------------------------------------------------------------------------------------------
@@ -175,7 +168,7 @@ def test_a_partner_given_up_during_the_post_stays_given_up(met: Meeting) -> None
         met.register()
 
     assert met.known.state is State.UNREGISTERED
-    assert met.caller(token_in_post(met))("GET", met.versions_path).outcome == (401, 2000)
+    assert met.caller(met.token_in_post)("GET", met.versions_path).outcome == (401, 2000)
 
 
 def test_a_registration_that_broke_off_says_so(met: Meeting) -> None:
@@ -193,4 +186,4 @@ def test_a_registration_that_broke_off_says_so(met: Meeting) -> None:
     assert met.known.state is State.PENDING
     assert "broke off" in str(met.known.problem)
     assert met.ours.company.registrations.unregister(met.known).state is State.UNREGISTERED
-    assert met.caller(token_in_post(met))("GET", met.versions_path).outcome == (401, 2000)
+    assert met.caller(met.token_in_post)("GET", met.versions_path).outcome == (401, 2000)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.absence import is_gone
-from chalicelib.node.ports import Stored, theirs
-from chalicelib.node.pulls import PullState
+from chalicelib.node.absence import Absence, is_gone
+from chalicelib.node.events import Announcer
+from chalicelib.node.ports import ObjectStore, Stored, theirs
+from chalicelib.node.pulls import PullState, digest_of
 from chalicelib.ocpi.module import ModuleID
 from tests.entrypoints.desk import Desk
 from tests.node.pulling import Crawl, answered, following, ids
@@ -162,6 +163,27 @@ def test_where_too_much_would_vanish_nothing_does(left: int, *, is_mistake: bool
     assert done.state is PullState.DONE
     assert len(gone(crawl, *range(30))) == (0 if is_mistake else 30 - left)
     assert (f"{30 - left} of 30 are not listed any more" in (done.problem or "")) is is_mistake
+
+
+def test_whoever_is_stopped_on_the_way_goes_on_from_there() -> None:
+    """PAG-25: a worker has a minute, and many objects may have vanished."""
+    crawl = Crawl()
+    crawl.run(answered(ids(*range(30))), full=True)
+    looked: list[str] = []
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            if name == "get":
+                looked.append(name)
+            return getattr(store, name)
+
+    store, announcer = crawl.us.outside.stores[crawl.module], Announcer(crawl.us.events, crawl.world.clock)
+    absence = Absence(crawl.module, cast("ObjectStore", Counting()), lambda _: None, announcer)
+    seen = {digest_of(f"X{number}") for number in range(25)}
+
+    for _ in range(2):
+        absence.note(crawl.them, crawl.owner.party, seen, "crawl", crawl.world.clock())
+        assert len(looked) == 5
 
 
 def test_what_was_deleted_is_not_counted() -> None:

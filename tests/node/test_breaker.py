@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
-from chalicelib.node.breaker import FIRST_PAUSE, LONGEST_WAIT, OPENS_AFTER, BreakerState
+from chalicelib.node.breaker import FIRST_PAUSE, LONGEST_WAIT, OPENS_AFTER, Breaker, BreakerState
 from chalicelib.ocpi.auth import AuthToken
-from chalicelib.ocpi.errors import NotTaken
+from chalicelib.ocpi.errors import NotTaken, Unreachable
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.node.breaking import JITTER, breaker, change, failing, pass_to, probes, until
-from tests.node.faults import at_once
+from tests.node.faults import at_once, run_on
 from tests.node.partner import partner, said
 
 LOCATIONS, TARIFFS = ModuleID.LOCATIONS, ModuleID.TARIFFS
@@ -89,8 +90,8 @@ def test_who_answers_is_reachable_whatever_is_answered(refusal: Response) -> Non
     assert breaker(there).is_clean
 
 
-def test_failures_that_several_workers_see_at_once_are_all_counted() -> None:
-    """N-42."""
+def test_failures_that_several_workers_see_at_once_are_all_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """N-42: and that they are not called any more is said once."""
     there = partner()
     to, company = there.owner.partners()[0], there.owner.company
     failure = NotTaken("HTTP 500", said(500, 3000))
@@ -101,6 +102,33 @@ def test_failures_that_several_workers_see_at_once_are_all_counted() -> None:
 
     # Those behind the fifth were under way before, and make the pause no longer.
     assert (breaker(there).state, breaker(there).failures, breaker(there).pauses) == (BreakerState.OPEN, OPENS_AFTER, 1)
+    assert caplog.text.count("is not called any more") == 1
+
+
+def test_a_success_that_comes_between_is_no_breakdown_that_the_host_hears_of() -> None:
+    """N-42: or if it has heard already, it hears of the recovery."""
+    there = partner()
+    failing(there)
+    for _ in range(OPENS_AFTER - 1):
+        change(there)
+    to, breakers = there.owner.partners()[0], there.owner.outside.breakers
+    there.owner.pump_events()
+    before = len(there.owner.bus.published)
+
+    class Met:
+        """A success elsewhere is written down just before the first failure is."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "save_breaker" and not breaker(there).is_clean:
+                breakers.save_breaker(Breaker(to.id, token=breaker(there).token, version=breaker(there).version + 1))
+            return getattr(breakers, name)
+
+    run_on(there.owner, breakers=Met())
+    there.owner.company.breakers.failed(to, Unreachable("timed out"))
+
+    assert breaker(there).broken_since is None
+    kinds = [event["kind"] for event in there.owner.pump_events()[before:]]
+    assert kinds == ["partner.broken", "partner.recovered"]
 
 
 # --- broken credentials --------------------------------------------------------------------------------------------
@@ -195,7 +223,7 @@ def test_who_asks_us_to_wait_is_sent_nothing_before_and_then_everything(
     assert breaker(there).is_clean
 
 
-@pytest.mark.parametrize("text", [None, "", "soon", "-5", "٣", "1.5"])
+@pytest.mark.parametrize("text", [None, "", "soon", "-5", "٣", "1.5", "Mon, 01 Jan 99999999999 00:00:00 GMT"])
 def test_who_does_not_say_how_long_is_given_ever_more_time(text: str | None) -> None:
     """Q-23: exponential, with jitter, and never taken for dead."""
     there = partner()

@@ -83,6 +83,27 @@ def test_changes_of_several_evses_cost_little_more_than_those_of_one(evses: int,
     assert there.held("LOC1") == there.own("LOC1")
 
 
+@pytest.mark.parametrize("fields", [("status",), ("physical_reference",), ("status", "physical_reference")], ids=repr)
+def test_the_next_hundred_changes_cost_no_more_than_the_first(fields: tuple[str, ...]) -> None:
+    """OFF-03: what was told ahead then is remembered for days, and hides nothing that is told ahead now."""
+    there = large(1)
+    meanwhile(there, lambda: hundred_times(there, "E0"))
+    there.change(("E0",), {"status": "CHARGING"})
+    there.there.pump()
+    before = len(there.asked)
+
+    def change() -> None:
+        for n in range(100):
+            there.change(("E0",), dict.fromkeys(fields, STATUSES[n % 3]))
+
+    meanwhile(there, change)
+    there.change(("E0",), {"status": "CHARGING"})
+    there.there.pump()
+
+    assert len(there.asked) <= before + 4
+    assert there.held("LOC1") == there.own("LOC1")
+
+
 def test_another_field_in_between_is_told_too() -> None:
     """OFF-03, TRA-23."""
     there = large(2)

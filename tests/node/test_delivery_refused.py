@@ -106,7 +106,7 @@ def test_a_page_that_is_no_json_says_nothing_about_the_push(page: bytes) -> None
     there.there.pump()
 
     assert there.requests() == ["PUT tariffs T1"]
-    assert "PUT was answered with HTTP 200, OCPI status None" in there.backlog[0].reason
+    assert there.backlog[0].reason == "PUT was answered with HTTP 200, no OCPI envelope"
 
 
 # --- deletion ------------------------------------------------------------------------------------------------------

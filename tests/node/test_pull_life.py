@@ -227,6 +227,22 @@ def test_a_whole_crawl_that_failed_is_due_again_in_an_hour() -> None:
     assert (crawl.module, True) in tended(crawl)
 
 
+def test_a_list_that_cannot_be_had_whole_any_more_still_brings_what_is_new() -> None:
+    """PAG-17, PAG-25: the two take turns, and neither is given up."""
+    crawl = Crawl(answers=[answered([])])
+    tended(crawl)
+    crawl.answer = lambda request: answered([], status=200 if "date_from" in request.query else 400)
+    crawl.world.clock.pass_(days=7)
+
+    begun = []
+    for _ in range(4):
+        begun += [full for module, full in tended(crawl) if module is crawl.module]
+        crawl.world.clock.pass_(hours=1)
+
+    assert begun == [True, False, True, False]
+    assert crawl.now.since == crawl.now.began_at
+
+
 def test_crawls_begin_at_moments_of_their_own() -> None:
     """PAG-17: spread over a quarter of an hour, but at once where somebody asks."""
     crawl = Crawl(answers=[answered([])])

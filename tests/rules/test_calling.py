@@ -17,7 +17,7 @@ from tests import make, oracle, specimens
 from tests.rules.every import CHANGE, SPEC_NAME, every_client_owned_module
 from tests.rules.scripted import HOST, TOKEN, ScriptedPartner, frame
 from tests.rules.scripted import PARTY as THEM
-from tests.world import CompanyInWorld, World, pair
+from tests.world import CompanyInWorld, Pair, World, pair
 
 US = Party("DE", "CPO")
 ENDPOINTS = {module.value: f"https://{HOST}/receive/{module}" for module in MODULES}
@@ -38,8 +38,8 @@ def failures(node: CompanyInWorld) -> list[str]:
     return [failure.reason for failure in node.outside.outbox.of(node.partners()[0].id)]
 
 
-def test_every_request_of_ours_carries_one_token_in_plain() -> None:
-    """TRA-02, TRA-08: from the handshake to the pushes of both sides."""
+def told_of_everything() -> Pair:
+    """Two nodes that have told each other of an object of each module, and of a change of those that change."""
     nodes = pair()
     for module in MODULES:
         nodes.put_in(module, make.object_of(module))
@@ -47,6 +47,12 @@ def test_every_request_of_ours_carries_one_token_in_plain() -> None:
         if module in CHANGE:
             nodes.owner(module).company.own[module].patch("X1", (), CHANGE[module])
             nodes.pump()
+    return nodes
+
+
+def test_every_request_of_ours_carries_one_token_in_plain() -> None:
+    """TRA-02, TRA-08: from the handshake to the pushes of both sides."""
+    nodes = told_of_everything()
     nodes.cpo.company.own[ModuleID.TARIFFS].delete("X1")
     nodes.pump()
     nodes.cpo.company.registrations.rotate(nodes.cpo.partners()[0])
@@ -60,13 +66,7 @@ def test_every_request_of_ours_carries_one_token_in_plain() -> None:
 
 def test_a_body_of_ours_is_declared_as_json() -> None:
     """TRA-09: on POST, PUT and PATCH of credentials and objects; a GET declares nothing."""
-    nodes = pair()
-    for module in MODULES:
-        nodes.put_in(module, make.object_of(module))
-        nodes.pump()
-        if module in CHANGE:
-            nodes.owner(module).company.own[module].patch("X1", (), CHANGE[module])
-            nodes.pump()
+    nodes = told_of_everything()
 
     sent = [each.request for each in nodes.world.traffic]
 

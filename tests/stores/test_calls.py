@@ -111,24 +111,14 @@ def test_a_delta_that_fits_one_page_costs_two_calls(store: DynamoObjects, calls:
     assert calls.made() == PAGE
 
 
-def test_a_longer_crawl_pays_once_for_its_total(store: DynamoObjects, calls: Calls) -> None:
+@pytest.mark.parametrize(
+    "window",
+    [Window(limit=10, date_from=at(5)), Window(limit=10, date_from=at(0), date_to=at(100))],
+    ids=["a part of the list", "dates that cover the list"],
+)
+def test_a_longer_crawl_pays_once_for_its_total(store: DynamoObjects, calls: Calls, window: Window) -> None:
     fill(store, 50)
     calls.made()
-    window = Window(limit=10, date_from=at(5))
-
-    first = store.page("all", window)
-    assert calls.made() == {"Query": 4, "BatchGetItem": 1}
-
-    second = next_window(window, first)
-    assert second
-    store.page("all", second)
-    assert calls.made() == PAGE
-
-
-def test_a_crawl_whose_dates_cover_the_list_pays_once_to_know_it(store: DynamoObjects, calls: Calls) -> None:
-    fill(store, 50)
-    calls.made()
-    window = Window(limit=10, date_from=at(0), date_to=at(100))
 
     first = store.page("all", window)
     assert calls.made() == {"Query": 4, "BatchGetItem": 1}

@@ -126,7 +126,7 @@ class CdrKeeper:
             held: what we have just read by their keys.
         """
         reading = read(Cdr, body, partner.profile, now)
-        # What is shown again is what was posted (CDR-05), without what its Location means though nobody says it.
+        # What is shown again is what was posted (CDR-05), without the defaults of fields that nobody sent.
         cdr = dumped(reading.value, defaults=False)
         if held and (stored := held.get(CDRS.key_of(cdr["id"]))):
             return _same(stored, cdr, reading.value, now), False, reading.deviations

@@ -16,7 +16,7 @@ from typing import Final
 from chalicelib.modules.commands.objects import RESULT
 from chalicelib.node.attempts import Sleep, repeated
 from chalicelib.node.bodies import encoded
-from chalicelib.node.commands import Command, CommandQueues, CommandStore, Posting, Result, Side
+from chalicelib.node.commands import Command, CommandQueues, CommandStore, Posting, Result, Side, noted
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import PartnerStore, is_storable
@@ -88,7 +88,7 @@ class Results:
         problem = self._posted(*begun)
         what = f"could not be answered: {problem}" if problem else "answered at the response_url"
         posting = Posting.FAILED if problem else Posting.DONE
-        repeated(lambda: self._end(command_id, what, posting, problem), self._sleep)
+        noted(self._commands, command_id, self._clock, self._sleep, what, posting=posting, problem=problem)
 
     def _begin(self, command_id: str) -> tuple[Command, Partner | None] | None:
         """The command and whose it is, if its result is to be posted now; nothing lies between this and the POST."""
@@ -110,11 +110,6 @@ class Results:
             if self._commands.get(command_id) != begun:
                 raise
         return begun, partner
-
-    def _end(self, command_id: str, what: str, posting: Posting, problem: str | None) -> None:
-        command = self._commands.get(command_id)
-        if command is not None:
-            self._commands.save(command.with_(self._clock(), what, posting=posting, problem=problem))
 
     def _posted(self, command: Command, partner: Partner | None) -> str | None:
         """What went wrong, or None."""

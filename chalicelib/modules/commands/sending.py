@@ -13,7 +13,7 @@ from typing import Any, Final
 from chalicelib.modules.commands.objects import REQUESTS, RESULT
 from chalicelib.node.attempts import Sleep, repeated
 from chalicelib.node.bodies import dumped, encoded
-from chalicelib.node.commands import Command, CommandStore, Side
+from chalicelib.node.commands import Command, CommandStore, Side, noted
 from chalicelib.node.events import Announcer
 from chalicelib.node.outbound import Outbound, object_url
 from chalicelib.node.partners import Partner
@@ -104,7 +104,7 @@ class Commands:
         except OcpiError as failed:
             what, facts = f"not answered: {failed}", {"problem": str(failed)}
         # The result may have been faster than the answer.
-        return repeated(lambda: self._add(command.id, what, **facts), self._sleep)
+        return self._add(command.id, what, **facts)
 
     def _written_down(self, partner: Partner, name: str, asked: Mapping[str, Any]) -> Command:
         now, command_id = self._clock(), self._fresh_id()
@@ -170,11 +170,9 @@ class Commands:
             self._commands.save(command.with_(self._clock(), f"result {raw}, too late: {command.result} counts"))
 
     def _add(self, command_id: str, what: str, **facts: Any) -> Command:
-        command = self._commands.get(command_id)
-        if command is None:
+        after = noted(self._commands, command_id, self._clock, self._sleep, what, **facts)
+        if after is None:
             raise NotFound("the command is gone")
-        after = command.with_(self._clock(), what, **facts)
-        self._commands.save(after)
         return after
 
     # --- what followed -----------------------------------------------------------------------------------------------
@@ -191,7 +189,7 @@ class Commands:
         session_id = self._session(command, partner)
         if session_id is None:
             return command
-        return repeated(lambda: self._add(command.id, f"session {session_id}", session_id=session_id), self._sleep)
+        return self._add(command.id, f"session {session_id}", session_id=session_id)
 
     def _session(self, command: Command, partner: Partner) -> str | None:
         owner = theirs(partner.party) if partner.party else ""

@@ -1,0 +1,73 @@
+"""Commands and their queues, in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from chalicelib.adapters.crawls import fixed_width
+from chalicelib.node.commands import Command, Result
+from chalicelib.node.ports import Conflict
+
+
+class MemoryCommands:
+    """Commands and the reservations that they stand for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._commands: dict[str, Command] = {}
+        self._reservations: dict[str, str] = {}
+
+    def add(self, command: Command) -> None:
+        with self._lock:
+            if command.id in self._commands:
+                raise Conflict("there is one of this id")
+            self._commands[command.id] = command
+
+    def get(self, command_id: str) -> Command | None:
+        with self._lock:
+            return self._commands.get(command_id)
+
+    def save(self, command: Command) -> None:
+        with self._lock:
+            before = self._commands.get(command.id)
+            if before is None or before.version != command.version - 1:
+                raise Conflict("somebody else wrote first")
+            self._commands[command.id] = command
+
+    def of(self, partner_id: str, after: str | None, limit: int) -> list[Command]:
+        with self._lock:
+            found = [command for command in self._commands.values() if command.partner_id == partner_id]
+            found.sort(key=lambda command: (fixed_width(command.at), command.id), reverse=True)
+            ids = [command.id for command in found]
+            start = ids.index(after) + 1 if after in ids else 0
+            return found[start : start + limit]
+
+    def reserve(self, key: str, command_id: str, until: datetime) -> str | None:
+        with self._lock:
+            before = self._reservations.get(key)
+            self._reservations[key] = command_id
+            return before
+
+
+class MemoryCommandQueues:
+    """What was sent to the charge points, and what waits for us."""
+
+    def __init__(self) -> None:
+        self.asked: list[Mapping[str, Any]] = []
+        self.results: list[tuple[Result, int]] = []
+        """Each with the seconds that it waits."""
+        self.answers: list[tuple[str, str]] = []
+        """Command ids and their lanes."""
+
+    def ask(self, message: Mapping[str, Any]) -> None:
+        self.asked.append(message)
+
+    def result(self, result: Result, *, delay_s: int = 0) -> None:
+        self.results.append((result, delay_s))
+
+    def answer(self, command_id: str, lane: str) -> None:
+        if (command_id, lane) not in self.answers:
+            self.answers.append((command_id, lane))

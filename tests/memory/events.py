@@ -1,0 +1,53 @@
+"""What the host hears: the queue of events, the bus and the journal, in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+
+from chalicelib.node.events import KEPT, Detail, Event, Noted, cursor_at
+
+
+class MemoryEvents:
+    """The queue of events, for a test to look at and to drain. Nothing is delayed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.messages: list[tuple[list[Event], int]] = []
+        """Each message: its events, and how often it was put back."""
+
+    def announce(self, events: Sequence[Event], /, *, attempt: int = 0, delay_s: int = 0) -> None:
+        if events:
+            with self._lock:
+                self.messages.append((list(events), attempt))
+
+
+class MemoryBus:
+    """What the host heard."""
+
+    def __init__(self) -> None:
+        self.published: list[Detail] = []
+
+    def publish(self, details: Sequence[Detail]) -> None:
+        self.published.extend(details)
+
+
+class MemoryJournal:
+    """What was published."""
+
+    def __init__(self) -> None:
+        self._noted: dict[str, Noted] = {}
+
+    def append(self, detail: Detail, now: datetime) -> None:
+        cursor = cursor_at(now, detail["id"])
+        self._noted[cursor] = Noted(cursor, dict(detail))
+
+    def after(self, cursor: str, until: datetime, limit: int) -> list[Noted]:
+        return self._between(cursor, until)[:limit]
+
+    def latest(self, until: datetime, limit: int) -> list[Noted]:
+        return self._between(cursor_at(until - KEPT), until)[-limit:]
+
+    def _between(self, cursor: str, until: datetime) -> list[Noted]:
+        return [noted for place, noted in sorted(self._noted.items()) if cursor < place < cursor_at(until)]

@@ -1,0 +1,125 @@
+"""The objects of a module, in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from chalicelib.adapters.crawls import ByChange, ByRank, bounds, fitting, fixed_width, opened, sealed
+from chalicelib.node.ports import MOST_FOUND, OURS, Conflict, Found, Stored
+from chalicelib.ocpi.paging import Page, Window
+
+
+class MemoryObjects:
+    """The objects of one module."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._objects: dict[tuple[str, str], Stored] = {}
+        self._lists: dict[str, list[str]] = {}
+        """The ids of each list by rank, which begins at 0 here."""
+        self._removals: dict[str, int] = {}
+
+    def get(self, owner: str, object_id: str) -> Stored | None:
+        with self._lock:
+            return self._objects.get((owner, object_id))
+
+    def get_many(self, owner: str, object_ids: Sequence[str]) -> dict[str, Stored]:
+        with self._lock:
+            keys = [(owner, object_id) for object_id in object_ids]
+            return {key[1]: self._objects[key] for key in keys if key in self._objects}
+
+    def put(self, owner: str, stored: Stored) -> None:
+        with self._lock:
+            before = self._objects.get((owner, stored.id))
+            if stored.version != (before.version + 1 if before else 1):
+                raise Conflict("somebody else wrote first")
+            self._objects[owner, stored.id] = replace(_kept(stored), list=before.list if before else None)
+
+    def create(self, stored: Sequence[Stored]) -> None:
+        with self._lock:
+            ids = {one.id for one in stored}
+            if len(ids) < len(stored) or self.get_many(OURS, list(ids)):
+                raise Conflict("one of the objects exists already")
+            for one in stored:
+                self._objects[OURS, one.id] = _kept(one)
+                self._lists.setdefault(one.list or "", []).append(one.id)
+
+    def remove(self, owner: str, stored: Stored) -> None:
+        with self._lock:
+            known = self._objects.get((owner, stored.id))
+            if known is None or known.version != stored.version:
+                raise Conflict("the object has changed")
+            del self._objects[owner, stored.id]
+            if owner == OURS:
+                name = known.list or ""
+                ids = self._lists[name]
+                ids[ids.index(stored.id)] = ids[-1]
+                ids.pop()
+                self._removals[name] = self._removals.get(name, 0) + 1
+
+    def page(self, list_name: str, window: Window) -> Page:
+        with self._lock:
+            place, span = opened(window), bounds(window)
+            if isinstance(place, ByRank) or not window.has_dates:
+                return self._by_rank(list_name, window, place)
+            if span is None:
+                return Page((), 0)
+            objects = [self._objects[OURS, object_id] for object_id in self._lists.get(list_name, ())]
+            inside = [one for one in objects if span[0] <= fixed_width(one.last_updated) <= span[1]]
+            if place:
+                return _by_change(inside, window, place)
+            if len(inside) == len(objects):
+                return self._by_rank(list_name, window, None)
+            bodies = fitting(one.body for one in inside)
+            if not window.offset and len(inside) <= window.limit and len(bodies) == len(inside):
+                return Page(tuple(bodies), len(inside))
+            return _by_change(inside, window, None)
+
+    def _by_rank(self, list_name: str, window: Window, crawl: ByRank | ByChange | None) -> Page:
+        ids, removals = self._lists.get(list_name, []), self._removals.get(list_name, 0)
+        served = ids[window.offset : window.offset + window.limit]
+        bodies = tuple(fitting(self._objects[OURS, object_id].body for object_id in served))
+        end, crawl = window.offset + len(bodies), crawl if isinstance(crawl, ByRank) else ByRank(removals)
+        if bodies and end < len(ids):
+            return Page(bodies, len(ids), end, sealed(crawl))
+        again = crawl.again(removals)
+        return Page(bodies, len(ids), 0, sealed(again)) if again else Page(bodies, len(ids))
+
+    def find(self, index: str, key: str, limit: int = MOST_FOUND) -> list[Found]:
+        with self._lock:
+            found = [Found(of, one) for (of, _), one in self._objects.items() if key and one.keys.get(index) == key]
+            return sorted(found, key=lambda each: each.stored.last_updated, reverse=True)[:limit]
+
+    def received(self, owner: str, after: str | None, limit: int) -> list[Stored]:
+        with self._lock:
+            # By code points, which is the order of the bytes of UTF-8, by which DynamoDB sorts.
+            found = sorted(id_ for of, id_ in self._objects if of == owner and id_ > (after or ""))
+            return [self._objects[owner, id_] for id_ in found[:limit]]
+
+
+def _kept(stored: Stored) -> Stored:
+    moment = stored.last_updated
+    return replace(
+        stored,
+        last_updated=moment.replace(microsecond=moment.microsecond // 1000 * 1000),
+        aside=dict(stored.aside),
+        keys=dict(stored.keys),
+    )
+
+
+def _by_change(inside: Iterable[Stored], window: Window, place: ByChange | None) -> Page:
+    ordered = sorted(inside, key=lambda one: (one.last_updated, one.id.encode()))
+    total = place.total if place else len(ordered)
+    if place:
+        behind = (place.last_updated, place.id.encode())
+        ordered = [one for one in ordered if (fixed_width(one.last_updated), one.id.encode()) > behind]
+    else:
+        ordered = ordered[window.offset :]
+    bodies = tuple(fitting(one.body for one in ordered[: window.limit]))
+    if len(bodies) == len(ordered):
+        return Page(bodies, total)
+    last = ordered[len(bodies) - 1]
+    cursor = sealed(ByChange(fixed_width(last.last_updated), last.id, total))
+    return Page(bodies, total, window.offset + len(bodies), cursor)

@@ -1,0 +1,63 @@
+"""The queues of changes and deliveries, in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from chalicelib.node.ports import Announcement, Delivery, Tend
+
+
+class MemoryQueues:
+    """The queues as two lists, for a test to look at and to drain. Nothing is delayed, or dropped as a duplicate."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.announcements: list[tuple[list[Announcement], int]] = []
+        """Each message: what it announces, and how often it was put back."""
+        self.deliveries: list[Delivery | Tend] = []
+
+    def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
+        if announcements:
+            with self._lock:
+                self.announcements.append((list(announcements), attempt))
+
+    def deliver(self, deliveries: Sequence[Delivery], *, cause: str = "") -> None:
+        with self._lock:
+            self.deliveries.extend(deliveries)
+
+    def tend(self, tend: Tend, *, cause: str) -> None:
+        with self._lock:
+            self.deliveries.append(tend)
+
+    def wake(self) -> None:
+        """Let in what is due: nothing is late here."""
+
+    def next_due(self) -> datetime | None:
+        """When the next late announcement is due."""
+        return None
+
+
+class DelayingQueues(MemoryQueues):
+    """The queues, but late announcements stay outside until they are due."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._late: list[tuple[datetime, list[Announcement], int]] = []
+
+    def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
+        if not delay_s:
+            super().announce(announcements, attempt=attempt)
+        elif announcements:
+            self._late.append((self._clock() + timedelta(seconds=delay_s), list(announcements), attempt))
+
+    def wake(self) -> None:
+        now = self._clock()
+        due = sorted((late for late in self._late if late[0] <= now), key=lambda late: late[0])
+        self._late = [late for late in self._late if late[0] > now]
+        self.announcements += [(announcements, attempt) for _, announcements, attempt in due]
+
+    def next_due(self) -> datetime | None:
+        return min((due for due, _, _ in self._late), default=None)

@@ -1,0 +1,169 @@
+"""One company of the world: its node on memory stores, and the host's view of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chalicelib import bootstrap
+from chalicelib.bootstrap import Company
+from chalicelib.modules import MODULES
+from chalicelib.node.partners import Partner
+from chalicelib.node.ports import Delivery, Tend, theirs
+from chalicelib.node.telemetry import Exchange
+from chalicelib.ocpi.module import COMMAND_TYPE, ModuleID
+from chalicelib.ocpi.parties import Party, Role
+from chalicelib.outside import Outside
+from chalicelib.settings import Settings
+from tests.memory import (
+    DelayingQueues,
+    MemoryBreakers,
+    MemoryBus,
+    MemoryCommandQueues,
+    MemoryCommands,
+    MemoryEvents,
+    MemoryJournal,
+    MemoryObjects,
+    MemoryOutbox,
+    MemoryPartners,
+    MemoryPullQueue,
+    MemoryPulls,
+    MemoryQuarantine,
+    MemoryQueues,
+)
+
+if TYPE_CHECKING:
+    from tests.world.network import Json, World
+
+
+@dataclass
+class Recorder:
+    """An observer that remembers."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def about(self, partner_id: str, module: str) -> None:
+        """Nothing."""
+
+    def exchange(self, exchange: Exchange) -> None:
+        """Remembers it."""
+        self.exchanges.append(exchange)
+
+
+class CompanyInWorld:
+    """One company: its node on memory stores, and the host's view of it."""
+
+    def __init__(
+        self, world: World, host: str, party: Party, roles: frozenset[Role], settings: Mapping[str, Any]
+    ) -> None:
+        self.world = world
+        self.base_url = f"https://{host}"
+        self.queues = DelayingQueues(world.clock) if world.delaying else MemoryQueues()
+        world.companies.append(self)
+        self.command_queues = MemoryCommandQueues()
+        self.pull_steps = MemoryPullQueue()
+        self.events = MemoryEvents()
+        self.bus = MemoryBus()
+        self.observer = Recorder()
+        self.outside = self.ports()
+        self.settings = Settings(
+            **{
+                "stage": "test",
+                "party": party,
+                "name": f"Company {party}",
+                "website": None,
+                "roles": roles,
+                "public_url": self.base_url,
+                "open_network": False,
+                "page_limit": 100,
+                "session_pause_s": 60,
+                "commands": frozenset(COMMAND_TYPE),
+                "command_timeout_s": 60,
+                "required_modules": frozenset(),
+                "events": True,
+                "log_level": "INFO",
+                "console_logs": False,
+                **settings,
+            }
+        )
+        self.company: Company = bootstrap.company(self.settings, self.outside)
+
+    def ports(self) -> Outside:
+        """The outside: memory stores, and the world as the web."""
+        breakers = MemoryBreakers()
+        return Outside(
+            stores={module: MemoryObjects() for module in MODULES},
+            partners=MemoryPartners(self.world.clock),
+            queues=self.queues,
+            outbox=MemoryOutbox(breakers),
+            breakers=breakers,
+            quarantine=MemoryQuarantine(),
+            commands=MemoryCommands(),
+            command_queues=self.command_queues,
+            pulls=MemoryPulls(),
+            pull_queue=self.pull_steps,
+            event_queue=self.events,
+            event_bus=self.bus,
+            journal=MemoryJournal(),
+            web=self.world,
+            observer=self.observer,
+            clock=self.world.clock,
+            sleep=lambda _seconds: None,
+            fresh_token=self.world.fresh_token,
+            fresh_id=self.world.fresh_id,
+            fresh_command_id=self.world.fresh_id,
+        )
+
+    @property
+    def party(self) -> Party:
+        return self.settings.party
+
+    def pump(self) -> None:
+        """Work the queues off until nothing is left that is due."""
+        self.queues.wake()
+        while self.queues.announcements or self.queues.deliveries:
+            while self.queues.announcements:
+                announcements, attempt = self.queues.announcements.pop(0)
+                self.company.push.spread(announcements, attempt)
+            if self.queues.deliveries:
+                self.deliver(self.queues.deliveries.pop(0))
+
+    def deliver(self, asked: Delivery | Tend) -> None:
+        """Do what one message in the deliveries asks for."""
+        if isinstance(asked, Tend):
+            self.company.tending.tend(asked)
+        else:
+            self.company.deliverer.deliver(asked)
+
+    def look(self) -> None:
+        """What the schedule does each minute: look which partners something is due for, and do it."""
+        self.company.tending.look()
+        self.pump()
+
+    def pump_events(self) -> list[Json]:
+        """Publish what is announced; what the host has heard by now."""
+        while self.events.messages:
+            events, attempt = self.events.messages.pop(0)
+            self.company.publisher.publish(events, attempt)
+        return list(self.bus.published)
+
+    def pump_commands(self) -> None:
+        """Take the results of charge points and the timers that are due, then post what is to be posted."""
+        queues, now = self.command_queues, self.world.clock.now
+        for each in list(queues.results):
+            command = self.outside.commands.get(each[0].command_id)
+            if not each[1] or (command and command.deadline <= now):
+                queues.results.remove(each)
+                self.company.results.take(each[0])
+        while queues.answers:
+            self.company.results.post(queues.answers.pop(0)[0])
+
+    def partners(self) -> list[Partner]:
+        return self.outside.partners.all()
+
+    def received(self, module: ModuleID, owner: Party, object_id: str) -> Json:
+        """What this company holds of another's object; None if nothing."""
+        stored = self.outside.stores[module].get(theirs(owner), object_id)
+        return None if stored is None or stored.aside.get("deleted_at") else json.loads(stored.body)
