@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -53,6 +54,16 @@ class OperatorApi:
     def get(self, *path: str, **query: object) -> Any:
         """What stands at this path; parts of a query that are None are left out."""
         return self._call("GET", path, query=query)
+
+    def every(self, *path: str, of: str) -> Iterator[dict[str, Any]]:
+        """Everything in a list that is answered in pieces, under this name."""
+        after: str | None = None
+        while True:
+            piece = self.get(*path, after=after)
+            yield from piece[of]
+            after = piece.get("after")
+            if not after:
+                return
 
     def post(self, *path: str, body: object, **query: object) -> Any:
         """The answer to a POST."""

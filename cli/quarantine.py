@@ -92,7 +92,7 @@ def retry(options: Options, partner: str, entry: str | None, *, everything: bool
             show_fields(outcome)
         return
     counts, refused = dict.fromkeys(OUTCOMES, 0), []
-    for each in api.get("partners", partner_id, "quarantine")["items"]:
+    for each in _entries(api, partner_id):
         try:
             counts[_taken(api, partner_id, each["entry"])] += 1
         except Refused as again:
@@ -145,5 +145,10 @@ def _show_retried(options: Options, counts: dict[str, int], refused: list[dict[s
 
 def _kept(options: Options, partner: str) -> list[dict[str, Any]]:
     api = operator_api(options)
-    found: list[dict[str, Any]] = api.get("partners", find_partner(api, partner), "quarantine")["items"]
-    return found
+    return _entries(api, find_partner(api, partner))
+
+
+def _entries(api: OperatorApi, partner_id: str) -> list[dict[str, Any]]:
+    """All of them, before any is retried or dropped: by module and id."""
+    found = api.every("partners", partner_id, "quarantine", of="items")
+    return sorted(found, key=lambda each: (each["module"], each["id"]))

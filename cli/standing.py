@@ -14,13 +14,7 @@ FAILURES: Final = ("object", "since", "attempts", "failed_at", "next_try", "reas
 
 def entries(api: OperatorApi, partner_id: str) -> Iterator[dict[str, Any]]:
     """Everything that the partner still has to be told."""
-    after: str | None = None
-    while True:
-        page = api.get("partners", partner_id, "outbox", after=after)
-        yield from page["failures"]
-        after = page.get("after")
-        if not after:
-            return
+    return api.every("partners", partner_id, "outbox", of="failures")
 
 
 def show_failures(failures: list[dict[str, Any]]) -> None:

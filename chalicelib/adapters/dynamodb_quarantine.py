@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from chalicelib.adapters.dynamodb import Item, Table
@@ -43,14 +44,15 @@ class DynamoQuarantine:
             },
         )
 
-    def of(self, partner_id: str) -> list[Quarantined]:
-        """What is kept of this partner, by module and id; one call per megabyte."""
-        items = self._table.query(
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": partner_id}},
+    def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[Quarantined]:
+        """What is kept of this partner by the names of the entries, those behind ``after``; one call per megabyte."""
+        found = self._table.query(
+            KeyConditionExpression="pk = :pk" + (" AND sk > :after" if after else ""),
+            ExpressionAttributeValues={":pk": {"S": partner_id}} | ({":after": {"S": after}} if after else {}),
             ConsistentRead=True,
+            **({"Limit": limit} if limit else {}),
         )
-        return sorted(map(_quarantined_of, items), key=lambda each: (each.module, each.id))
+        return list(map(_quarantined_of, islice(found, limit)))
 
     def get(self, partner_id: str, entry: str) -> Quarantined | None:
         """The entry of this name, strongly consistent; one call."""

@@ -9,9 +9,23 @@ from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
 from chalicelib.node.quarantine import Quarantined
 from chalicelib.ocpi.types import format_date_time
 
+_AT_A_TIME: Final = 100
+_MOST_BYTES: Final = 2_000_000
+"""Of objects in one answer, or a little more: a function answers 6 MB at most."""
+
 
 def _quarantine(ask: Ask) -> Reply:
-    return Reply({"items": [_shown(each) for each in ask.company.outside.quarantine.of(ask.partner.id)]})
+    items, size, following = list[dict[str, Any]](), 0, None
+    found = ask.company.outside.quarantine.of(ask.partner.id, ask.after, _AT_A_TIME)
+    for each in found:
+        if items and size + len(each.body) > _MOST_BYTES:
+            following = items[-1]["entry"]
+            break
+        items.append(_shown(each))
+        size += len(each.body)
+    if following is None and len(found) == _AT_A_TIME:
+        following = items[-1]["entry"]
+    return Reply({"items": items, "after": following})
 
 
 def _retry(ask: Ask) -> Reply:
@@ -45,7 +59,7 @@ def _as_far_as_it_is_json(body: bytes) -> Any:
 _QUARANTINE: Final = f"{ROOT}/partners/{{partner}}/quarantine"
 
 OPERATIONS: Final = (
-    Operation("GET", _QUARANTINE, "What they sent and we did not take", _quarantine),
+    Operation("GET", _QUARANTINE, "What they sent and we did not take", _quarantine, query=("after",)),
     Operation("POST", f"{_QUARANTINE}/{{entry}}/retry", "Take it once more, as the partner is read now", _retry),
     Operation("DELETE", f"{_QUARANTINE}/{{entry}}", "Keep it no longer", _drop),
 )

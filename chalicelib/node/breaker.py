@@ -206,11 +206,6 @@ def counts(failure: OcpiError) -> bool:
     return isinstance(failure, Unreachable)
 
 
-def is_silent(failure: OcpiError) -> bool:
-    """Whether they may have been unable to tell us anything, too (OFF-04)."""
-    return isinstance(failure, Unreachable) or (isinstance(failure, NotTaken) and failure.response.status >= 500)
-
-
 def _fingerprint(partner: Partner) -> str:
     return partner.token_we_send.hash[:16] if partner.token_we_send else ""
 

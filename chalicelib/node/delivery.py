@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from chalicelib.node.attempts import Sleep, repeated
-from chalicelib.node.breaker import Breakers, counts, is_silent, valid
+from chalicelib.node.breaker import Breakers, counts, valid
 from chalicelib.node.news import MOST_PARTS, collapsed, object_of, summary
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.outbox import Failure, Ledger, Outbox, Told, after, next_try
@@ -197,7 +197,7 @@ class Deliverer:
             counted,
             now,
             None if posted and is_final(failed) else due_at,
-            no_answer=is_silent(failed),
+            no_answer=counts(failed),
             is_unsure=posted and (may_have_arrived(failed) or (was_unsure and counts(failed))),
         )
         self._outbox.record(failure)

@@ -44,7 +44,7 @@ class Failure:
     due_at: datetime | None = None
     """When it is tried again; None: given up."""
     no_answer: bool = False
-    """Nobody answered, or we did not ask: it is due as soon as they are reached again."""
+    """Nobody answered, they did not let us in, or we did not ask: it is due as soon as they are reached again."""
     is_unsure: bool = False
     """They may have taken it all the same."""
     first_failed_at: datetime | None = None

@@ -48,8 +48,8 @@ class Quarantine(Protocol):
     def record(self, quarantined: Quarantined) -> None:
         """Keep it for 90 days, cut where it is too large; the same content again is the same entry."""
 
-    def of(self, partner_id: str) -> list[Quarantined]:
-        """What is kept of this partner, by module and id."""
+    def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[Quarantined]:
+        """What is kept of this partner by the names of the entries, those behind ``after``."""
 
     def get(self, partner_id: str, entry: str) -> Quarantined | None:
         """The entry of this name, strongly consistent; one call."""

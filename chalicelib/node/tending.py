@@ -51,8 +51,14 @@ class Tending:
         """Send for each partner that something is due for: two calls, and one for each partner that can be called."""
         now, breakers = self._clock(), self._breakers.all()
         for partner in self._partners.all():
-            breaker = valid(breakers.get(partner.id), partner)
-            if partner.is_active and self._is_due(partner, breaker, now):
+            known = breakers.get(partner.id)
+            breaker = valid(known, partner)
+            if not partner.is_active:
+                continue
+            if known and known.needs_probe and not breaker.needs_probe:
+                # Since they were not reached, credentials were exchanged: all of it is worth a try.
+                self._queues.tend(Tend(partner.id, after=""), cause=f"{now:%Y-%m-%dT%H:%M}")
+            elif self._is_due(partner, breaker, now):
                 self._queues.tend(Tend(partner.id), cause=f"{now:%Y-%m-%dT%H:%M}")
 
     def _is_due(self, partner: Partner, breaker: Breaker, now: datetime) -> bool:

@@ -218,7 +218,7 @@ def test_quarantine_is_empty_as_long_as_nothing_is_wrong() -> None:
     """Q-49."""
     there = desks()
 
-    assert there.emsp("GET", f"/partners/{there.cpo_id}/quarantine").json == {"items": []}
+    assert there.emsp("GET", f"/partners/{there.cpo_id}/quarantine").json == {"items": [], "after": None}
     assert there.emsp("GET", "/partners/nobody/quarantine").status == 404
 
 

@@ -182,3 +182,20 @@ def test_nobody_touches_the_entries_of_another_partner() -> None:
     for method, path in (("POST", "/retry"), ("DELETE", "")):
         assert crawl.desk(method, f"/partners/{other.id}/quarantine/{entry['entry']}{path}").status == 404
     assert crawl.items == [entry]
+
+
+@pytest.mark.parametrize(("limit", "most_bytes"), [(2, 10**6), (100, 1)])
+def test_a_long_quarantine_is_listed_in_pieces(monkeypatch: pytest.MonkeyPatch, limit: int, most_bytes: int) -> None:
+    """TRA-39: a function answers 6 MB at most, and a list may be broken from its beginning to its end."""
+    monkeypatch.setattr("chalicelib.entrypoints.operations_quarantine._AT_A_TIME", limit)
+    monkeypatch.setattr("chalicelib.entrypoints.operations_quarantine._MOST_BYTES", most_bytes)
+    crawl = Retrying(ModuleID.TARIFFS)
+    crawl.run(answered([broken(ModuleID.TARIFFS, f"X{number}") for number in range(5)]))
+
+    pieces: list[Json] = [{"items": [], "after": ""}]
+    while (after := pieces[-1]["after"]) is not None:
+        pieces.append(crawl.desk("GET", f"/partners/{crawl.them.id}/quarantine", query={"after": after}).json)
+
+    assert all(0 < len(piece["items"]) <= (limit if most_bytes > 1 else 1) for piece in pieces[1:])
+    found = [each["id"] for piece in pieces for each in piece["items"]]
+    assert sorted(found) == [f"X{number}" for number in range(5)]

@@ -120,9 +120,9 @@ class MemoryQuarantine:
         entry = entry_of(quarantined)
         self._kept[quarantined.partner_id, entry] = replace(quarantined, reason=quarantined.reason[:500], entry=entry)
 
-    def of(self, partner_id: str) -> list[Quarantined]:
-        found = [kept for key, kept in self._kept.items() if key[0] == partner_id]
-        return sorted(found, key=lambda kept: (kept.module, kept.id))
+    def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[Quarantined]:
+        found = [(name, kept) for (whose, name), kept in sorted(self._kept.items()) if whose == partner_id]
+        return [kept for name, kept in found if name > after][:limit]
 
     def get(self, partner_id: str, entry: str) -> Quarantined | None:
         return self._kept.get((partner_id, entry))

@@ -184,6 +184,23 @@ def test_new_credentials_let_through_what_is_due_even_if_nothing_changes() -> No
     assert there.owner.company.breakers.of(there.owner.partners()[0]).is_clean
 
 
+def test_new_credentials_have_everything_told_within_a_minute() -> None:
+    """N-42, Q-57: however long the next try with the old ones would have been away."""
+    there = partner()
+    again = failing(there, said(401, 2000))
+    change(there)
+    assert until(there) > timedelta(seconds=30)
+    again()
+    emsp = there.there.emsp
+    emsp.company.registrations.rotate(emsp.partners()[0])
+
+    there.owner.look()
+
+    assert breaker(there).is_clean
+    assert there.held("LOC1") == there.own("LOC1")
+    assert there.backlog == []
+
+
 # --- asked to wait -------------------------------------------------------------------------------------------------
 
 

@@ -41,22 +41,21 @@ def test_every_other_content_is_another_entry(quarantine: Quarantine) -> None:
     assert sorted(quarantine.of("p1"), key=lambda each: each.body) == kept
 
 
-def test_the_entries_of_a_partner_come_by_module_and_id(quarantine: Quarantine) -> None:
-    names = [(ModuleID.SESSIONS, "A"), (ModuleID.CDRS, "C2"), (ModuleID.CDRS, "C10"), (ModuleID.TOKENS, "A")]
-    for module, object_id in names:
-        quarantine.record(replace(CDR, module=module, id=object_id))
-    quarantine.record(replace(CDR, partner_id="p2", id="C3"))
+def test_the_entries_of_a_partner_come_by_their_names_and_in_pieces(quarantine: Quarantine) -> None:
+    for number in range(7):
+        quarantine.record(replace(CDR, id=f"C{number}"))
+    quarantine.record(replace(CDR, partner_id="p2", id="C9"))
 
-    assert [(each.module, each.id) for each in quarantine.of("p1")] == sorted(names)
-    assert [each.id for each in quarantine.of("p2")] == ["C3"]
-
-
-def test_one_id_that_begins_another_comes_before_it(quarantine: Quarantine) -> None:
-    names = ["C", "C-1", "C 2", "C/3", "C1", "c"]
-    for name in names:
-        quarantine.record(replace(CDR, id=name))
-
-    assert [each.id for each in quarantine.of("p1")] == sorted(names)
+    found = quarantine.of("p1")
+    assert sorted(each.id for each in found) == [f"C{number}" for number in range(7)]
+    assert [each.entry for each in found] == sorted({each.entry for each in found})
+    assert [each.id for each in quarantine.of("p2")] == ["C9"]
+    pieces, after = [], ""
+    while piece := quarantine.of("p1", after, 3):
+        pieces.append(piece)
+        after = piece[-1].entry
+    assert [len(piece) for piece in pieces] == [3, 3, 1]
+    assert [each for piece in pieces for each in piece] == found
 
 
 @pytest.mark.parametrize("object_id", ["a/b", "/", "a//", "Ä ö/日本", "cdrs/x", "x" * 255, "日" * 255, "#sk", "*", " "])
@@ -72,7 +71,7 @@ def test_what_a_partner_sent_is_kept_however_many_it_is(quarantine: Quarantine) 
     for number in range(60):
         quarantine.record(replace(CDR, id=f"C{number:03}", body=os.urandom(20_000)))
 
-    assert [each.id for each in quarantine.of("p1")] == [f"C{number:03}" for number in range(60)]
+    assert sorted(each.id for each in quarantine.of("p1")) == [f"C{number:03}" for number in range(60)]
 
 
 def test_a_body_that_no_item_holds_is_kept_as_far_as_it_goes(quarantine: Quarantine) -> None:
