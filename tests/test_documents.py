@@ -21,7 +21,7 @@ from chalicelib.node.breaker import LONGEST_PAUSE, LONGEST_WAIT, OPENS_AFTER
 from chalicelib.node.commands import _MOST_EVENTS
 from chalicelib.node.events import KEPT as EVENTS_KEPT
 from chalicelib.node.node import LARGEST_BODY
-from chalicelib.node.outbox import PAUSES
+from chalicelib.node.outbox import MOST_COUNTED, PAUSES
 from chalicelib.node.pulls import MOST_ATTEMPTS, MOST_ON_A_PAGE, MOST_PAGES, PAUSES_S
 from chalicelib.node.tending import MOST_AGAIN
 from chalicelib.settings import Settings
@@ -98,6 +98,7 @@ LIMITS = {
     f"| {len(PAUSES)} in {sum(PAUSES, timedelta()).days + 1} days |": True,
     f"| {OUTBOX_KEPT.days} days |": OUTBOX_KEPT == QUARANTINE_KEPT,
     f"| {MOST_AGAIN} objects per partner and message |": True,
+    f"`backlog` counts | {MOST_COUNTED:,} objects": True,
     f"not called | {OPENS_AFTER} |": True,
     f"up to {LONGEST_PAUSE // timedelta(minutes=1)} minutes": True,
     f"| {LONGEST_WAIT // timedelta(hours=1)} hour |": True,

@@ -20,7 +20,7 @@ from typing import Any, Final
 from chalicelib.adapters.dynamodb import Item, Table
 from chalicelib.adapters.dynamodb_breakers import breaker_key, breaker_of, moment_text
 from chalicelib.node.news import Object, object_of
-from chalicelib.node.outbox import Backlog, Failure, Ledger, Told, place
+from chalicelib.node.outbox import MOST_COUNTED, Backlog, Failure, Ledger, Told, place
 from chalicelib.node.ports import Announcement, Conflict
 from chalicelib.ocpi.module import ModuleID
 
@@ -158,9 +158,10 @@ class DynamoOutbox:
         )
 
     def backlog(self, partner_id: str) -> dict[str, Backlog]:
-        """How much that is, by module; a call per megabyte."""
+        """How much that is, by module; counted up to ``MOST_COUNTED``; a call per megabyte."""
         found: dict[str, Backlog] = {}
-        for item in self._entries(partner_id, ProjectionExpression="sk, first_failed_at, due_at"):
+        entries = self._entries(partner_id, ProjectionExpression="sk, first_failed_at, due_at")
+        for item in islice(entries, MOST_COUNTED):
             module, since = item["sk"]["S"].partition("/")[0], datetime.fromisoformat(item["first_failed_at"]["S"])
             known = found.get(module, Backlog(0, since))
             given_up = known.given_up + ("due_at" not in item)

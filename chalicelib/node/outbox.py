@@ -26,6 +26,8 @@ PAUSES: Final = (
 """Between a failure and the next try; after the last of them only the operator, or a change, makes us try (Q-57)."""
 LASTS: Final = sum(PAUSES, timedelta())
 """All of them together."""
+MOST_COUNTED: Final = 10_000
+"""Entries of one partner that are counted: with a backlog of so many, it may be more."""
 LEASE: Final = timedelta(minutes=15)
 """A try that was queued and is not heard of for so long is queued again."""
 
@@ -116,7 +118,7 @@ class Outbox(Protocol):
         """What this partner still has to be told, by ``place``, those behind ``after``."""
 
     def backlog(self, partner_id: str) -> dict[str, Backlog]:
-        """How much that is, by module."""
+        """How much that is, by module; counted up to ``MOST_COUNTED``."""
 
 
 def place(about: Object) -> str:

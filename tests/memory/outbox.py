@@ -9,7 +9,7 @@ from datetime import datetime
 
 from chalicelib.node.breaker import Breaker
 from chalicelib.node.news import Object, object_of
-from chalicelib.node.outbox import Backlog, Failure, Ledger, Told, place
+from chalicelib.node.outbox import MOST_COUNTED, Backlog, Failure, Ledger, Told, place
 from chalicelib.node.ports import Conflict
 
 
@@ -76,7 +76,7 @@ class MemoryOutbox:
 
     def backlog(self, partner_id: str) -> dict[str, Backlog]:
         found: dict[str, list[Failure]] = {}
-        for failure in self.of(partner_id):
+        for failure in self.of(partner_id, limit=MOST_COUNTED):
             found.setdefault(failure.announcement.module, []).append(failure)
         return {
             module: Backlog(

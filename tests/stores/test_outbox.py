@@ -242,3 +242,13 @@ def test_entries_and_what_was_told_expire(stage: Stage) -> None:
     assert told
     assert int(entry["expires_at"]["N"]) == at(60 + 90 * 24 * 3600).timestamp()
     assert int(told["expires_at"]["N"]) == at(99).timestamp()
+
+
+def test_a_backlog_without_end_is_counted_to_a_point(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """N-41: the operator asks for it when most is dirty."""
+    for where in ("chalicelib.adapters.dynamodb_outbox", "tests.memory.outbox"):
+        monkeypatch.setattr(f"{where}.MOST_COUNTED", 3)
+    for number in range(5):
+        outbox.record(Failure("p1", Announcement(ModuleID.TARIFFS, f"T{number}", 1), "away", 1, at(3), at(9)))
+
+    assert outbox.backlog("p1") == {"tariffs": Backlog(3, at(3), 0)}
