@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from chalicelib.adapters.aws import Client
@@ -34,6 +36,11 @@ _PASSING: Final = {
 _ATTEMPTS: Final = 60
 """Fifty writers that meet at one counter all get through; each round lets one of them win."""
 _FRUITLESS_READS: Final = 8
+
+
+def epoch(moment: datetime) -> int:
+    """The second in which the moment is over: what expires then is still there until then."""
+    return math.ceil(moment.timestamp())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,16 @@ class Table:
         while answer.last:
             answer = self.ask(answer.last, **request)
             yield from answer.items
+
+    def under(self, pk: str, after: str = "", **request: Any) -> Iterator[Item]:
+        """Every item with this ``pk``, by its ``sk``, those behind ``after``; one call per megabyte."""
+        behind = {":after": {"S": after}} if after else {}
+        return self.query(
+            KeyConditionExpression="pk = :pk" + (" AND sk > :after" if after else ""),
+            ExpressionAttributeValues={":pk": {"S": pk}, **behind},
+            ConsistentRead=True,
+            **request,
+        )
 
     def write(self, action: str, **request: Any) -> None:
         """One ``put_item``, ``update_item`` or ``delete_item``.

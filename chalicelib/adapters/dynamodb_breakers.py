@@ -21,9 +21,7 @@ class DynamoBreakers:
 
     def breakers(self) -> dict[str, Breaker]:
         """Those of all partners to whom something ever failed; one call."""
-        found = self._table.query(
-            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": "breaker"}}, ConsistentRead=True
-        )
+        found = self._table.under("breaker")
         return {item["sk"]["S"]: breaker_of(item, item["sk"]["S"]) for item in found}
 
     def save_breaker(self, breaker: Breaker) -> None:

@@ -7,13 +7,12 @@ A command: ``pk`` is ``command/<id>``, ``partner`` and ``at`` (with the id behin
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.adapters.crawls import fixed_width
-from chalicelib.adapters.dynamodb import Item, Table
+from chalicelib.adapters.dynamodb import Item, Table, epoch
 from chalicelib.adapters.dynamodb_items import packed, unpacked
 from chalicelib.node.commands import Command, Event, Posting, Side
 
@@ -73,9 +72,7 @@ class DynamoCommands:
 
     def reserve(self, key: str, command_id: str, until: datetime) -> str | None:
         """Note the command that a reservation stands by now; the one that it stood by before, if any; one call."""
-        return self._table.exchanged(
-            _key(f"reservation/{key}"), "command_id", command_id, expires_at=math.ceil(until.timestamp())
-        )
+        return self._table.exchanged(_key(f"reservation/{key}"), "command_id", command_id, expires_at=epoch(until))
 
 
 def _order(command: Command) -> str:
@@ -96,7 +93,7 @@ def _item(command: Command) -> Item:
         "at": {"S": _order(command)},
         "version": {"N": str(command.version)},
         "body": {"B": packed(json.dumps(body, ensure_ascii=False).encode())},
-        "expires_at": {"N": str(math.ceil((command.at + _KEPT).timestamp()))},
+        "expires_at": {"N": str(epoch(command.at + _KEPT))},
     }
 
 

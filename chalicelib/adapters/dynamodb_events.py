@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from chalicelib.adapters.dynamodb import Table
+from chalicelib.adapters.dynamodb import Table, epoch
 from chalicelib.node.events import EXPIRES, KEPT, Detail, Noted, cursor_at, moment_of
 
 _DAY: Final = timedelta(days=1)
@@ -33,7 +32,7 @@ class DynamoJournal:
                 "pk": {"S": _day(now)},
                 "sk": {"S": cursor},
                 "body": {"S": json.dumps(detail, ensure_ascii=False, separators=(",", ":"))},
-                "expires_at": {"N": str(math.ceil((now + EXPIRES).timestamp()))},
+                "expires_at": {"N": str(epoch(now + EXPIRES))},
             },
         )
 

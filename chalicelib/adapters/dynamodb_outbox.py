@@ -10,14 +10,13 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
-from chalicelib.adapters.dynamodb import Item, Table
+from chalicelib.adapters.dynamodb import Item, Table, epoch
 from chalicelib.adapters.dynamodb_breakers import breaker_key, breaker_of, moment_text
 from chalicelib.node.news import Object, object_of
 from chalicelib.node.outbox import MOST_COUNTED, Backlog, Failure, Ledger, Told, place
@@ -146,21 +145,12 @@ class DynamoOutbox:
 
     def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[Failure]:
         """What this partner still has to be told, by place, those behind ``after``."""
-        return [_failure_of(item) for item in islice(self._entries(partner_id, after), limit)]
-
-    def _entries(self, partner_id: str, after: str = "", **request: Any) -> Iterator[Item]:
-        behind = " AND sk > :after" if after else ""
-        return self._table.query(
-            KeyConditionExpression=f"pk = :pk{behind}",
-            ExpressionAttributeValues={":pk": {"S": partner_id}} | ({":after": {"S": after}} if after else {}),
-            ConsistentRead=True,
-            **request,
-        )
+        return [_failure_of(item) for item in islice(self._table.under(partner_id, after), limit)]
 
     def backlog(self, partner_id: str) -> dict[str, Backlog]:
         """How much that is, by module; counted up to ``MOST_COUNTED``; a call per megabyte."""
         found: dict[str, Backlog] = {}
-        entries = self._entries(partner_id, ProjectionExpression="sk, first_failed_at, due_at")
+        entries = self._table.under(partner_id, ProjectionExpression="sk, first_failed_at, due_at")
         for item in islice(entries, MOST_COUNTED):
             module, since = item["sk"]["S"].partition("/")[0], datetime.fromisoformat(item["first_failed_at"]["S"])
             known = found.get(module, Backlog(0, since))
@@ -178,7 +168,7 @@ def _told_key(partner_id: str, about: Object) -> Item:
 
 
 def _epoch(moment: datetime) -> dict[str, str]:
-    return {"N": str(math.ceil(moment.timestamp()))}
+    return {"N": str(epoch(moment))}
 
 
 def _what(announcement: Announcement) -> str:

@@ -14,14 +14,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from chalicelib.adapters.dynamodb import Action, Cancelled, Item, Table
+from chalicelib.adapters.dynamodb import Action, Cancelled, Item, Table, epoch
 from chalicelib.node.contacts import Contact
 from chalicelib.node.partners import Grant, GrantKind, Partner, State
 from chalicelib.node.ports import Admission, Conflict, OperatorKey, PartyTaken
@@ -47,7 +46,7 @@ class DynamoPartners:
 
     def all(self) -> list[Partner]:
         """Every partner, oldest first, registered or not."""
-        items = sorted(self._under("partners"), key=lambda item: (item["since"]["S"], item["sk"]["S"]))
+        items = sorted(self._table.under("partners"), key=lambda item: (item["since"]["S"], item["sk"]["S"]))
         return list(map(_partner_of, items))
 
     def save(
@@ -145,7 +144,7 @@ class DynamoPartners:
 
     def operator_keys(self) -> dict[str, OperatorKey]:
         """All operator keys by their hash."""
-        return {item["sk"]["S"]: _operator_key(item) for item in self._under("operator")}
+        return {item["sk"]["S"]: _operator_key(item) for item in self._table.under("operator")}
 
     def remove_operator_key(self, key_hash: str) -> None:
         """Let this key in no longer."""
@@ -159,11 +158,6 @@ class DynamoPartners:
     def record_public_url(self, url: str) -> None:
         """Remember where partners reach us."""
         self._table.write("put_item", Item=_key("node", "public_url") | {"url": {"S": url}})
-
-    def _under(self, pk: str) -> Iterable[Item]:
-        return self._table.query(
-            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": pk}}, ConsistentRead=True
-        )
 
 
 def _key(pk: str, sk: str) -> Item:
@@ -260,7 +254,7 @@ def _partner_of(item: Item) -> Partner:
 def _grant_item(grant: Grant) -> Item:
     item = _token_key(grant.our_role, grant.token_hash) | {"body": {"S": _json(grant)}}
     if grant.expires_at is not None:
-        item["expires_at"] = {"N": str(math.ceil(grant.expires_at.timestamp()))}
+        item["expires_at"] = {"N": str(epoch(grant.expires_at))}
     return item
 
 

@@ -7,13 +7,12 @@ the digests one behind the other.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from chalicelib.adapters.dynamodb import Item, Table
+from chalicelib.adapters.dynamodb import Item, Table, epoch
 from chalicelib.node.pulls import DIGEST_BYTES, Pull, PullState, digest_of
 from chalicelib.ocpi.module import ModuleID
 
@@ -54,7 +53,7 @@ class DynamoPulls:
 
     def saw(self, pull: Pull, ids: Collection[str]) -> None:
         """Remember for two days what the page that was just fetched listed; one call."""
-        expires_at = math.ceil((pull.updated_at + _SEEN_FOR).timestamp())
+        expires_at = epoch(pull.updated_at + _SEEN_FOR)
         self._table.write(
             "put_item",
             Item={

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from chalicelib.adapters.dynamodb import Item, Table
+from chalicelib.adapters.dynamodb import Item, Table, epoch
 from chalicelib.adapters.dynamodb_items import packed, unpacked
 from chalicelib.node.quarantine import Quarantined, entry_of
 from chalicelib.ocpi.module import ModuleID
@@ -40,18 +39,13 @@ class DynamoQuarantine:
                 "is_cut": {"BOOL": is_cut},
                 "reason": {"S": quarantined.reason[:_LONGEST_REASON]},
                 "at": {"S": quarantined.at.isoformat(timespec="microseconds")},
-                "expires_at": {"N": str(math.ceil((quarantined.at + _KEPT).timestamp()))},
+                "expires_at": {"N": str(epoch(quarantined.at + _KEPT))},
             },
         )
 
     def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[Quarantined]:
         """What is kept of this partner by the names of the entries, those behind ``after``; one call per megabyte."""
-        found = self._table.query(
-            KeyConditionExpression="pk = :pk" + (" AND sk > :after" if after else ""),
-            ExpressionAttributeValues={":pk": {"S": partner_id}} | ({":after": {"S": after}} if after else {}),
-            ConsistentRead=True,
-            **({"Limit": limit} if limit else {}),
-        )
+        found = self._table.under(partner_id, after, **({"Limit": limit} if limit else {}))
         return list(map(_quarantined_of, islice(found, limit)))
 
     def get(self, partner_id: str, entry: str) -> Quarantined | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from chalicelib.bootstrap import Company
@@ -18,6 +19,7 @@ from chalicelib.ocpi.module import Module, ModuleID
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Path
 from chalicelib.ocpi.reading import Deviation, parse
+from chalicelib.ocpi.types import format_date_time
 
 ROOT: Final = "/operator"
 _LONGEST_TEXT: Final = 255
@@ -206,6 +208,11 @@ def kept_reply(kept: Kept) -> Reply:
 def warning(remark: Deviation) -> str:
     """What the spec only warns about, in a line."""
     return f"{remark.path} {remark.what} ({remark.rule})"
+
+
+def shown_time(moment: datetime | None) -> str | None:
+    """The moment as the host is shown it, if there is one."""
+    return format_date_time(moment) if moment else None
 
 
 Handler = Callable[[Ask], Reply]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Final
 
 from chalicelib.bootstrap import Company
-from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
+from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply, shown_time
 from chalicelib.node.breaker import Breaker
-from chalicelib.node.news import Object
+from chalicelib.node.news import Object, object_of
 from chalicelib.node.outbox import Failure, place
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import Tend
 from chalicelib.ocpi.errors import NotFound
-from chalicelib.ocpi.types import format_date_time
 
 _AT_A_TIME: Final = 500
 """Entries that one request shows, or has tried again."""
@@ -27,12 +25,12 @@ def standing(company: Company, partner: Partner, breaker: Breaker) -> dict[str, 
             "state": breaker.state,
             "failures": breaker.failures,
             "problem": breaker.problem or None,
-            "broken_since": _time(breaker.broken_since),
-            "until": _time(breaker.until),
+            "broken_since": shown_time(breaker.broken_since),
+            "until": shown_time(breaker.until),
         },
         "backlog": sum(each.objects for each in backlog.values()),
         "backlogs": [
-            {"module": module, "objects": each.objects, "given_up": each.given_up, "oldest": _time(each.oldest)}
+            {"module": module, "objects": each.objects, "given_up": each.given_up, "oldest": shown_time(each.oldest)}
             for module, each in sorted(backlog.items())
         ],
     }
@@ -55,7 +53,7 @@ def _retry_all(ask: Ask) -> Reply:
     partner, outside = ask.active_partner, ask.company.outside
     failures, now = outside.outbox.of(partner.id, ask.after, _AT_A_TIME), outside.clock()
     # Each may have arrived meanwhile.
-    retried = sum(outside.outbox.retry(partner.id, _object(failure), now) for failure in failures)
+    retried = sum(outside.outbox.retry(partner.id, object_of(failure.announcement), now) for failure in failures)
     if failures:
         _tend(ask.company, partner)
     return Reply({"retried": retried, "after": _onward(failures)}, 202)
@@ -78,12 +76,8 @@ def _about(ask: Ask) -> Object:
     return module.identifier, module.key_of(ask.steps["id"])
 
 
-def _object(failure: Failure) -> Object:
-    return failure.announcement.module, failure.announcement.id
-
-
 def _onward(failures: list[Failure]) -> str | None:
-    return place(_object(failures[-1])) if len(failures) == _AT_A_TIME else None
+    return place(object_of(failures[-1].announcement)) if len(failures) == _AT_A_TIME else None
 
 
 def _shown(failure: Failure) -> dict[str, Any]:
@@ -93,14 +87,10 @@ def _shown(failure: Failure) -> dict[str, Any]:
         "path": list(failure.announcement.path),
         "reason": failure.reason,
         "attempts": failure.attempts,
-        "since": _time(failure.first_failed_at),
-        "failed_at": _time(failure.failed_at),
-        "next_try": _time(failure.due_at),
+        "since": shown_time(failure.first_failed_at),
+        "failed_at": shown_time(failure.failed_at),
+        "next_try": shown_time(failure.due_at),
     }
-
-
-def _time(moment: datetime | None) -> str | None:
-    return format_date_time(moment) if moment else None
 
 
 _OUTBOX: Final = f"{ROOT}/partners/{{partner}}/outbox"

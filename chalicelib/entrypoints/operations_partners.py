@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chalicelib.bootstrap import Company
-from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
+from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply, shown_time
 from chalicelib.entrypoints.operations_outbox import standing
 from chalicelib.entrypoints.operations_pulls import pull_json
 from chalicelib.modules.credentials.objects import is_callable_url
@@ -139,7 +139,7 @@ def _partner_json(company: Company, partner: Partner) -> dict[str, Any]:
         "accept_incomplete_locations": partner.accept_incomplete_locations,
         "takes_patches": partner.takes_patches,
         "problem": partner.problem,
-        "updated_at": format_date_time(partner.updated_at) if partner.updated_at else None,
+        "updated_at": shown_time(partner.updated_at),
         "tallies": company.outside.partners.tallies(partner.id),
     }
 
@@ -148,8 +148,8 @@ def _contact_json(contact: Contact) -> dict[str, Any]:
     return {
         "module": contact.module,
         "direction": contact.direction,
-        "last_success": contact.last_success and format_date_time(contact.last_success),
-        "last_failure": contact.last_failure and format_date_time(contact.last_failure),
+        "last_success": shown_time(contact.last_success),
+        "last_failure": shown_time(contact.last_failure),
         "problem": contact.problem,
     }
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply
+from chalicelib.entrypoints.operations import ROOT, Ask, Operation, Reply, shown_time
 from chalicelib.node.pulls import Pull
 from chalicelib.ocpi.errors import InvalidParameters
-from chalicelib.ocpi.types import format_date_time
 
 
 def _start(ask: Ask) -> Reply:
@@ -35,7 +34,7 @@ def pull_json(pull: Pull) -> dict[str, Any]:
         "taken": pull.taken,
         "refused": pull.refused,
         "problem": pull.problem,
-        **{name: (moment and format_date_time(moment)) for name in moments for moment in [getattr(pull, name)]},
+        **{name: shown_time(getattr(pull, name)) for name in moments},
     }
 
 

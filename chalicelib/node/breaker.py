@@ -149,22 +149,24 @@ class Breakers:
             self._reached_again(partner)
         self._change(partner, lambda before: _after_success(before, is_probe=is_probe))
 
-    def failed(self, partner: Partner, failure: OcpiError, *, is_probe: bool = False) -> Breaker:
-        """The breaker after a failure; one that says nothing about reaching the partner leaves it as it is. Two calls.
+    def failed(self, partner: Partner, failure: OcpiError, *, is_probe: bool = False) -> None:
+        """Something failed. Two calls; none where that says nothing about reaching the partner.
 
         While they are not called, what still fails was under way before, and makes the pause no longer.
         """
+        if not is_probe and not counts(failure):
+            return
         now = self._clock()
-        return self._change(partner, lambda before: _after_failure(before, failure, now, is_probe=is_probe))
+        self._change(partner, lambda before: _after_failure(before, failure, now, is_probe=is_probe))
 
-    def _change(self, partner: Partner, change: Callable[[Breaker], Breaker]) -> Breaker:
+    def _change(self, partner: Partner, change: Callable[[Breaker], Breaker]) -> None:
         heard: list[bool] = []
 
-        def attempt() -> Breaker:
+        def attempt() -> None:
             before = self.of(partner)
             after = change(before)
             if after == before:
-                return before
+                return
             after = replace(after, version=before.version + 1, token=_fingerprint(partner))
             was_broken, is_broken = before.broken_since is not None, after.broken_since is not None
             # What an earlier attempt has told may not have come about.
@@ -175,9 +177,8 @@ class Breakers:
             if is_broken != was_broken:
                 # Several workers find out at the same time; only one of them writes it down.
                 _log(partner, after)
-            return after
 
-        return repeated(attempt, self._sleep)
+        repeated(attempt, self._sleep)
 
 
 def _log(partner: Partner, after: Breaker) -> None:
@@ -201,9 +202,12 @@ def valid(breaker: Breaker | None, partner: Partner) -> Breaker:
 
 def counts(failure: OcpiError) -> bool:
     """Whether it tells of the partner, rather than of what we sent."""
-    if isinstance(failure, NotTaken):
-        return failure.response.status in (*_REFUSING, *_ASKING_TO_WAIT) or failure.response.status >= 500
-    return isinstance(failure, Unreachable)
+    return is_refusal(failure.response) if isinstance(failure, NotTaken) else isinstance(failure, Unreachable)
+
+
+def is_refusal(response: Response) -> bool:
+    """Whether they do not let us in, or cannot answer, whatever we ask."""
+    return response.status in (*_REFUSING, *_ASKING_TO_WAIT) or response.status >= 500
 
 
 def _fingerprint(partner: Partner) -> str:
@@ -216,7 +220,7 @@ def _after_success(breaker: Breaker, *, is_probe: bool) -> Breaker:
 
 
 def _after_failure(breaker: Breaker, failure: OcpiError, now: datetime, *, is_probe: bool) -> Breaker:
-    if not is_probe and (not counts(failure) or breaker.blocks(now)):
+    if not is_probe and breaker.blocks(now):
         return breaker
     answer = failure.response if isinstance(failure, NotTaken) else Response(0)
     breaker = replace(breaker, problem=str(failure)[:_LONGEST_PROBLEM])

@@ -96,20 +96,35 @@ class Deliverer:
         is_paced = module.sending.least_pause_s > 0
         if not ledger.missed and not is_paced and any(told.covers(announcement) for told in ledger.told):
             return
+        # All that they have not been told; and whether they may have it already: an earlier try has not heard of its end, or
+        # not lived to see it.
+        news = collapsed([ledger.missed.announcement, announcement] if ledger.missed else [announcement])
+        is_unsure = module.sending.posted and (is_repeated or bool(ledger.missed and ledger.missed.is_unsure))
         breaker = valid(ledger.breaker, partner)
         if not partner.is_active or breaker.blocks(self._clock()):
             reason = breaker.problem if partner.is_active else "suspended"
-            self._blocked(partner, announcement, ledger, reason, breaker.until, is_repeated=is_repeated)
+            now = self._clock()
+            waiting = Failure(partner.id, summary(news), reason, 0, now, breaker.until or now, no_answer=True)
+            # No try of ours has failed; it is due when they are called again.
+            self._outbox.record(replace(waiting, is_unsure=is_unsure))
             return
         try:
-            was_called = self._tell(partner, announcement, ledger, is_repeated=is_repeated)
+            was_called = self._tell(partner, announcement, ledger, news, is_unsure=is_unsure)
         except OcpiError as failed:
-            self._failed(partner, delivery, ledger, failed, is_repeated=is_repeated)
+            self._failed(partner, delivery, ledger, news, failed, was_unsure=is_unsure)
             return
         if was_called:
             self._breakers.succeeded(partner, breaker)
 
-    def _tell(self, partner: Partner, announcement: Announcement, ledger: Ledger, *, is_repeated: bool) -> bool:
+    def _tell(
+        self,
+        partner: Partner,
+        announcement: Announcement,
+        ledger: Ledger,
+        news: Sequence[Announcement],
+        *,
+        is_unsure: bool,
+    ) -> bool:
         """Tell what the partner has to know of the object, what they missed included; whether that was anything."""
         module, missed = self._modules[announcement.module], ledger.missed
         stored = self._stores[module.identifier].get(OURS, announcement.id)
@@ -121,11 +136,10 @@ class Deliverer:
                 line.remove()
                 was_called = True
         elif module.sending.posted:
-            was_called = self._post(line, stored, is_unsure=_was_unsure(missed, is_repeated=is_repeated))
+            was_called = self._post(line, stored, is_unsure=is_unsure)
         elif may_see(partner, module, stored) and (missed or not _is_outdated(stored, announcement, ledger.told)):
             whole = json.loads(stored.body)
             is_ahead = stored.version > announcement.version and not announcement.removed
-            news = collapsed([missed.announcement, announcement] if missed else [announcement])
             if is_ahead and len(ledger.told) >= MOST_PARTS:
                 news = [replace(announcement, path=(), fields=None)]
             was_called = line.tell(whole, news)
@@ -161,30 +175,19 @@ class Deliverer:
 
     # --- what did not arrive -------------------------------------------------------------------------------------
 
-    def _blocked(
+    def _failed(
         self,
         partner: Partner,
-        announcement: Announcement,
+        delivery: Delivery,
         ledger: Ledger,
-        reason: str,
-        until: datetime | None,
+        news: Sequence[Announcement],
+        failed: OcpiError,
         *,
-        is_repeated: bool,
-    ) -> None:
-        """The object is dirty, and due when they are called again: no try of ours has failed."""
-        now, missed = self._clock(), ledger.missed
-        news = self._joined(missed, announcement)
-        is_unsure = self._modules[announcement.module].sending.posted and _was_unsure(missed, is_repeated=is_repeated)
-        waiting = Failure(partner.id, news, reason, 0, now, until or now, no_answer=True, is_unsure=is_unsure)
-        self._outbox.record(waiting)
-
-    def _failed(
-        self, partner: Partner, delivery: Delivery, ledger: Ledger, failed: OcpiError, *, is_repeated: bool
+        was_unsure: bool,
     ) -> None:
         """Write down what they missed and when it is tried again, and what that says about reaching them."""
         now, missed, announcement = self._clock(), ledger.missed, delivery.announcement
         posted = self._modules[announcement.module].sending.posted
-        was_unsure = _was_unsure(missed, is_repeated=is_repeated)
         # A change is no try of the schedule, or many quick ones would use it up.
         is_change = missed is not None and missed.due_at is not None and delivery.attempt is None
         counted = 0 if is_change else 1
@@ -192,7 +195,7 @@ class Deliverer:
         due_at = missed.due_at if missed and is_change else next_try(attempts + 1, now, since)
         failure = Failure(
             partner.id,
-            self._joined(missed, announcement),
+            summary(news),
             str(failed),
             counted,
             now,
@@ -205,10 +208,6 @@ class Deliverer:
             _LOG.error("%s %r is given up for partner %s: %s", announcement.module, announcement.id, partner.id, failed)
         self._breakers.failed(partner, failed)
 
-    @staticmethod
-    def _joined(missed: Failure | None, announcement: Announcement) -> Announcement:
-        return summary(collapsed([missed.announcement, announcement])) if missed else announcement
-
 
 def _is_outdated(stored: Stored, announcement: Announcement, told: Sequence[Told]) -> bool:
     """Whether later news that tells all of this is told already, or on its way."""
@@ -217,8 +216,3 @@ def _is_outdated(stored: Stored, announcement: Announcement, told: Sequence[Told
         return True
     # A turn tells of all that has changed until it leaves.
     return any(each.covers(announcement) and each.version >= stored.version for each in told)
-
-
-def _was_unsure(missed: Failure | None, *, is_repeated: bool) -> bool:
-    """Whether they may have it already: an earlier try has not heard of its end, or not lived to see it."""
-    return is_repeated or bool(missed and missed.is_unsure)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
@@ -97,23 +98,17 @@ def sentence(detail: Detail) -> str:
     return " ".join(filter(None, [detail["kind"], who, what, detail["reason"]]))
 
 
+@dataclass(slots=True)
 class _Look:
     """What the stores hold of everything that some events tell of."""
 
-    def __init__(
-        self,
-        modules: Mapping[ModuleID, Module],
-        stores: Mapping[ModuleID, ObjectStore],
-        partners: PartnerStore,
-        commands: CommandStore,
-    ) -> None:
-        self._modules = modules
-        self._stores = stores
-        self._partners = partners
-        self._commands = commands
-        self._objects: dict[tuple[ModuleID, Party, str], Stored] = {}
-        self._found_commands: dict[str, Command] = {}
-        self._found_partners: dict[str, Partner | None] = {}
+    _modules: Mapping[ModuleID, Module]
+    _stores: Mapping[ModuleID, ObjectStore]
+    _partners: PartnerStore
+    _commands: CommandStore
+    _objects: dict[tuple[ModuleID, Party, str], Stored] = field(default_factory=dict)
+    _found_commands: dict[str, Command] = field(default_factory=dict)
+    _found_partners: dict[str, Partner | None] = field(default_factory=dict)
 
     def unwritten(self, events: Sequence[Event]) -> list[Event]:
         """Those whose change is not there yet."""

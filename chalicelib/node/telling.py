@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 from chalicelib.node.bodies import encoded
+from chalicelib.node.breaker import is_refusal
 from chalicelib.node.outbound import Outbound, object_url
 from chalicelib.node.partners import Partner
 from chalicelib.node.ports import Announcement, Stored
@@ -181,7 +182,7 @@ def _location(endpoint: str, response: Response) -> str | None:
 
 def _expect_not_refused(response: Response, what: str) -> None:
     """Asking again is no use where they do not let us in, or cannot answer."""
-    if response.status in (401, 403, 429) or response.status >= 500:
+    if is_refusal(response):
         _expect_taken(response, what)
 
 
