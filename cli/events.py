@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from chalicelib.node.events import Kind
+from chalicelib.node.events.announcing import EventKind
 from cli.api import Away, OperatorApi
 from cli.getting import MODULES
 from cli.nodes import operator_api
@@ -25,7 +25,7 @@ AT_A_TIME: Final = 100
 @click.option("--follow", is_flag=True, help="Go on with each that comes, until Ctrl-C.")
 @click.option("--partner", metavar="PARTNER", help="Only those of one partner: its id, party or name.")
 @click.option("--module", type=click.Choice([*MODULES, "commands"]), help="Only those of one module.")
-@click.option("--kind", type=click.Choice([kind.value for kind in Kind]), help="Only those of one kind.")
+@click.option("--kind", type=click.Choice([kind.value for kind in EventKind]), help="Only those of one kind.")
 @node_options
 @pass_options
 def events(options: Options, partner: str | None, module: str | None, kind: str | None, *, follow: bool) -> None:

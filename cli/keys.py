@@ -7,7 +7,7 @@ import secrets
 
 import click
 
-from chalicelib.node.ports import OperatorKey, PartnerStore
+from chalicelib.node.partners.store import OperatorKey, PartnerStore
 from cli.options import Options, local_options, pass_options
 from cli.output import Failure, say, show_fields, show_json, show_table
 from cli.stages import aws_problems, partner_store

@@ -19,7 +19,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from chalicelib.node.ports import PartnerStore
+from chalicelib.node.partners.store import PartnerStore
 from chalicelib.settings import Settings, SettingsError
 from cli.nodes import local_node
 from cli.options import Options, json_option, pass_options
@@ -110,7 +110,7 @@ def events_() -> None:
 
     Example: python -m cli docs events > docs/events.schema.json
     """
-    from chalicelib.entrypoints.event_schema import document
+    from chalicelib.entrypoints.operator.event_schema import document
 
     click.echo(json.dumps(document(), indent=2))
 
@@ -121,9 +121,9 @@ def partner_store(options: Options, stage: str | None) -> PartnerStore:
     Raises:
         Failure: its settings are missing or wrong.
     """
-    from chalicelib import outside
+    from chalicelib.bootstrap.aws import partner_store
 
-    return outside.partner_store(_settings(options, stage))
+    return partner_store(_settings(options, stage))
 
 
 def _settings(options: Options, stage: str | None) -> Settings:

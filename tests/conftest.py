@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from chalicelib.adapters.aws import Clients
-from chalicelib.adapters.dynamodb import Table
+from chalicelib.adapters.dynamodb.table import Table
 from chalicelib.settings import resource_name
 from cli.local import emulator
 from cli.local.emulator import Emulator

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from chalicelib.adapters.sqs_commands import UnreadableResult, result_in
+from chalicelib.adapters.sqs.commands import UnreadableResult, result_in
 from chalicelib.modules.commands.objects import REQUESTS, RESULT
-from chalicelib.node.commands import Result
+from chalicelib.node.commands import CommandResult
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.world import Pair, pair
@@ -133,7 +133,7 @@ def test_a_result_that_the_schema_allows_is_understood(result: str) -> None:
     sent = {"version": 1, "command_id": "c1", "result": result}
     validator("Result").validate(sent)
 
-    assert result_in(json.dumps(sent)) == Result("c1", result, "charge point")
+    assert result_in(json.dumps(sent)) == CommandResult("c1", result, "charge point")
 
 
 @pytest.mark.parametrize(

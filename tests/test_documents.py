@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.adapters.dynamodb_commands import _KEPT as COMMANDS_KEPT
-from chalicelib.adapters.dynamodb_outbox import _KEPT as OUTBOX_KEPT
-from chalicelib.adapters.dynamodb_quarantine import _KEPT as QUARANTINE_KEPT
-from chalicelib.adapters.sqs import LANES
+from chalicelib.adapters.dynamodb.commands import _KEPT as COMMANDS_KEPT
+from chalicelib.adapters.dynamodb.outbox import _KEPT as OUTBOX_KEPT
+from chalicelib.adapters.dynamodb.quarantine import _KEPT as QUARANTINE_KEPT
+from chalicelib.adapters.sqs.pushes import LANES
 from chalicelib.entrypoints.http import routes_markdown
-from chalicelib.entrypoints.operator import _LARGEST_BODY
+from chalicelib.entrypoints.operator.api import _LARGEST_BODY
 from chalicelib.modules.commands.results import _LANES
-from chalicelib.node.appearing import DELAYS_S
-from chalicelib.node.breaker import LONGEST_PAUSE, LONGEST_WAIT, OPENS_AFTER
+from chalicelib.node.announced import REPEAT_DELAYS_S
 from chalicelib.node.commands import _MOST_EVENTS
-from chalicelib.node.events import KEPT as EVENTS_KEPT
-from chalicelib.node.node import LARGEST_BODY
-from chalicelib.node.outbox import MOST_COUNTED, PAUSES
-from chalicelib.node.pulls import MOST_ATTEMPTS, MOST_ON_A_PAGE, MOST_PAGES, PAUSES_S
-from chalicelib.node.tending import MOST_AGAIN
+from chalicelib.node.events.announcing import FEED_KEPT as EVENTS_KEPT
+from chalicelib.node.partners.breaker import LONGEST_PAUSE, LONGEST_WAIT, OPENS_AFTER
+from chalicelib.node.pulling.state import MOST_ATTEMPTS, MOST_ON_A_PAGE, MOST_PAGES, PAUSES_S
+from chalicelib.node.pushing.outbox import MOST_COUNTED, RETRY_DELAYS
+from chalicelib.node.pushing.retries import MOST_REQUEUED
+from chalicelib.node.serving.node import LARGEST_BODY
 from chalicelib.settings import Settings
 from cli.main import cli
 from cli.support import contradictions, proofs_of, rules_of, support_markdown
@@ -95,16 +95,16 @@ def test_every_setting_is_provided_by_every_stage() -> None:
 LIMITS = {
     f"4 MB, operator API {_LARGEST_BODY // 2**20} MB": LARGEST_BODY == 4 * 2**20,
     f"| {LANES} deliveries, {_LANES} command results": True,
-    f"| {len(PAUSES)} in {sum(PAUSES, timedelta()).days + 1} days |": True,
+    f"| {len(RETRY_DELAYS)} in {sum(RETRY_DELAYS, timedelta()).days + 1} days |": True,
     f"| {OUTBOX_KEPT.days} days |": OUTBOX_KEPT == QUARANTINE_KEPT,
-    f"| {MOST_AGAIN} objects per partner and message |": True,
+    f"| {MOST_REQUEUED} objects per partner and message |": True,
     f"`backlog` counts | {MOST_COUNTED:,} objects": True,
     f"not called | {OPENS_AFTER} |": True,
     f"up to {LONGEST_PAUSE // timedelta(minutes=1)} minutes": True,
     f"| {LONGEST_WAIT // timedelta(hours=1)} hour |": True,
     f"| {MOST_PAGES:,}, with up to {MOST_ON_A_PAGE:,} objects": True,
     f"| {MOST_ATTEMPTS} within a quarter of an hour |": sum(PAUSES_S) < 900,
-    f"| {len(DELAYS_S)}, for 6 minutes in all |": 360 <= sum(DELAYS_S) < 420,
+    f"| {len(REPEAT_DELAYS_S)}, for 6 minutes in all |": 360 <= sum(REPEAT_DELAYS_S) < 420,
     f"feed | {EVENTS_KEPT.days} days |": True,
     f"| {COMMANDS_KEPT.days} days, {_MOST_EVENTS} remarks each |": True,
 }

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from chalicelib.entrypoints.event_schema import document
+from chalicelib.entrypoints.operator.event_schema import document
 from chalicelib.modules import MODULES
-from chalicelib.node.events import Announcer, Kind
+from chalicelib.node.events.announcing import EventAnnouncer, EventKind
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.node.hearing import heard, push
@@ -38,9 +38,9 @@ def news() -> list[dict[str, Any]]:
     asked = {"token_uid": "K1", "location_id": "LOC1"}
     command = there.emsp.company.commands.send(partner, "START_SESSION", asked)
     there.to_emsp("POST", command.response_url, {"result": "ACCEPTED"})
-    announcer = Announcer(there.emsp.events, there.world.clock)
-    announcer.partner(partner, Kind.BROKEN, "no answer")
-    announcer.partner(partner, Kind.RECOVERED)
+    announcer = EventAnnouncer(there.emsp.events, there.world.clock)
+    announcer.partner(partner, EventKind.BROKEN, "no answer")
+    announcer.partner(partner, EventKind.RECOVERED)
     there.emsp.company.registrations.unregister(partner)
     return [*heard(there.cpo), *heard(there.emsp)]
 
@@ -56,7 +56,7 @@ def test_whatever_is_told_is_as_the_schema_says_and_the_schema_says_it_all(news:
         Draft202012Validator(SCHEMA).validate(event)
         assert event.keys() == SCHEMA["properties"].keys()
         assert event["partner"].keys() == SCHEMA["properties"]["partner"]["properties"].keys()
-    assert {event["kind"] for event in news} == set(Kind)
+    assert {event["kind"] for event in news} == set(EventKind)
     assert {event["module"] for event in news} == {*MODULES, ModuleID.COMMANDS, None}
 
 
@@ -66,8 +66,8 @@ def test_the_examples_of_the_document_are_valid() -> None:
         Draft202012Validator(SCHEMA).validate(example.get("detail", example))
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_every_kind_is_explained(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", EventKind)
+def test_every_kind_is_explained(kind: EventKind) -> None:
     assert f"| `{kind}` |" in TEXT
 
 

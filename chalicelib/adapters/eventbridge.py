@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chalicelib.adapters.aws import Client, bounded
-from chalicelib.node.events import Detail
+from chalicelib.node.events.announcing import EventDetail
 
 _MOST_ENTRIES: Final = 10
 _MOST_BYTES: Final = 250_000
@@ -29,7 +29,7 @@ class EventBridge:
         self._source = source
         self._client = client
 
-    def publish(self, details: Sequence[Detail]) -> None:
+    def publish(self, details: Sequence[EventDetail]) -> None:
         """One call for up to ten events of 250 KB together; an object that is too large for one is null.
 
         Raises:
@@ -43,7 +43,7 @@ class EventBridge:
             if refused:
                 raise NotPublished(f"{len(refused)} of {len(batch)} events: {why}")
 
-    def _entry(self, detail: Detail) -> dict[str, Any]:
+    def _entry(self, detail: EventDetail) -> dict[str, Any]:
         entry = {
             "EventBusName": self._bus,
             "Source": self._source,
@@ -60,7 +60,7 @@ class EventBridge:
         return [entry for entry, _ in refused], refused[-1][1] if refused else ""
 
 
-def _text(detail: Detail) -> str:
+def _text(detail: EventDetail) -> str:
     # In ASCII, so that its characters are its bytes.
     return json.dumps(detail, separators=(",", ":"))
 

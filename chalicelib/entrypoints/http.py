@@ -14,10 +14,11 @@ from chalice.app import Chalice
 from chalice.app import Request as ChaliceRequest
 from chalice.app import Response as ChaliceResponse
 
-from chalicelib import bootstrap, outside
-from chalicelib.entrypoints import operator
+from chalicelib.bootstrap.company import NoPublicUrlError, route_table
+from chalicelib.bootstrap.ports import utc_now
+from chalicelib.entrypoints.operator import api
 from chalicelib.entrypoints.running import company, telemetry
-from chalicelib.node.node import LARGEST_BODY
+from chalicelib.node.serving.node import LARGEST_BODY
 from chalicelib.ocpi.envelope import failure
 from chalicelib.ocpi.errors import InvalidJson, OcpiError, ServerError
 from chalicelib.ocpi.http import Request, Response
@@ -37,8 +38,8 @@ def mount(app: Chalice) -> None:
     The routes tell API Gateway what exists. The answers come from one middleware, outside everything that Chalice would
     answer by itself, so that nothing but the node speaks to partners.
     """
-    answers: dict[str, Answer] = dict.fromkeys((endpoint.path for endpoint in bootstrap.route_table()), _ocpi)
-    answers |= dict.fromkeys(_with_ways_there(operator.paths()), _operator)
+    answers: dict[str, Answer] = dict.fromkeys((endpoint.path for endpoint in route_table()), _ocpi)
+    answers |= dict.fromkeys(_with_ways_there(api.paths()), _operator)
     answers |= dict.fromkeys(("/", "/{proxy+}"), _nothing_here)
     for path in answers:
         app.route(path, methods=METHODS, content_types=["*/*"], name=path)(_never_called)
@@ -70,11 +71,11 @@ def _ocpi(request: Request, base_url: str) -> Response:
 
 
 def _operator(request: Request, _base_url: str) -> Response:
-    return operator.answer(company(), request)
+    return api.answer(company(), request)
 
 
 def _nothing_here(request: Request, base_url: str) -> Response:
-    inside = request.url == operator.ROOT or request.url.startswith(f"{operator.ROOT}/")
+    inside = request.url == api.ROOT or request.url.startswith(f"{api.ROOT}/")
     return _operator(request, base_url) if inside else _ocpi(request, base_url)
 
 
@@ -84,11 +85,11 @@ def _answered(given: ChaliceRequest, answer: Answer) -> ChaliceResponse:
         with telemetry().event("http", correlation_id):
             response = answer(_request(given, correlation_id), _base_url(given))
     except OcpiError as broken:
-        response = failure(outside.utc_now(), broken)
+        response = failure(utc_now(), broken)
     except Exception:  # noqa: BLE001 - the edge: a node that cannot even start still answers in an envelope
         _LOG.exception("the node cannot answer")
         unexpected = ServerError(f"unexpected failure; reference {correlation_id}")
-        response = failure(outside.utc_now(), unexpected)
+        response = failure(utc_now(), unexpected)
         if answer is _operator:
             # A host goes by the HTTP status, where OCPI has 200.
             response = replace(response, status=500)
@@ -128,12 +129,12 @@ def _base_url(given: ChaliceRequest) -> str:
     """Our public address: as set or recorded; where neither is, as this first request came, and recorded so."""
     try:
         return company().public_url()
-    except bootstrap.NoPublicUrlError:
+    except NoPublicUrlError:
         context: Mapping[str, Any] = given.context
         # API Gateway says itself by which name it was called. Only a local server lacks it and has the caller's word.
         domain, stage = context.get("domainName"), context.get("stage", "")
         called = f"https://{domain}/{stage}" if domain else f"http://{given.headers.get('host', 'localhost')}"
-        company().outside.partners.record_public_url(called)
+        company().ports.partners.record_public_url(called)
         return company().public_url()
 
 
@@ -156,6 +157,6 @@ def routes_markdown() -> str:
     lines += [
         f"| {endpoint.role} | {endpoint.module} | {endpoint.interface or '-'} | `{endpoint.path}` "
         f"| {', '.join(endpoint.methods) or '(none: the published URL, answered 405)'} |"
-        for endpoint in bootstrap.route_table()
+        for endpoint in route_table()
     ]
     return "\n".join(lines) + "\n"

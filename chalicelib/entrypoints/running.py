@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from chalicelib import bootstrap, outside
+from chalicelib.bootstrap.aws import on_aws
+from chalicelib.bootstrap.company import build_company
 from chalicelib.entrypoints.observability import Telemetry
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
-    from chalicelib.bootstrap import Company
+    from chalicelib.bootstrap.company import Company
 
 
 @cache
@@ -23,4 +24,4 @@ def telemetry() -> Telemetry:
 def company() -> Company:
     """The node as the environment describes it, on AWS."""
     settings = Settings.from_environment()
-    return bootstrap.company(settings, outside.on_aws(settings, telemetry()))
+    return build_company(settings, on_aws(settings, telemetry()))

@@ -7,13 +7,13 @@ from uuid import uuid4
 
 from chalice.app import CloudWatchEvent, SQSEvent
 
-from chalicelib.adapters.sqs import announcements_in, delivery_in
-from chalicelib.adapters.sqs_commands import UnreadableResult, answer_in, result_in
-from chalicelib.adapters.sqs_events import events_in
-from chalicelib.adapters.sqs_pulls import step_in
+from chalicelib.adapters.sqs.commands import UnreadableResult, answer_in, result_in
+from chalicelib.adapters.sqs.events import events_in
+from chalicelib.adapters.sqs.pulls import step_in
+from chalicelib.adapters.sqs.pushes import announcements_in, delivery_in
 from chalicelib.entrypoints.running import company, telemetry
-from chalicelib.node.events import Event
-from chalicelib.node.ports import Tend
+from chalicelib.node.events.announcing import Event
+from chalicelib.node.pushing.messages import RetryDue
 from chalicelib.ocpi.errors import ClientError
 
 _LOG = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def deliveries(event: SQSEvent) -> None:
     with telemetry().event("deliveries", uuid4().hex):
         for record in event:
             asked = delivery_in(record.body)
-            if isinstance(asked, Tend):
+            if isinstance(asked, RetryDue):
                 company().tending.tend(asked)
             else:
                 count = record.to_dict().get("attributes", {}).get("ApproximateReceiveCount", "1")
@@ -78,7 +78,7 @@ def events(event: SQSEvent) -> None:
 def pull_partners(_event: CloudWatchEvent) -> None:
     """Begin to crawl every list whose turn has come."""
     with telemetry().event("pull_partners", uuid4().hex):
-        for partner in company().outside.partners.all():
+        for partner in company().ports.partners.all():
             company().puller.tend(partner)
 
 
@@ -91,5 +91,5 @@ def tend_partners(_event: CloudWatchEvent) -> None:
 def refresh_endpoints(_event: CloudWatchEvent) -> None:
     """Tell every partner if our endpoints moved, and fetch theirs in case they did."""
     with telemetry().event("refresh_endpoints", uuid4().hex):
-        for partner in company().outside.partners.all():
+        for partner in company().ports.partners.all():
             company().registrations.tended(partner)

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from chalicelib.node.attempts import Sleep, repeated
+from chalicelib.node.conflicts import Sleep, retry_on_conflict
 
 _MOST_EVENTS: Final = 20
 """What is remembered of a command's life; the first facts stay, for they are what counts."""
@@ -38,7 +38,7 @@ class Posting(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class CommandEvent:
     """Something that happened to a command."""
 
     at: datetime
@@ -67,7 +67,7 @@ class Command:
     """Why there is no answer, or why the result did not reach the partner."""
     session_id: str | None = None
     """The session that followed."""
-    events: tuple[Event, ...] = ()
+    events: tuple[CommandEvent, ...] = ()
     version: int = 1
 
     @property
@@ -77,7 +77,7 @@ class Command:
 
     def with_(self, now: datetime, what: str, **facts: Any) -> Command:
         """The command one step further."""
-        events = (*self.events, Event(now, what))[:_MOST_EVENTS]
+        events = (*self.events, CommandEvent(now, what))[:_MOST_EVENTS]
         return replace(self, events=events, version=self.version + 1, **facts)
 
 
@@ -108,7 +108,7 @@ class CommandStore(Protocol):
         """Note the command that a reservation stands by now; the one that it stood by before, if any; one call."""
 
 
-def noted(
+def record_step(
     commands: CommandStore, command_id: str, clock: Callable[[], datetime], sleep: Sleep, what: str, **facts: Any
 ) -> Command | None:
     """The command one step further, as it is stored now; None if there is none.
@@ -125,11 +125,11 @@ def noted(
         commands.save(after)
         return after
 
-    return repeated(attempt, sleep)
+    return retry_on_conflict(attempt, sleep)
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CommandResult:
     """A charge point's answer, or the word that there was none in time."""
 
     command_id: str
@@ -144,7 +144,7 @@ class CommandQueues(Protocol):
     def ask(self, message: Mapping[str, Any]) -> None:
         """Send a request to the charge points' back end."""
 
-    def result(self, result: Result, *, delay_s: int = 0) -> None:
+    def result(self, result: CommandResult, *, delay_s: int = 0) -> None:
         """Send a result to ourselves, now or later."""
 
     def answer(self, command_id: str, lane: str) -> None:

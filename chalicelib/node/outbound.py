@@ -6,10 +6,10 @@ import json
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
+from typing import Protocol
 from urllib.parse import quote, urlsplit
 
-from chalicelib.node.partners import Partner
-from chalicelib.node.ports import Web
+from chalicelib.node.partners.partner import Partner
 from chalicelib.node.telemetry import Exchange, Observer
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.envelope import code_of
@@ -115,3 +115,22 @@ def _masked(text: str, tokens: Collection[AuthToken]) -> str:
 def _saying(message: str, response: Response) -> Response:
     frame = parse(response.body) | {"status_message": message}
     return Response(response.status, response.headers, json.dumps(frame).encode())
+
+
+class Web(Protocol):
+    """The way out to partners."""
+
+    def check(self, url: str, *, public: bool = False) -> None:
+        """Nothing, if the URL itself is one that we call; where its name leads is seen when it is called.
+
+        Raises:
+            AddressNotAllowed: it is none.
+        """
+
+    def send(self, request: Request, *, timeout_s: float | None = None, public: bool = False) -> Response:
+        """The partner's answer; ``public`` closes a network that was opened for local runs.
+
+        Raises:
+            Unreachable: no answer.
+            UnableToUseApi: the address is not one we may call, or the answer is not one we may read.
+        """

@@ -32,7 +32,7 @@ class Observer(Protocol):
         """One request was answered."""
 
 
-class Silence:
+class NoObserver:
     """An observer that takes no notice."""
 
     def about(self, partner_id: str, module: str) -> None:

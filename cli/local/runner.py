@@ -13,8 +13,8 @@ from pathlib import Path
 
 import boto3
 
-from chalicelib import outside
-from chalicelib.node.ports import OperatorKey
+from chalicelib.bootstrap.aws import partner_store
+from chalicelib.node.partners.store import OperatorKey
 from chalicelib.settings import Settings
 from cli import deploy
 from cli.keys import ROLES, new_key
@@ -135,7 +135,7 @@ def _create_data_stack(stage: str) -> None:
 
 
 def _fresh_key(node: LocalNode) -> str:
-    store = outside.partner_store(Settings.from_environment(node.environment))
+    store = partner_store(Settings.from_environment(node.environment))
     for key_hash, key in store.operator_keys().items():
         if key.name == KEY_NAME:  # kept from an earlier run
             store.remove_operator_key(key_hash)

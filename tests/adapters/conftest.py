@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.http import Web
+from chalicelib.adapters.http.web import HttpWeb
 
 
 @pytest.fixture(scope="session")
@@ -18,12 +18,12 @@ def system_trust() -> ssl.SSLContext:
 
 
 @pytest.fixture
-def make_web(system_trust: ssl.SSLContext) -> Iterator[Callable[..., Web]]:
+def make_web(system_trust: ssl.SSLContext) -> Iterator[Callable[..., HttpWeb]]:
     """Clients that may call loopback, and that are closed at the end."""
-    made: list[Web] = []
+    made: list[HttpWeb] = []
 
-    def make(**settings: Any) -> Web:
-        made.append(Web(**{"open_network": True, "ssl_context": system_trust, **settings}))
+    def make(**settings: Any) -> HttpWeb:
+        made.append(HttpWeb(**{"open_network": True, "ssl_context": system_trust, **settings}))
         return made[-1]
 
     yield make
@@ -32,5 +32,5 @@ def make_web(system_trust: ssl.SSLContext) -> Iterator[Callable[..., Web]]:
 
 
 @pytest.fixture
-def web(make_web: Callable[..., Web]) -> Web:
+def web(make_web: Callable[..., HttpWeb]) -> HttpWeb:
     return make_web()

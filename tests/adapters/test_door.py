@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.door import Door, is_public
+from chalicelib.adapters.http.addresses import AddressGuard, is_public
 from chalicelib.ocpi.errors import AddressNotAllowed
 from chalicelib.ocpi.http import Request
 
@@ -19,11 +19,11 @@ def _numeric(host: str) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)]
 
 
-def _leading_to(*addresses: str, open_network: bool = False) -> Door:
-    return Door(open_network=open_network, resolve=lambda _: addresses)
+def _leading_to(*addresses: str, open_network: bool = False) -> AddressGuard:
+    return AddressGuard(open_network=open_network, resolve=lambda _: addresses)
 
 
-def _reach(door: Door, url: str) -> None:
+def _reach(door: AddressGuard, url: str) -> None:
     """Pass the door with this URL as a call does."""
     target = door.target(Request("GET", url))
     door.addresses(target.host.strip("[]"), within_s=5, call="GET it")
@@ -116,13 +116,13 @@ def test_a_closed_address_is_refused_when_written_in_the_url(address: str) -> No
     host = f"[{address}]" if ":" in address else address
 
     with pytest.raises(AddressNotAllowed):
-        _reach(Door(resolve=_numeric), f"https://{host}/ocpi")
+        _reach(AddressGuard(resolve=_numeric), f"https://{host}/ocpi")
 
 
 @pytest.mark.parametrize("host", OTHER_FACES_OF_LOOPBACK)
 def test_loopback_is_refused_whatever_its_face(host: str) -> None:
     with pytest.raises(AddressNotAllowed):
-        _reach(Door(resolve=_numeric), f"https://{host}/ocpi")
+        _reach(AddressGuard(resolve=_numeric), f"https://{host}/ocpi")
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.", "ip6-localhost.localdomain"])
@@ -217,12 +217,12 @@ def test_a_url_that_is_not_plain_https_is_refused(url: str) -> None:
 def test_the_query_is_merged_into_the_url_and_the_rest_stays_as_written(
     url: str, query: dict[str, str], expected: str
 ) -> None:
-    assert Door().target(Request("GET", url, query=query)).url == expected
+    assert AddressGuard().target(Request("GET", url, query=query)).url == expected
 
 
 def test_a_query_counts_towards_the_length_of_the_url() -> None:
     with pytest.raises(AddressNotAllowed, match="2048"):
-        Door().target(Request("GET", "https://partner.example/", query={"a": "b" * 2048}))
+        AddressGuard().target(Request("GET", "https://partner.example/", query={"a": "b" * 2048}))
 
 
 def test_a_refusal_names_the_call_but_not_where_the_name_leads() -> None:
@@ -299,14 +299,14 @@ def _spellings(address: IPv4Address) -> list[str]:
 def test_no_reserved_ipv4_address_is_reached_in_any_spelling(address: IPv4Address) -> None:
     for host in _spellings(address):
         with pytest.raises(AddressNotAllowed):
-            _reach(Door(resolve=_numeric), f"https://{host}/")
+            _reach(AddressGuard(resolve=_numeric), f"https://{host}/")
 
 
 @given(reserved_v6)
 def test_no_reserved_ipv6_address_is_reached_in_any_spelling(address: IPv6Address) -> None:
     for spelling in (address.compressed, address.exploded, address.exploded.upper()):
         with pytest.raises(AddressNotAllowed):
-            _reach(Door(resolve=_numeric), f"https://[{spelling}]/")
+            _reach(AddressGuard(resolve=_numeric), f"https://[{spelling}]/")
 
 
 @given(st.ip_addresses())
@@ -331,10 +331,10 @@ def test_behind_nat64_the_address_inside_decides(address: IPv4Address) -> None:
 @given(st.text(max_size=60) | st.text(alphabet="abc.-_:/?#[]@%\\0x17f ", max_size=60))
 def test_whatever_the_text_a_url_is_either_refused_or_read_as_one_plain_target(text: str) -> None:
     try:
-        target = Door().target(Request("GET", f"https://{text}"))
+        target = AddressGuard().target(Request("GET", f"https://{text}"))
     except AddressNotAllowed:
         return
 
-    assert Door().target(Request("GET", target.url)) == target
+    assert AddressGuard().target(Request("GET", target.url)) == target
     assert "@" not in target.authority
     assert not target.host.rsplit(".", 1)[-1].isdigit() or IPv4Address(target.host)

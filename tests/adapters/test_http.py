@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chalicelib.adapters.http import Web
+from chalicelib.adapters.http.web import HttpWeb
 from chalicelib.ocpi.errors import Unreachable
 from chalicelib.ocpi.http import Request
 from tests.adapters.servers import (
@@ -36,7 +36,7 @@ IDEMPOTENT = ("GET", "PUT", "PATCH", "DELETE")
 
 
 @pytest.mark.parametrize("method", [*IDEMPOTENT, "POST"])
-def test_a_request_arrives_as_it_is_and_the_answer_comes_back(web: Web, method: str) -> None:
+def test_a_request_arrives_as_it_is_and_the_answer_comes_back(web: HttpWeb, method: str) -> None:
     body = b"" if method in ("GET", "DELETE") else b'{"id": "1"}'
     query = {"date_from": "2015-06-29T20:39:09Z", "q": "a b+c"}
     with partner(Answer(201, [("X-Limit", "50")], b'{"status_code": 1000}')) as server:
@@ -50,7 +50,7 @@ def test_a_request_arrives_as_it_is_and_the_answer_comes_back(web: Web, method: 
     assert (response.status, response.headers["x-limit"], response.body) == (201, "50", b'{"status_code": 1000}')
 
 
-def test_repeated_headers_are_joined(web: Web) -> None:
+def test_repeated_headers_are_joined(web: HttpWeb) -> None:
     with partner(Answer(200, [("Link", "<a>; rel=next"), ("X-One", "1"), ("link", "<b>; rel=last")])) as server:
         response = web.send(Request("GET", server.url))
 
@@ -59,12 +59,12 @@ def test_repeated_headers_are_joined(web: Web) -> None:
 
 
 @pytest.mark.parametrize("status", [204, 304, 400, 401, 404, 405, 500, 503])
-def test_any_status_is_an_answer(web: Web, status: int) -> None:
+def test_any_status_is_an_answer(web: HttpWeb, status: int) -> None:
     with partner(Answer(status)) as server:
         assert web.send(Request("GET", server.url)).status == status
 
 
-def test_connections_are_kept(web: Web) -> None:
+def test_connections_are_kept(web: HttpWeb) -> None:
     with partner(Answer(body=b"ok")) as server:
         for method in ("GET", "PUT", "POST", "GET"):
             web.send(Request(method, server.url, body=b"x"))
@@ -72,7 +72,7 @@ def test_connections_are_kept(web: Web) -> None:
         assert server.connections == 1
 
 
-def test_a_connection_that_was_idle_for_long_is_not_used_again(make_web: Callable[..., Web]) -> None:
+def test_a_connection_that_was_idle_for_long_is_not_used_again(make_web: Callable[..., HttpWeb]) -> None:
     web = make_web(idle_s=0.0)
     with partner(Answer(body=b"ok")) as server:
         for _ in range(3):
@@ -81,7 +81,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(make_web: Callabl
         assert server.connections == 3
 
 
-def test_threads_share_one_client(web: Web) -> None:
+def test_threads_share_one_client(web: HttpWeb) -> None:
     def call(number: int) -> bytes:
         return web.send(Request("PUT", server.url, body=b"%d" % number)).body
 
@@ -92,7 +92,7 @@ def test_threads_share_one_client(web: Web) -> None:
         assert server.connections <= 8
 
 
-def test_proxies_in_the_environment_are_not_used(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_in_the_environment_are_not_used(web: HttpWeb, monkeypatch: pytest.MonkeyPatch) -> None:
     with partner(Answer(502)) as proxy, partner(Answer(body=b"direct")) as server:
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
@@ -119,7 +119,7 @@ def _redirecting(to: str, status: int = 302) -> Callable[[Seen], Answer]:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("to", ["/new", "new?a=1", "?b=2", "http://127.0.0.1:{port}/new"])
-def test_a_get_follows_a_redirect_on_the_same_origin(web: Web, status: int, to: str) -> None:
+def test_a_get_follows_a_redirect_on_the_same_origin(web: HttpWeb, status: int, to: str) -> None:
     def answer(seen: Seen) -> Answer:
         return _redirecting(to.format(port=server.port), status)(seen)
 
@@ -131,7 +131,7 @@ def test_a_get_follows_a_redirect_on_the_same_origin(web: Web, status: int, to: 
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "POST", "DELETE"])
-def test_a_redirect_of_anything_but_a_get_is_the_answer(web: Web, method: str) -> None:
+def test_a_redirect_of_anything_but_a_get_is_the_answer(web: HttpWeb, method: str) -> None:
     with partner(_redirecting("/new", 308)) as server:
         response = web.send(Request(method, f"{server.url}/old"))
 
@@ -154,7 +154,7 @@ def test_a_redirect_of_anything_but_a_get_is_the_answer(web: Web, method: str) -
         "/caf\u00e9",
     ],
 )
-def test_a_redirect_to_elsewhere_is_the_answer_and_nothing_is_sent_there(web: Web, to: str) -> None:
+def test_a_redirect_to_elsewhere_is_the_answer_and_nothing_is_sent_there(web: HttpWeb, to: str) -> None:
     def answer(seen: Seen) -> Answer:
         return _redirecting(to.format(port=server.port, other=other.port))(seen)
 
@@ -166,7 +166,7 @@ def test_a_redirect_to_elsewhere_is_the_answer_and_nothing_is_sent_there(web: We
         assert other.connections == 0
 
 
-def test_three_redirects_are_followed_and_the_fourth_is_the_answer(web: Web) -> None:
+def test_three_redirects_are_followed_and_the_fourth_is_the_answer(web: HttpWeb) -> None:
     with partner(lambda seen: Answer(302, [("Location", f"{seen.path}x")])) as server:
         response = web.send(Request("GET", f"{server.url}/"))
 
@@ -174,7 +174,7 @@ def test_three_redirects_are_followed_and_the_fourth_is_the_answer(web: Web) -> 
     assert [seen.path for seen in server.seen] == ["/", "/x", "/xx", "/xxx"]
 
 
-def test_a_redirect_without_a_location_is_the_answer(web: Web) -> None:
+def test_a_redirect_without_a_location_is_the_answer(web: HttpWeb) -> None:
     with partner(Answer(302)) as server:
         assert web.send(Request("GET", server.url)).status == 302
 
@@ -192,14 +192,14 @@ def _serve_one_then(act: Act) -> Act:
 
 @pytest.mark.parametrize("method", IDEMPOTENT)
 @pytest.mark.parametrize("failure", [hang_up, read_and_reset, reset])
-def test_what_may_be_sent_twice_is_sent_again_once(web: Web, method: str, failure: Act) -> None:
+def test_what_may_be_sent_twice_is_sent_again_once(web: HttpWeb, method: str, failure: Act) -> None:
     with wire(failure, say(OK)) as server:
         assert web.send(Request(method, server.url, body=b"x")).body == b"ok"
         assert server.connections == 2
 
 
 @pytest.mark.parametrize("failure", [hang_up, read_and_reset])
-def test_after_the_second_failure_the_partner_is_unreachable(web: Web, failure: Act) -> None:
+def test_after_the_second_failure_the_partner_is_unreachable(web: HttpWeb, failure: Act) -> None:
     with wire(failure) as server:
         with pytest.raises(Unreachable, match=f"PUT 127.0.0.1:{server.port}: the connection broke off"):
             web.send(Request("PUT", server.url, body=b"x"))
@@ -208,7 +208,7 @@ def test_after_the_second_failure_the_partner_is_unreachable(web: Web, failure: 
 
 
 @pytest.mark.parametrize("failure", [hang_up, read_and_reset])
-def test_a_post_is_never_sent_again(web: Web, failure: Act) -> None:
+def test_a_post_is_never_sent_again(web: HttpWeb, failure: Act) -> None:
     with wire(failure, say(OK)) as server:
         with pytest.raises(Unreachable, match="POST"):
             web.send(Request("POST", server.url, body=b"x"))
@@ -217,7 +217,7 @@ def test_a_post_is_never_sent_again(web: Web, failure: Act) -> None:
 
 
 @pytest.mark.parametrize("failure", [hang_up, read_and_reset])
-def test_a_kept_connection_that_turns_out_dead_is_replaced(web: Web, failure: Act) -> None:
+def test_a_kept_connection_that_turns_out_dead_is_replaced(web: HttpWeb, failure: Act) -> None:
     with wire(_serve_one_then(failure), say(OK)) as server:
         for _ in range(2):
             assert web.send(Request("PATCH", server.url, body=b"{}")).body == b"ok"
@@ -225,7 +225,7 @@ def test_a_kept_connection_that_turns_out_dead_is_replaced(web: Web, failure: Ac
         assert server.connections == 2
 
 
-def test_a_post_into_a_kept_connection_that_turns_out_dead_is_not_sent_again(web: Web) -> None:
+def test_a_post_into_a_kept_connection_that_turns_out_dead_is_not_sent_again(web: HttpWeb) -> None:
     with wire(_serve_one_then(read_and_reset), say(OK)) as server:
         web.send(Request("GET", server.url))
         with pytest.raises(Unreachable):
@@ -235,7 +235,7 @@ def test_a_post_into_a_kept_connection_that_turns_out_dead_is_not_sent_again(web
 
 
 @pytest.mark.parametrize("piece", [b"H", b"HTTP/1.1 200 OK\r\nContent-Le", OK[:-1]])
-def test_once_an_answer_has_begun_nothing_is_sent_again(web: Web, piece: bytes) -> None:
+def test_once_an_answer_has_begun_nothing_is_sent_again(web: HttpWeb, piece: bytes) -> None:
     def act(connection: socket.socket) -> None:
         say(piece)(connection)
         time.sleep(0.05)
@@ -248,7 +248,7 @@ def test_once_an_answer_has_begun_nothing_is_sent_again(web: Web, piece: bytes) 
         assert server.connections == 1
 
 
-def test_the_other_addresses_of_a_name_are_tried(make_web: Callable[..., Web]) -> None:
+def test_the_other_addresses_of_a_name_are_tried(make_web: Callable[..., HttpWeb]) -> None:
     with partner(Answer(body=b"ok")) as server:
         web = make_web(resolve=leading_to("127.0.0.2", "::1", "127.0.0.1"))
 

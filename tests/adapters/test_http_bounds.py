@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.adapters.http import Web
+from chalicelib.adapters.http.web import HttpWeb
 from chalicelib.ocpi.errors import UnableToUseApi, Unreachable
 from chalicelib.ocpi.http import Request
 from tests.adapters.servers import (
@@ -38,7 +38,7 @@ def _chunked(pieces: int, piece: bytes) -> Act:
     return say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *[chunk] * pieces, b"0\r\n\r\n")
 
 
-def test_an_answer_of_exactly_the_cap_is_taken(make_web: Callable[..., Web]) -> None:
+def test_an_answer_of_exactly_the_cap_is_taken(make_web: Callable[..., HttpWeb]) -> None:
     with partner(Answer(body=b"x" * 1000)) as server, wire(_chunked(10, b"x" * 100)) as chunked:
         for url in (server.url, chunked.url):
             assert make_web(max_response_bytes=1000).send(Request("GET", url)).body == b"x" * 1000
@@ -54,7 +54,7 @@ def test_an_answer_of_exactly_the_cap_is_taken(make_web: Callable[..., Web]) -> 
     ],
     ids=["one byte more", "announced", "until it hangs up", "chunked"],
 )
-def test_a_larger_answer_is_refused_and_its_connection_dropped(make_web: Callable[..., Web], act: Act) -> None:
+def test_a_larger_answer_is_refused_and_its_connection_dropped(make_web: Callable[..., HttpWeb], act: Act) -> None:
     web = make_web(max_response_bytes=1000)
     with wire(act, say(OK)) as server:
         with pytest.raises(UnableToUseApi, match="larger than 1000 bytes"):
@@ -64,7 +64,7 @@ def test_a_larger_answer_is_refused_and_its_connection_dropped(make_web: Callabl
         assert server.connections == 2
 
 
-def test_a_compressed_answer_is_decompressed(web: Web) -> None:
+def test_a_compressed_answer_is_decompressed(web: HttpWeb) -> None:
     body = b'{"status_code": 1000}' * 10_000
     with partner(Answer(200, [("Content-Encoding", "gzip")], gzip.compress(body))) as server:
         for _ in range(2):
@@ -88,7 +88,7 @@ ZEROS = gzip.compress(bytes(64 * MIB), 1)
     ],
     ids=["gzip", "twice", "four times", "many members", "deflate"],
 )
-def test_a_bomb_is_not_blown_up(make_web: Callable[..., Web], encoding: str, bomb: bytes) -> None:
+def test_a_bomb_is_not_blown_up(make_web: Callable[..., HttpWeb], encoding: str, bomb: bytes) -> None:
     web = make_web(max_response_bytes=MIB)
     with partner(Answer(200, [("Content-Encoding", encoding)], bomb)) as server:
         tracemalloc.start()
@@ -100,7 +100,7 @@ def test_a_bomb_is_not_blown_up(make_web: Callable[..., Web], encoding: str, bom
     assert peak < 12 * MIB
 
 
-def test_a_body_that_only_claims_to_be_compressed_is_refused(web: Web) -> None:
+def test_a_body_that_only_claims_to_be_compressed_is_refused(web: HttpWeb) -> None:
     with partner(Answer(200, [("Content-Encoding", "gzip")], b"not gzip at all")) as server:
         with pytest.raises(UnableToUseApi, match="cannot be decompressed") as refused:
             web.send(Request("GET", server.url))
@@ -119,7 +119,7 @@ def _takes(call: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def test_a_silent_partner_times_out_and_is_not_asked_twice(make_web: Callable[..., Web]) -> None:
+def test_a_silent_partner_times_out_and_is_not_asked_twice(make_web: Callable[..., HttpWeb]) -> None:
     with wire(silent) as server:
         assert _takes(lambda: make_web(read_s=0.2).send(Request("GET", server.url))) < 0.9
         assert server.connections == 1
@@ -137,18 +137,22 @@ def test_a_silent_partner_times_out_and_is_not_asked_twice(make_web: Callable[..
     ],
     ids=["status", "headers", "interim answers", "body", "chunks", "gzip"],
 )
-def test_an_answer_that_trickles_ends_with_the_whole_call(make_web: Callable[..., Web], pieces: list[bytes]) -> None:
+def test_an_answer_that_trickles_ends_with_the_whole_call(
+    make_web: Callable[..., HttpWeb], pieces: list[bytes]
+) -> None:
     with wire(say(*pieces, every_s=0.03)) as server:
         assert _takes(lambda: make_web(total_s=0.3).send(Request("GET", server.url))) < 0.9
 
 
-def test_one_call_may_have_a_bound_of_its_own(web: Web) -> None:
+def test_one_call_may_have_a_bound_of_its_own(web: HttpWeb) -> None:
     with wire(silent) as server:
         assert _takes(lambda: web.send(Request("POST", server.url), timeout_s=0.2)) < 0.9
 
 
 @pytest.mark.parametrize("at_once", [0, 65536])
-def test_a_partner_who_reads_slowly_or_not_ends_with_the_whole_call(make_web: Callable[..., Web], at_once: int) -> None:
+def test_a_partner_who_reads_slowly_or_not_ends_with_the_whole_call(
+    make_web: Callable[..., HttpWeb], at_once: int
+) -> None:
     done = threading.Event()
 
     def slow(connection: socket.socket) -> None:
@@ -162,7 +166,7 @@ def test_a_partner_who_reads_slowly_or_not_ends_with_the_whole_call(make_web: Ca
         done.set()
 
 
-def test_redirects_share_one_bound(make_web: Callable[..., Web]) -> None:
+def test_redirects_share_one_bound(make_web: Callable[..., HttpWeb]) -> None:
     def answer(_: Seen) -> Answer:
         time.sleep(0.2)
         return Answer(302, [("Location", "/")])
@@ -175,7 +179,7 @@ def test_redirects_share_one_bound(make_web: Callable[..., Web]) -> None:
         assert time.monotonic() - began < 0.9
 
 
-def test_a_resolver_that_hangs_does_not_hold_the_call(make_web: Callable[..., Web]) -> None:
+def test_a_resolver_that_hangs_does_not_hold_the_call(make_web: Callable[..., HttpWeb]) -> None:
     done = threading.Event()
     web = make_web(connect_s=0.2, resolve=lambda _: done.wait(5) and [])
 
@@ -183,7 +187,7 @@ def test_a_resolver_that_hangs_does_not_hold_the_call(make_web: Callable[..., We
     done.set()
 
 
-def test_a_handshake_that_hangs_does_not_hold_the_call(make_web: Callable[..., Web]) -> None:
+def test_a_handshake_that_hangs_does_not_hold_the_call(make_web: Callable[..., HttpWeb]) -> None:
     with wire(silent) as server:
         web = make_web(connect_s=0.2)
 
@@ -191,7 +195,7 @@ def test_a_handshake_that_hangs_does_not_hold_the_call(make_web: Callable[..., W
         assert server.connections == 1
 
 
-def test_a_connect_that_hangs_does_not_hold_the_call(make_web: Callable[..., Web]) -> None:
+def test_a_connect_that_hangs_does_not_hold_the_call(make_web: Callable[..., HttpWeb]) -> None:
     # A listener whose backlog is full drops what comes after: the connect waits for an answer to its SYN.
     with (
         socket.create_server(("127.0.0.1", 0), backlog=0) as listener,

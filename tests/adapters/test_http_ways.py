@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.http import Web
+from chalicelib.adapters.http.web import HttpWeb
 from chalicelib.ocpi.errors import AddressNotAllowed, UnableToUseApi, Unreachable
 from chalicelib.ocpi.http import Request
 from tests.adapters.servers import (
@@ -48,12 +48,12 @@ def _free_port() -> int:
 def test_a_closed_network_lets_nothing_out_to_loopback_nor_in_the_clear(url: str) -> None:
     with partner(Answer()) as server:
         with pytest.raises(AddressNotAllowed):
-            Web().send(Request("POST", url.format(port=server.port), AUTHORIZATION, body=b"x"))
+            HttpWeb().send(Request("POST", url.format(port=server.port), AUTHORIZATION, body=b"x"))
 
         assert server.connections == 0
 
 
-def test_nothing_is_sent_when_one_address_of_the_name_is_inside(make_web: Callable[..., Web]) -> None:
+def test_nothing_is_sent_when_one_address_of_the_name_is_inside(make_web: Callable[..., HttpWeb]) -> None:
     with partner(Answer()) as server:
         web = make_web(resolve=leading_to("127.0.0.1", "10.0.0.1"))
         with pytest.raises(AddressNotAllowed):
@@ -62,7 +62,7 @@ def test_nothing_is_sent_when_one_address_of_the_name_is_inside(make_web: Callab
         assert server.connections == 0
 
 
-def test_the_address_that_was_checked_is_the_one_connected_to(make_web: Callable[..., Web]) -> None:
+def test_the_address_that_was_checked_is_the_one_connected_to(make_web: Callable[..., HttpWeb]) -> None:
     asked: list[str] = []
 
     def rebinding(name: str) -> list[str]:
@@ -81,7 +81,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(make_web: Callable
     assert len(server.seen) == 1
 
 
-def test_loopback_is_reached_over_ipv6_too(web: Web) -> None:
+def test_loopback_is_reached_over_ipv6_too(web: HttpWeb) -> None:
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
 
         def serve() -> None:
@@ -118,7 +118,7 @@ def _behind_tls(authority: Authority, host: str) -> Any:
     ],
 )
 def test_a_certificate_for_the_name_is_accepted_at_the_checked_address(
-    make_web: Callable[..., Web], authority: Authority, certified: str, called: str
+    make_web: Callable[..., HttpWeb], authority: Authority, certified: str, called: str
 ) -> None:
     web = make_web(ssl_context=authority.trusted, resolve=leading_to("127.0.0.1"))
     with _behind_tls(authority, certified) as server:
@@ -139,7 +139,7 @@ def test_a_certificate_for_the_name_is_accepted_at_the_checked_address(
     ],
 )
 def test_a_certificate_for_another_name_is_refused_before_anything_is_sent(
-    make_web: Callable[..., Web], authority: Authority, certified: str, called: str
+    make_web: Callable[..., HttpWeb], authority: Authority, certified: str, called: str
 ) -> None:
     web = make_web(ssl_context=authority.trusted, resolve=leading_to("127.0.0.1"))
     with _behind_tls(authority, certified) as server:
@@ -149,7 +149,9 @@ def test_a_certificate_for_another_name_is_refused_before_anything_is_sent(
         assert (server.seen, server.connections) == ([], 1)
 
 
-def test_a_certificate_of_an_unknown_authority_is_refused(make_web: Callable[..., Web], authority: Authority) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused(
+    make_web: Callable[..., HttpWeb], authority: Authority
+) -> None:
     web = make_web(ssl_context=None, resolve=leading_to("127.0.0.1"))
     with _behind_tls(authority, "partner.example") as server:
         with pytest.raises(Unreachable, match="TLS failure: unable to get local issuer certificate"):
@@ -158,7 +160,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(make_web: Callable[...
         assert server.seen == []
 
 
-def test_a_large_body_crosses_tls_whole(make_web: Callable[..., Web], authority: Authority) -> None:
+def test_a_large_body_crosses_tls_whole(make_web: Callable[..., HttpWeb], authority: Authority) -> None:
     web = make_web(ssl_context=authority.trusted)
     body = bytes(range(256)) * 4096
     with partner(lambda seen: Answer(body=seen.body), authority.server("127.0.0.1")) as server:
@@ -172,19 +174,19 @@ def _unresolved(_: str) -> list[str]:
     raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
-def test_a_refused_connection_is_said_to_be_refused(web: Web) -> None:
+def test_a_refused_connection_is_said_to_be_refused(web: HttpWeb) -> None:
     port = _free_port()
 
     with pytest.raises(Unreachable, match=f"^PUT 127.0.0.1:{port}: connection refused$"):
         web.send(Request("PUT", f"http://127.0.0.1:{port}/"))
 
 
-def test_a_name_that_does_not_resolve_is_said_not_to(make_web: Callable[..., Web]) -> None:
+def test_a_name_that_does_not_resolve_is_said_not_to(make_web: Callable[..., HttpWeb]) -> None:
     with pytest.raises(Unreachable, match=r"^GET partner\.example: its name does not resolve$"):
         make_web(resolve=_unresolved).send(Request("GET", "https://partner.example/"))
 
 
-def test_plain_http_on_a_tls_port_is_said_to_be_a_tls_failure(web: Web) -> None:
+def test_plain_http_on_a_tls_port_is_said_to_be_a_tls_failure(web: HttpWeb) -> None:
     with (
         wire(lambda connection: connection.sendall(OK)) as server,
         pytest.raises(Unreachable, match="TLS failure: "),
@@ -205,7 +207,7 @@ def test_plain_http_on_a_tls_port_is_said_to_be_a_tls_failure(web: Web) -> None:
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsecret-a", "the answer broke off"),
     ],
 )
-def test_an_answer_that_is_not_whole_or_not_http_is_said_to_be_so(web: Web, said: bytes, reason: str) -> None:
+def test_an_answer_that_is_not_whole_or_not_http_is_said_to_be_so(web: HttpWeb, said: bytes, reason: str) -> None:
     with wire(say(said)) as server:
         with pytest.raises(Unreachable, match=f"^GET 127.0.0.1:{server.port}: {reason}$"):
             web.send(Request("GET", server.url))
@@ -214,7 +216,7 @@ def test_an_answer_that_is_not_whole_or_not_http_is_said_to_be_so(web: Web, said
 
 
 @pytest.mark.parametrize("token", ["secret-token\r\nX: y", "secret-token\n", "secret-\u20ac-token", "secret-token\x00"])
-def test_a_token_that_no_header_carries_is_refused_unseen(web: Web, token: str) -> None:
+def test_a_token_that_no_header_carries_is_refused_unseen(web: HttpWeb, token: str) -> None:
     with partner(Answer()) as server:
         with pytest.raises(UnableToUseApi, match="the header authorization holds characters") as refused:
             web.send(Request("GET", server.url, {"Authorization": f"Token {token}"}))
@@ -241,7 +243,7 @@ def _failing() -> dict[str, tuple[Act, dict[str, Any]]]:
 
 @pytest.mark.parametrize("how", _failing())
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_no_error_shows_a_token_a_query_or_a_body(make_web: Callable[..., Web], method: str, how: str) -> None:
+def test_no_error_shows_a_token_a_query_or_a_body(make_web: Callable[..., HttpWeb], method: str, how: str) -> None:
     act, settings = _failing()[how]
     with wire(act) as server:
         url = f"{server.url}/path?a=secret-url".replace("127.0.0.1", "localhost")
@@ -252,7 +254,7 @@ def test_no_error_shows_a_token_a_query_or_a_body(make_web: Callable[..., Web], 
     assert "secret-" not in "".join(traceback.format_exception(failed.value))
 
 
-def test_a_url_with_a_password_is_refused_without_repeating_it(web: Web) -> None:
+def test_a_url_with_a_password_is_refused_without_repeating_it(web: HttpWeb) -> None:
     with pytest.raises(AddressNotAllowed) as refused:
         web.send(Request("GET", "http://user:secret@127.0.0.1/", AUTHORIZATION, {"q": "secret"}))
 

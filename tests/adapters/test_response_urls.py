@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chalicelib.adapters.http import Web
+from chalicelib.adapters.http.web import HttpWeb
 from chalicelib.node.outbound import Outbound
-from chalicelib.node.partners import Partner, State
+from chalicelib.node.partners.partner import Partner, State
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.errors import AddressNotAllowed
 from chalicelib.ocpi.http import Request
@@ -94,7 +94,7 @@ def numeric(host: str) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)]
 
 
-def outbound(web: Web) -> Outbound:
+def outbound(web: HttpWeb) -> Outbound:
     return Outbound(web, Recorder(), lambda: datetime.now(UTC))
 
 
@@ -127,7 +127,7 @@ def test_an_address_inside_is_refused_before_a_byte_is_sent(
     ear: Ear, host: str, scheme: str, *, open_network: bool
 ) -> None:
     """Q-59, CMD-13: at once when the command comes, and again when it is to be answered."""
-    web, url = Web(open_network=open_network, resolve=numeric), f"{scheme}://{host}:{ear.port}/results"
+    web, url = HttpWeb(open_network=open_network, resolve=numeric), f"{scheme}://{host}:{ear.port}/results"
 
     with pytest.raises(AddressNotAllowed):
         web.check(url, public=True)
@@ -145,7 +145,7 @@ def test_a_name_that_leads_inside_is_refused_before_a_byte_is_sent(
 ) -> None:
     """Q-59: also where only one of its addresses is inside."""
     for addresses in ([address], ["8.8.8.8", address]):
-        web = Web(open_network=open_network, resolve=lambda _name, found=addresses: found)  # type: ignore[misc]
+        web = HttpWeb(open_network=open_network, resolve=lambda _name, found=addresses: found)  # type: ignore[misc]
         with pytest.raises(AddressNotAllowed):
             outbound(web).answer(ELSEWHERE, "commands", f"https://{name}:{ear.port}/results", b"{}")
 
@@ -159,7 +159,7 @@ def test_a_name_that_was_public_when_it_was_checked_is_looked_up_again_when_it_i
     """Q-59: DNS rebinding; what is looked up then is what is connected to, so no third answer can differ."""
     answers = [["8.8.8.8"], ["127.0.0.1"], ["8.8.8.8"]]
     web, url = (
-        Web(open_network=open_network, resolve=lambda _: answers.pop(0)),
+        HttpWeb(open_network=open_network, resolve=lambda _: answers.pop(0)),
         f"https://rebinding.example:{ear.port}/",
     )
     assert web.resolve("rebinding.example") == ["8.8.8.8"]
@@ -175,7 +175,7 @@ def test_a_name_that_was_public_when_it_was_checked_is_looked_up_again_when_it_i
 def test_an_open_network_opens_the_registered_port_of_this_machine_and_no_other(ear: Ear) -> None:
     """Q-59: as in a local run, where every node is on loopback."""
     with partner(Answer(body=b"{}")) as server:
-        web, them = Web(open_network=True), registered_at(f"{server.url}/credentials")
+        web, them = HttpWeb(open_network=True), registered_at(f"{server.url}/credentials")
         web.check(f"{server.url}/results")
         outbound(web).answer(them, "commands", f"{server.url}/results", b"{}")
 
@@ -196,7 +196,7 @@ def test_a_redirect_is_the_answer_and_leads_nowhere(ear: Ear, status: int) -> No
     for to in (f"http://127.0.0.1:{ear.port}/", "http://169.254.169.254/latest/meta-data/", "/elsewhere"):
         with partner(Answer(status, [("Location", to)])) as server:
             them = registered_at(f"{server.url}/credentials")
-            response = outbound(Web(open_network=True)).answer(them, "commands", f"{server.url}/results", b"{}")
+            response = outbound(HttpWeb(open_network=True)).answer(them, "commands", f"{server.url}/results", b"{}")
 
             assert (response.status, len(server.seen)) == (status, 1)
     assert not ear.heard
@@ -211,7 +211,7 @@ def test_a_kept_connection_of_the_open_door_is_not_used_by_the_public_one(
     """Q-59: a connection is not checked again when it is used again."""
     authority = Authority.make(tmp_path_factory.mktemp("authority"))
     with partner(Answer(body=b"{}"), authority.server("partner.example")) as server:
-        web = Web(open_network=True, ssl_context=authority.trusted, resolve=lambda _: ["127.0.0.1"])
+        web = HttpWeb(open_network=True, ssl_context=authority.trusted, resolve=lambda _: ["127.0.0.1"])
         request = Request("POST", f"https://partner.example:{server.port}/results", body=b"{}")
         web.send(request)
         with pytest.raises(AddressNotAllowed):
@@ -246,7 +246,7 @@ def test_our_token_is_shown_to_no_host_but_those_that_the_partner_registered(url
     """Q-59, CMD-05: however alike it looks."""
     sent: list[Request] = []
 
-    class Watched(Web):
+    class Watched(HttpWeb):
         def send(self, request: Request, *, timeout_s: float | None = None, public: bool = False) -> object:  # type: ignore[override]
             sent.append(request)
             assert public
@@ -265,4 +265,4 @@ def test_our_token_is_shown_to_no_host_but_those_that_the_partner_registered(url
 def test_a_url_that_two_parsers_read_in_two_ways_is_called_by_none(url: str) -> None:
     """Q-59: Python's own drops tabs and line ends, so the host looks registered."""
     with pytest.raises(AddressNotAllowed):
-        outbound(Web(resolve=lambda _: ["127.0.0.1"])).answer(ELSEWHERE, "commands", url, b"{}")
+        outbound(HttpWeb(resolve=lambda _: ["127.0.0.1"])).answer(ELSEWHERE, "commands", url, b"{}")

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from chalicelib.adapters.sqs import LANES
-from chalicelib.node.news import object_of
-from chalicelib.node.ports import Announcement, Delivery, Tend
-from chalicelib.node.pulls import Step
+from chalicelib.adapters.sqs.pushes import LANES
+from chalicelib.node.pulling.state import PullStep
+from chalicelib.node.pushing.coalescing import object_key_of
+from chalicelib.node.pushing.messages import Announcement, Delivery, RetryDue
 from tests.chaos.weather import Weather
 
 VISIBLE_AGAIN = timedelta(minutes=2)
@@ -25,7 +25,7 @@ class Message:
 
     id: str
     due: datetime
-    work: Sequence[Announcement] | Delivery | Tend | Step
+    work: Sequence[Announcement] | Delivery | RetryDue | PullStep
     attempt: int = 0
     received: int = 0
     """How often a worker got it."""
@@ -56,17 +56,17 @@ class BadQueues:
         if announcements:
             self._put(self._loose, tuple(announcements), delay_s, attempt)
 
-    def step(self, step: Step, *, delay_s: int = 0) -> None:
+    def step(self, step: PullStep, *, delay_s: int = 0) -> None:
         self._put(self._loose, step, delay_s)
 
     def deliver(self, deliveries: Sequence[Delivery], *, cause: str = "") -> None:
         for delivery in deliveries:
-            self._in_line((delivery.partner_id, *object_of(delivery.announcement)), delivery, cause)
+            self._in_line((delivery.partner_id, *object_key_of(delivery.announcement)), delivery, cause)
 
-    def tend(self, tend: Tend, *, cause: str) -> None:
+    def tend(self, tend: RetryDue, *, cause: str) -> None:
         self._in_line((tend.partner_id, tend.after or ""), tend, cause)
 
-    def _in_line(self, lane: tuple[str, ...], work: Delivery | Tend, cause: str) -> None:
+    def _in_line(self, lane: tuple[str, ...], work: Delivery | RetryDue, cause: str) -> None:
         now = self._clock()
         if self._sent.get((work, cause), now - _DUPLICATES) > now - _DUPLICATES:
             return
@@ -77,7 +77,7 @@ class BadQueues:
     def _put(
         self,
         lane: Lane,
-        work: Sequence[Announcement] | Delivery | Tend | Step,
+        work: Sequence[Announcement] | Delivery | RetryDue | PullStep,
         delay_s: int = 0,
         attempt: int = 0,
     ) -> None:

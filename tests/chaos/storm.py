@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from chalicelib.node.ports import Delivery, Tend
-from chalicelib.node.pulls import Step
+from chalicelib.node.pulling.state import PullStep
+from chalicelib.node.pushing.messages import Delivery, RetryDue
 from tests.chaos.host import Host
 from tests.chaos.network import BadNetwork, Faults
 from tests.chaos.queues import BadQueues, Message
@@ -41,9 +41,9 @@ class Side:
         match message.work:
             case Delivery():
                 node.deliverer.deliver(message.work, is_repeated=message.received > 1)
-            case Tend():
+            case RetryDue():
                 node.tending.tend(message.work)
-            case Step():
+            case PullStep():
                 node.puller.step(message.work)
             case _:
                 node.push.spread(message.work, message.attempt, cause=message.id)
@@ -68,11 +68,11 @@ class Side:
     @property
     def next_due(self) -> datetime | None:
         """When there is something to do: at once for what waits in a queue, at a full minute for what a look finds."""
-        outside, now = self.company.outside, self.company.world.clock.now
+        ports, now = self.company.ports, self.company.world.clock.now
         found = []
         for partner in self.company.partners():
-            breaker = outside.breakers.breaker(partner.id)
-            waiting = [each.due_at for each in outside.outbox.of(partner.id)]
+            breaker = ports.breakers.breaker(partner.id)
+            waiting = [each.due_at for each in ports.outbox.of(partner.id)]
             if breaker.needs_probe or (waiting and breaker.blocks(now)):
                 found.append(breaker.until)
             elif not breaker.blocks(now):
@@ -108,7 +108,7 @@ class Storm:
         """Let the company's node work in this storm from now on."""
         queues = BadQueues(self.world.clock, self.weather)
         worker = Worker(self.weather, self.meanwhile, fails=self.crashes, yields=_YIELDS)
-        whole, sending = company.outside, worker.using(queues)
+        whole, sending = company.ports, worker.using(queues)
         run_on(
             company,
             stores={module: worker.using(store) for module, store in whole.stores.items()},
@@ -121,7 +121,7 @@ class Storm:
             pull_queue=sending,
             web=self.network.web(worker),
         )
-        company.outside = whole
+        company.ports = whole
         self.sides.append(Side(company, queues, worker))
         return self.sides[-1]
 

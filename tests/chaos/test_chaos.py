@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.ports import OURS, theirs
+from chalicelib.node.objects import OURS, theirs
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
@@ -46,7 +46,7 @@ every_trouble = pytest.mark.parametrize("crashes", [0, CRASHES], ids=["they fail
 
 def own(company: CompanyInWorld, module: ModuleID) -> dict[str, Json]:
     """The company's objects of a module by id, their parts in the order of their ids."""
-    store = company.outside.stores[module]
+    store = company.ports.stores[module]
     return {each.id: ordered(json.loads(each.body)) for each in store.received(OURS, None, 10_000)}
 
 
@@ -64,8 +64,8 @@ def assert_at_rest(side: Side) -> None:
     """Nothing is left to be told, and nobody is thought to be away."""
     company = side.company
     for partner in company.partners():
-        assert company.outside.outbox.of(partner.id) == []
-        assert company.outside.breakers.breaker(partner.id).is_clean
+        assert company.ports.outbox.of(partner.id) == []
+        assert company.ports.breakers.breaker(partner.id).is_clean
 
 
 # --- partners that a test wrote --------------------------------------------------------------------------------------
@@ -183,5 +183,5 @@ def sometimes_pull(storm: Storm, side: Side) -> None:
 
 def held(company: CompanyInWorld, module: ModuleID, owner: Party) -> dict[str, Json]:
     """What a company holds of another's objects, as ``own`` has it."""
-    found = company.outside.stores[module].received(theirs(owner), None, 10_000)
+    found = company.ports.stores[module].received(theirs(owner), None, 10_000)
     return {each.id: ordered(json.loads(each.body)) for each in found if not each.aside.get("deleted_at")}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, NoRegionError
 
-from chalicelib.node.ports import OperatorKey
+from chalicelib.node.partners.store import OperatorKey
 from cli.keys import hash_of, new_key
 from cli.output import Failure
 from cli.stages import PROJECT, aws_problems

@@ -9,23 +9,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.adapters.dynamodb_breakers import DynamoBreakers
-from chalicelib.adapters.dynamodb_commands import DynamoCommands
-from chalicelib.adapters.dynamodb_events import DynamoJournal
-from chalicelib.adapters.dynamodb_objects import DynamoObjects
-from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
-from chalicelib.adapters.dynamodb_partners import DynamoPartners
-from chalicelib.adapters.dynamodb_pulls import DynamoPulls
-from chalicelib.adapters.dynamodb_quarantine import DynamoQuarantine
+from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakers
+from chalicelib.adapters.dynamodb.commands import DynamoCommands
+from chalicelib.adapters.dynamodb.events import DynamoEventFeed
+from chalicelib.adapters.dynamodb.objects import DynamoObjects
+from chalicelib.adapters.dynamodb.outbox import DynamoOutbox
+from chalicelib.adapters.dynamodb.partners import DynamoPartners
+from chalicelib.adapters.dynamodb.pulls import DynamoPulls
+from chalicelib.adapters.dynamodb.quarantine import DynamoQuarantine
 from chalicelib.adapters.eventbridge import EventBridge
-from chalicelib.adapters.sqs import SqsQueues, announcements_in, delivery_in
-from chalicelib.adapters.sqs_commands import SqsCommandQueues, answer_in, result_in
-from chalicelib.adapters.sqs_events import SqsEvents, events_in
-from chalicelib.adapters.sqs_pulls import SqsPulls, step_in
+from chalicelib.adapters.sqs.commands import SqsCommandQueues, answer_in, result_in
+from chalicelib.adapters.sqs.events import SqsEventQueue, events_in
+from chalicelib.adapters.sqs.pulls import SqsPullQueue, step_in
+from chalicelib.adapters.sqs.pushes import SqsPushQueues, announcements_in, delivery_in
+from chalicelib.bootstrap.ports import Ports
 from chalicelib.modules import MODULES
-from chalicelib.node.ports import Tend
+from chalicelib.node.pushing.messages import RetryDue
 from chalicelib.ocpi.parties import Party, Role
-from chalicelib.outside import Outside
 from tests.conftest import Stage
 from tests.world import Caller, CompanyInWorld, Pair, World, register
 
@@ -39,16 +39,16 @@ class CompanyOnAws(CompanyInWorld):
         self.stage = stage
         super().__init__(world, host, party, roles, settings)
 
-    def ports(self) -> Outside:
+    def ports(self) -> Ports:
         """The outside: DynamoDB and SQS, and the world as the web."""
         stage = self.stage
         return replace(
             super().ports(),
             stores={module: DynamoObjects(stage.table(module)) for module in MODULES},
             partners=DynamoPartners(stage.table("partners"), self.world.clock),
-            queues=SqsQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), stage.clients.sqs),
+            queues=SqsPushQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), stage.clients.sqs),
             outbox=DynamoOutbox(stage.table("outbox")),
-            breakers=DynamoBreakers(stage.table("outbox")),
+            breakers=DynamoCircuitBreakers(stage.table("outbox")),
             quarantine=DynamoQuarantine(stage.table("quarantine")),
             commands=DynamoCommands(stage.table("commands")),
             command_queues=SqsCommandQueues(
@@ -58,10 +58,10 @@ class CompanyOnAws(CompanyInWorld):
                 stage.clients.sqs,
             ),
             pulls=DynamoPulls(stage.table("pulls")),
-            pull_queue=SqsPulls(stage.queue("pulls"), stage.clients.sqs),
-            event_queue=SqsEvents(stage.queue("events"), stage.clients.sqs),
+            pull_queue=SqsPullQueue(stage.queue("pulls"), stage.clients.sqs),
+            event_queue=SqsEventQueue(stage.queue("events"), stage.clients.sqs),
             event_bus=EventBridge(stage.bus, "ocpi.test", stage.clients.events),
-            journal=DynamoJournal(stage.table("events")),
+            journal=DynamoEventFeed(stage.table("events")),
             sleep=time.sleep,
         )
 
@@ -106,7 +106,7 @@ class CompanyOnAws(CompanyInWorld):
         deliveries = self._take("deliveries.fifo")
         for message in deliveries:
             asked = delivery_in(message["Body"])
-            if isinstance(asked, Tend):
+            if isinstance(asked, RetryDue):
                 self.company.tending.tend(asked)
             else:
                 self.company.deliverer.deliver(asked)

@@ -36,7 +36,7 @@ def test_a_token_is_found_by_its_uid_in_two_calls(pair: Pair) -> None:
     with_cards(pair)
 
     with CallCount(stage_of(pair.cpo)) as made:
-        (found,) = pair.cpo.outside.stores[TOKENS].find("by_uid", normal_form("04-A07"))
+        (found,) = pair.cpo.ports.stores[TOKENS].find("by_uid", normal_form("04-A07"))
 
     assert (found.stored.id, found.owner) == ("04:a07", "theirs/NL/MSP")
     assert made == {"Query": 1, "BatchGetItem": 1}
@@ -126,6 +126,6 @@ def test_contradictions_are_kept_once_each(pair: Pair, cdr_id: str) -> None:
     for cost in (1, 2, 3, 2):
         pair.to_emsp("POST", CDRS_URL, make.cdr(cdr_id, total_cost=cost))
 
-    kept = pair.emsp.outside.quarantine.of(pair.emsp.partners()[0].id)
+    kept = pair.emsp.ports.quarantine.of(pair.emsp.partners()[0].id)
 
     assert [each.id for each in kept] == [cdr_id, cdr_id]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.commands.life import stage
-from chalicelib.node.commands import Command, Posting, Result
+from chalicelib.modules.commands.stages import stage
+from chalicelib.node.commands import Command, CommandResult, Posting
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.types import format_date_time
 from tests import make
@@ -45,7 +45,7 @@ class Story:
     def charge_point(self, result: str) -> None:
         """The charge point answers the last command, and the answer goes its way."""
         queues = self.pair.cpo.command_queues
-        queues.result(Result(queues.asked[-1]["command_id"], result, "charge point"))
+        queues.result(CommandResult(queues.asked[-1]["command_id"], result, "charge point"))
         self.pair.cpo.pump_commands()
 
     def session(self, **fields: Json) -> None:
@@ -65,14 +65,14 @@ class Story:
 
     def at_emsp(self, command: Command) -> Command:
         emsp = self.pair.emsp
-        kept = emsp.outside.commands.get(command.id)
+        kept = emsp.ports.commands.get(command.id)
         assert kept
         return emsp.company.commands.followed(kept, emsp.partners()[0])
 
     def at_cpo(self) -> Command:
         """The last command as the CPO keeps it."""
         cpo = self.pair.cpo
-        return cpo.outside.commands.of(cpo.partners()[0].id, None, 1)[0]
+        return cpo.ports.commands.of(cpo.partners()[0].id, None, 1)[0]
 
     def posts(self, mark: int = 0) -> list[Json]:
         """What the CPO has posted to ``response_url``s, each at exactly the one that was given."""

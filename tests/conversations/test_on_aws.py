@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.ports import Announcement, Delivery
+from chalicelib.node.pushing.messages import Announcement, Delivery
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.conftest import Stage
@@ -125,8 +125,8 @@ def test_a_partner_that_is_back_gets_what_it_missed_through_the_queues(pair: Pai
     own.import_all([make.tariff(f"T{n}") for n in range(8)])
     pair.cpo.pump()
     partner = pair.cpo.partners()[0]
-    assert pair.cpo.outside.breakers.breaker(partner.id).needs_probe
-    assert len(pair.cpo.outside.outbox.of(partner.id)) == 8
+    assert pair.cpo.ports.breakers.breaker(partner.id).needs_probe
+    assert len(pair.cpo.ports.outbox.of(partner.id)) == 8
     pair.world.down.clear()
     mark = len(pair.world.traffic)
 
@@ -136,8 +136,8 @@ def test_a_partner_that_is_back_gets_what_it_missed_through_the_queues(pair: Pai
     # Our own pull begins, too, within a minute.
     sent = [each.request.method for each in pair.world.since(mark) if not each.path.endswith("/tokens")]
     assert sent == ["GET", *["PUT"] * 8]
-    assert pair.cpo.outside.outbox.of(partner.id) == []
-    assert pair.cpo.outside.breakers.breaker(partner.id).is_clean
+    assert pair.cpo.ports.outbox.of(partner.id) == []
+    assert pair.cpo.ports.breakers.breaker(partner.id).is_clean
 
 
 def test_what_a_partner_that_is_down_missed_stands_in_the_outbox(pair: Pair) -> None:
@@ -148,6 +148,6 @@ def test_what_a_partner_that_is_down_missed_stands_in_the_outbox(pair: Pair) -> 
     pair.cpo.pump()
 
     partner = pair.cpo.partners()[0]
-    (failure,) = pair.cpo.outside.outbox.of(partner.id)
+    (failure,) = pair.cpo.ports.outbox.of(partner.id)
     assert (failure.announcement.module, failure.announcement.id) == (ModuleID.TARIFFS, "T1")
     assert "refused" in failure.reason

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.node.pulls import Pull, PullState, Step
+from chalicelib.node.pulling.state import Pull, PullState, PullStep
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.conftest import Stage
@@ -39,7 +39,7 @@ def begin(pair: Pair) -> Pull:
 
 def found(pair: Pair) -> Pull:
     """How far it is."""
-    (pull,) = pair.emsp.outside.pulls.of(pair.emsp.partners()[0].id)
+    (pull,) = pair.emsp.ports.pulls.of(pair.emsp.partners()[0].id)
     return pull
 
 
@@ -77,12 +77,12 @@ def test_a_page_that_is_sent_for_twice_is_fetched_once(pair: Pair) -> None:
     """PAG-27."""
     pull = begin(pair)
     emsp(pair).pull_on()
-    emsp(pair).outside.pull_queue.step(_again(pull))
+    emsp(pair).ports.pull_queue.step(_again(pull))
 
     emsp(pair).pump()
 
     assert (found(pair).state, found(pair).received) == (PullState.DONE, 201)
 
 
-def _again(pull: Pull) -> Step:
-    return Step(pull.partner_id, pull.module, pull.crawl, pull.page)
+def _again(pull: Pull) -> PullStep:
+    return PullStep(pull.partner_id, pull.module, pull.crawl, pull.page)

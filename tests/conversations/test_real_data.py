@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.ports import OURS, theirs
+from chalicelib.node.objects import OURS, theirs
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
 from tests import make
@@ -94,14 +94,14 @@ def test_a_real_network_arrives_whole_at_a_partner(sample: Any, profile: Profile
 
     for module, values in network.items():
         for value in values:
-            ours = there.cpo.outside.stores[module].get(OURS, value["id"])
-            arrived = there.emsp.outside.stores[module].get(theirs(there.cpo.party), value["id"])
+            ours = there.cpo.ports.stores[module].get(OURS, value["id"])
+            arrived = there.emsp.ports.stores[module].get(theirs(there.cpo.party), value["id"])
             assert ours is not None
             assert arrived is not None
             assert arrived.body == ours.body
             assert significant(json.loads(ours.body)) == significant(value)
         assert pulled(there.to_cpo, module) == [value["id"] for value in values]
-    assert there.cpo.outside.outbox.of(there.cpo.partners()[0].id) == []
+    assert there.cpo.ports.outbox.of(there.cpo.partners()[0].id) == []
     assert "stale_ignored" not in tallies(there)
 
 

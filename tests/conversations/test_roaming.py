@@ -65,7 +65,7 @@ def _short(traffic: Traffic) -> str:
 
 def _bodies(company: CompanyInWorld, module: ModuleID, party: Party, object_id: str) -> bytes | None:
     owner = "ours" if company.party == party else f"theirs/{party}"
-    stored = company.outside.stores[module].get(owner, object_id)
+    stored = company.ports.stores[module].get(owner, object_id)
     return None if stored is None or stored.aside.get("deleted_at") else stored.body
 
 
@@ -159,7 +159,7 @@ def test_a_day_on_which_the_emsp_is_down_is_made_good() -> None:
     story.cpo.company.own[LOCATIONS].patch("HARBOUR", (), {"name": "Old harbour"})
     story.cpo.company.own[TARIFFS].delete("NIGHT")
     story.cpo.pump()
-    backlog = story.cpo.outside.outbox.of(story.cpo.partners()[0].id)
+    backlog = story.cpo.ports.outbox.of(story.cpo.partners()[0].id)
     assert sorted(failure.announcement.id for failure in backlog) == ["HARBOUR", "NIGHT", "SQUARE"]
 
     story.world.down.clear()
@@ -178,7 +178,7 @@ def test_a_day_on_which_the_emsp_is_down_is_made_good() -> None:
         "PATCH tariffs DAY",
     ]
     assert story.agree()
-    assert story.cpo.outside.outbox.of(story.cpo.partners()[0].id) == []
+    assert story.cpo.ports.outbox.of(story.cpo.partners()[0].id) == []
 
 
 def test_an_emsp_that_only_pulls_is_told_nothing_and_finds_everything() -> None:
@@ -186,7 +186,7 @@ def test_an_emsp_that_only_pulls_is_told_nothing_and_finds_everything() -> None:
     story = Story()
     partner = register(story.cpo, story.emsp, Role.EMSP)
     quiet = {name: url for name, url in partner.endpoints.items() if name not in ("locations", "tariffs")}
-    story.cpo.outside.partners.save(partner.with_(endpoints=quiet))
+    story.cpo.ports.partners.save(partner.with_(endpoints=quiet))
     story.heard()
 
     story.cpo.company.own[LOCATIONS].import_all([SQUARE, HARBOUR])
@@ -197,4 +197,4 @@ def test_an_emsp_that_only_pulls_is_told_nothing_and_finds_everything() -> None:
     assert token is not None
     found = Caller(story.world, "cpo.example", token.secret)("GET", "/ocpi/cpo/2.1.1/locations").data
     assert found == [story.cpo.company.own[LOCATIONS].get(name) for name in ("SQUARE", "HARBOUR")]
-    assert story.cpo.outside.outbox.of(partner.id) == []
+    assert story.cpo.ports.outbox.of(partner.id) == []

@@ -12,7 +12,7 @@ import pytest
 from chalice.test import Client
 
 from chalicelib import clihooks
-from chalicelib.bootstrap import Company
+from chalicelib.bootstrap.company import Company
 from chalicelib.entrypoints import running
 from tests.conftest import create_stack
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from chalicelib.entrypoints import operator
+from chalicelib.entrypoints.operator import api
 from chalicelib.modules import MODULES
-from chalicelib.node.ports import OperatorKey
+from chalicelib.node.partners.store import OperatorKey
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
@@ -49,7 +49,7 @@ class Desk:
     company: CompanyInWorld
 
     def __post_init__(self) -> None:
-        self.company.outside.partners.save_operator_key(
+        self.company.ports.partners.save_operator_key(
             hashlib.sha256(KEY.encode()).hexdigest(), OperatorKey("test", frozenset({"help-desk"}))
         )
 
@@ -67,7 +67,7 @@ class Desk:
         content = raw if body is _NOTHING else json.dumps(body).encode()
         headers = {"authorization": key, "x-correlation-id": "call-1"}
         request = Request(method, f"/operator{path}", headers, query or {}, content)
-        return Answer(operator.answer(self.company.company, request))
+        return Answer(api.answer(self.company.company, request))
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib import bootstrap, outside
-from chalicelib.bootstrap import Company
-from chalicelib.node.partners import Grant, GrantKind, Partner, State
-from chalicelib.node.ports import theirs
+from chalicelib.bootstrap.company import Company, route_table
+from chalicelib.bootstrap.ports import utc_now
+from chalicelib.node.objects import theirs
+from chalicelib.node.partners.partner import Grant, GrantKind, Partner, State
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import ModuleID
@@ -26,7 +26,7 @@ from tests.rules.hostile import requests
 
 PARTY = Party("DE", "CPO")
 TOKEN = AuthToken("the-token-of-a-registered-partner")
-PATHS = [endpoint.path for endpoint in bootstrap.route_table() if endpoint.role is Role.EMSP]
+PATHS = [endpoint.path for endpoint in route_table() if endpoint.role is Role.EMSP]
 LOCATION = "/ocpi/emsp/2.1.1/locations/DE/CPO/L1"
 
 
@@ -35,14 +35,14 @@ def registered(company: Company) -> Company:
     """The node with a CPO as its partner."""
     grant = Grant(TOKEN.hash, "p1", Role.EMSP, GrantKind.CURRENT)
     partner = Partner("p1", Role.EMSP, State.REGISTERED, party=PARTY, token_we_send=TOKEN, issued=(TOKEN.hash,))
-    company.outside.partners.save(partner, issue=[grant])
+    company.ports.partners.save(partner, issue=[grant])
     return company
 
 
 def framed(answer: Answer) -> list[str]:
     """What is wrong with the frame of an answer."""
     headers = {name.lower(): str(value) for name, value in answer.headers.items()}
-    return envelopes.objections(Response(answer.status, headers, answer.body.encode()), outside.utc_now())
+    return envelopes.objections(Response(answer.status, headers, answer.body.encode()), utc_now())
 
 
 @settings(
@@ -75,7 +75,7 @@ def test_an_object_that_no_item_can_hold_is_413(call: Call, registered: Company)
 
     assert (answer.status, answer.json["status_code"]) == (413, 2000)
     assert framed(answer) == []
-    assert registered.outside.stores[ModuleID.LOCATIONS].get(theirs(PARTY), "L1") is None
+    assert registered.ports.stores[ModuleID.LOCATIONS].get(theirs(PARTY), "L1") is None
 
 
 def test_a_large_object_that_compresses_is_kept(call: Call, registered: Company) -> None:
@@ -85,6 +85,6 @@ def test_a_large_object_that_compresses_is_kept(call: Call, registered: Company)
     answer = call("PUT", LOCATION, token=TOKEN.secret, body=json.dumps(whole))
 
     assert (answer.status, answer.json["status_code"]) == (201, 1000)
-    stored = registered.outside.stores[ModuleID.LOCATIONS].get(theirs(PARTY), "L1")
+    stored = registered.ports.stores[ModuleID.LOCATIONS].get(theirs(PARTY), "L1")
     assert stored
     assert len(json.loads(stored.body)["evses"]) == 9_999

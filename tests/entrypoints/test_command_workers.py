@@ -10,10 +10,10 @@ import pytest
 from chalice.app import SQSEvent
 
 from app import app
-from chalicelib.adapters.sqs_commands import SqsCommandQueues
-from chalicelib.bootstrap import Company
+from chalicelib.adapters.sqs.commands import SqsCommandQueues
+from chalicelib.bootstrap.company import Company
 from chalicelib.entrypoints import workers
-from chalicelib.node.commands import Command, Posting, Result, Side
+from chalicelib.node.commands import Command, CommandResult, Posting, Side
 
 Json = Any
 
@@ -26,7 +26,7 @@ def command_of(company: Company, command_id: str, result: str | None = None) -> 
     now = datetime.now(UTC)
     deadline, request = now + timedelta(seconds=60), {"response_url": NOWHERE}
     command = Command(command_id, Side.RECEIVED, "p1", "STOP_SESSION", request, now, deadline, "ACCEPTED", result)
-    company.outside.commands.add(command)
+    company.ports.commands.add(command)
     return command
 
 
@@ -42,7 +42,7 @@ def result_of(command_id: str, result: str = "ACCEPTED", **more: Json) -> str:
 
 def taken(company: Company, queue: str) -> list[str]:
     """All messages of a queue."""
-    queues = company.outside.command_queues
+    queues = company.ports.command_queues
     assert isinstance(queues, SqsCommandQueues)
     sqs = queues._results.client()
     url = sqs.get_queue_url(QueueName=company.settings.queue(queue))["QueueUrl"]
@@ -51,7 +51,7 @@ def taken(company: Company, queue: str) -> list[str]:
 
 
 def now(company: Company, command_id: str) -> Command:
-    found = company.outside.commands.get(command_id)
+    found = company.ports.commands.get(command_id)
     assert found
     return found
 
@@ -59,7 +59,7 @@ def now(company: Company, command_id: str) -> Command:
 def test_a_result_goes_through_both_queues_and_both_workers(company: Company) -> None:
     """CMD-04: as far as the partner, who is none any more, which the operator sees."""
     command_of(company, "c1")
-    company.outside.command_queues.result(Result("c1", "ACCEPTED", "charge point"))
+    company.ports.command_queues.result(CommandResult("c1", "ACCEPTED", "charge point"))
 
     workers.command_results(event_of(*taken(company, "command-results")))
     counted = now(company, "c1")

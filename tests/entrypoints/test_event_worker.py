@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from chalice.app import SQSEvent
 
-from chalicelib.adapters.sqs_events import SqsEvents
-from chalicelib.bootstrap import Company
+from chalicelib.adapters.sqs.events import SqsEventQueue
+from chalicelib.bootstrap.company import Company
 from chalicelib.entrypoints import workers
-from chalicelib.node.events import Event, Kind
-from chalicelib.node.partners import Partner, State
-from chalicelib.node.ports import Stored, theirs
+from chalicelib.node.events.announcing import Event, EventKind
+from chalicelib.node.objects import StoredObject, theirs
+from chalicelib.node.partners.partner import Partner, State
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests import make
@@ -41,23 +41,23 @@ def batch(*messages: tuple[Sequence[Event], int]) -> SQSEvent:
     """A batch as Lambda hands it over."""
     sink = Sink()
     for events, attempt in messages:
-        SqsEvents("events", lambda: sink).announce(events, attempt=attempt)
+        SqsEventQueue("events", lambda: sink).announce(events, attempt=attempt)
     return SQSEvent({"Records": [{"messageId": "m", "body": body, "receiptHandle": "r"} for body in sink.bodies]}, None)
 
 
 def created(object_id: str) -> Event:
-    return Event(Kind.CREATED, "p1", object_id, 1, datetime.now(UTC), ModuleID.TOKENS, OWNER)
+    return Event(EventKind.CREATED, "p1", object_id, 1, datetime.now(UTC), ModuleID.TOKENS, OWNER)
 
 
 @pytest.fixture
 def published(company: Company) -> list[list[str]]:
     """The ids of the objects in each publication on the bus, once there are the tokens A, B and C of a partner."""
-    company.outside.partners.save(Partner("p1", Role.CPO, State.REGISTERED, "Red", OWNER))
+    company.ports.partners.save(Partner("p1", Role.CPO, State.REGISTERED, "Red", OWNER))
     for token in "ABC":
-        stored = Stored(token, json.dumps(make.token(token)).encode(), datetime.now(UTC))
-        company.outside.stores[ModuleID.TOKENS].put(theirs(OWNER), stored)
+        stored = StoredObject(token, json.dumps(make.token(token)).encode(), datetime.now(UTC))
+        company.ports.stores[ModuleID.TOKENS].put(theirs(OWNER), stored)
     found: list[list[str]] = []
-    publisher, bus = company.publisher, company.outside.event_bus
+    publisher, bus = company.publisher, company.ports.event_bus
 
     class Watched:
         def publish(self, details: Any) -> None:

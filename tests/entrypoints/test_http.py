@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from chalicelib.bootstrap import Company
+from chalicelib.bootstrap.company import Company
 from chalicelib.ocpi.parties import Role
 from tests import make
 from tests.entrypoints.conftest import Call

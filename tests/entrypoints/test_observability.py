@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.bootstrap import Company
+from chalicelib.bootstrap.company import Company
 from chalicelib.entrypoints.observability import Telemetry
 from chalicelib.node.telemetry import Exchange
 from chalicelib.ocpi.parties import Role
@@ -112,7 +112,7 @@ def test_an_unexpected_failure_is_logged_with_the_reference_that_the_partner_was
     """TRA-38."""
     token = company.registrations.invite(Role.EMSP).token.secret
     # The store is gone from under the node: what a lost table permission looks like.
-    company.outside.partners._table._client().delete_table(TableName="ocpi-dev-partners")  # type: ignore[attr-defined]
+    company.ports.partners._table._client().delete_table(TableName="ocpi-dev-partners")  # type: ignore[attr-defined]
     lines()
 
     answer = call("GET", "/ocpi/cpo/versions", token=token, headers={"X-Request-ID": "find-me"})

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from chalicelib.entrypoints import operator
-from chalicelib.entrypoints.openapi import description
-from chalicelib.entrypoints.operations import Operation
+from chalicelib.entrypoints.operator import api
+from chalicelib.entrypoints.operator.openapi import description
+from chalicelib.entrypoints.operator.operation import Operation
 from chalicelib.modules import MODULES
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -23,7 +23,7 @@ from tests.world import PUBLIC
 
 Json = dict[str, Any]
 
-DOCUMENT = description(operator.OPERATIONS)
+DOCUMENT = description(api.OPERATIONS)
 
 
 def schema_of(name: str) -> Any:
@@ -41,7 +41,7 @@ def test_it_is_served_as_it_is() -> None:
     assert (answer.status, answer.json) == (200, DOCUMENT)
 
 
-@pytest.mark.parametrize("operation", operator.OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
+@pytest.mark.parametrize("operation", api.OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
 def test_every_operation_is_described_with_its_parameters_and_body(operation: Operation) -> None:
     found = DOCUMENT["paths"][operation.path][operation.method.lower()]
 
@@ -56,13 +56,13 @@ def test_every_operation_is_described_with_its_parameters_and_body(operation: Op
 def test_nothing_else_is_described() -> None:
     described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
 
-    assert described == {(operation.method, operation.path) for operation in operator.OPERATIONS}
-    assert set(operator.paths()) == set(DOCUMENT["paths"])
+    assert described == {(operation.method, operation.path) for operation in api.OPERATIONS}
+    assert set(api.paths()) == set(DOCUMENT["paths"])
 
 
 def test_a_method_that_takes_a_body_says_so() -> None:
     """Rotating tokens is the one PUT that takes none; some POSTs say all with their path."""
-    bare = [each.path for each in operator.OPERATIONS if each.method in ("PUT", "POST", "PATCH") and not each.body]
+    bare = [each.path for each in api.OPERATIONS if each.method in ("PUT", "POST", "PATCH") and not each.body]
 
     said = [
         "credentials",

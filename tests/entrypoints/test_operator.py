@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.entrypoints import operator
+from chalicelib.entrypoints.operator import api
 from chalicelib.modules import MODULES
-from chalicelib.node.ports import Conflict
+from chalicelib.node.conflicts import Conflict
 from chalicelib.ocpi.parties import Party, Role
 from tests import make
 from tests.entrypoints.desk import KEY, Desk, desks
@@ -23,7 +23,7 @@ from tests.world import World
 def test_nobody_comes_in_without_a_key(key: str) -> None:
     desk = desks().cpo
 
-    for operation in operator.OPERATIONS:
+    for operation in api.OPERATIONS:
         answer = desk(operation.method, operation.path.removeprefix("/operator"), key=key)
 
         assert answer.status == 401
@@ -39,8 +39,8 @@ def test_the_bearer_of_a_key_comes_in(key: str) -> None:
 
 def test_a_key_that_was_withdrawn_opens_nothing() -> None:
     desk = desks().cpo
-    for digest in desk.company.outside.partners.operator_keys():
-        desk.company.outside.partners.remove_operator_key(digest)
+    for digest in desk.company.ports.partners.operator_keys():
+        desk.company.ports.partners.remove_operator_key(digest)
 
     assert desk("GET", "").status == 401
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.ports import Announcement
-from chalicelib.node.quarantine import Quarantined
+from chalicelib.node.pushing.messages import Announcement
+from chalicelib.node.receiving.quarantine import QuarantineEntry
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.entrypoints.desk import Desks, desks
@@ -240,8 +240,8 @@ def test_a_session_that_is_over_changes_no_more() -> None:
 
 def test_what_was_too_large_to_be_kept_whole_is_shown_as_far_as_it_goes() -> None:
     there = desks()
-    cut = Quarantined(there.cpo_id, CDRS, "C1", b'{"id":"C1","rem', "too large", there.emsp.company.world.clock())
-    there.emsp.company.outside.quarantine.record(cut)
+    cut = QuarantineEntry(there.cpo_id, CDRS, "C1", b'{"id":"C1","rem', "too large", there.emsp.company.world.clock())
+    there.emsp.company.ports.quarantine.record(cut)
 
     (item,) = there.emsp("GET", f"/partners/{there.cpo_id}/quarantine").json["items"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from openapi_schema_validator import OAS31Validator
 
-from chalicelib.entrypoints import operator
-from chalicelib.entrypoints.openapi import description
-from chalicelib.node.ports import OperatorKey
+from chalicelib.entrypoints.operator import api
+from chalicelib.entrypoints.operator.openapi import description
+from chalicelib.node.partners.store import OperatorKey
 from tests import make
 from tests.entrypoints.desk import Answer, Desks, desks
 from tests.modules.commanding import FIELDS
@@ -27,7 +27,7 @@ def with_a_driver() -> Desks:
     there.emsp("PUT", "/tokens/K1", make.token("K1"))
     there.cpo("PUT", "/sessions/S1", make.session("S1"), query={"partner": there.emsp_id})
     digest = hashlib.sha256(ANYBODY.encode()).hexdigest()
-    there.emsp.company.outside.partners.save_operator_key(digest, OperatorKey("anybody", frozenset()))
+    there.emsp.company.ports.partners.save_operator_key(digest, OperatorKey("anybody", frozenset()))
     there.pair.pump()
     return there
 
@@ -272,7 +272,7 @@ def test_a_list_starts_again_behind_what_there_is_not_and_refuses_what_is_no_num
 
 
 def test_the_description_takes_what_the_api_takes_and_shows_the_operations() -> None:
-    document = description(operator.OPERATIONS)
+    document = description(api.OPERATIONS)
     request = document["components"]["schemas"]["CommandRequest"]
     validator = OAS31Validator({"$ref": "#/components/schemas/CommandRequest", "components": document["components"]})
 

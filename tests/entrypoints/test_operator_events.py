@@ -8,15 +8,15 @@ from urllib.parse import quote
 import pytest
 from openapi_schema_validator import OAS31Validator
 
-from chalicelib.entrypoints import operator
-from chalicelib.entrypoints.openapi import description
+from chalicelib.entrypoints.operator import api
+from chalicelib.entrypoints.operator.openapi import description
 from chalicelib.modules import MODULES
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.entrypoints.desk import Answer, Desk, Desks, desks
 from tests.node.hearing import push
 
-DOCUMENT = description(operator.OPERATIONS)
+DOCUMENT = description(api.OPERATIONS)
 
 
 @pytest.fixture

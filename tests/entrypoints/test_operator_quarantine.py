@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.quarantine import Quarantined
+from chalicelib.node.receiving.quarantine import QuarantineEntry
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
 from chalicelib.ocpi.reading import Profile
@@ -72,8 +72,8 @@ def test_what_is_refused_again_stays_with_the_reason_of_now(module: ModuleID) ->
     crawl = Retrying(module)
     crawl.run(answered([broken(module)]))
     before = crawl.items[0]
-    crawl.us.outside.quarantine.record(
-        Quarantined(crawl.them.id, module, "X1", crawl.quarantine[0].body, "long ago", crawl.world.clock())
+    crawl.us.ports.quarantine.record(
+        QuarantineEntry(crawl.them.id, module, "X1", crawl.quarantine[0].body, "long ago", crawl.world.clock())
     )
 
     answer = crawl.retry()
@@ -143,8 +143,8 @@ def test_a_broken_cdr_that_turns_out_to_contradict_another_is_one_entry() -> Non
 def test_what_was_too_large_to_be_kept_whole_cannot_be_taken() -> None:
     crawl = Retrying()
     body = json.dumps(make.location("X1")).encode()
-    cut = Quarantined(crawl.them.id, ModuleID.LOCATIONS, "X1", body, "why", crawl.world.clock(), is_cut=True)
-    crawl.us.outside.quarantine.record(cut)
+    cut = QuarantineEntry(crawl.them.id, ModuleID.LOCATIONS, "X1", body, "why", crawl.world.clock(), is_cut=True)
+    crawl.us.ports.quarantine.record(cut)
 
     answer = crawl.retry()
 

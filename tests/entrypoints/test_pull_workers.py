@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from chalice.app import CloudWatchEvent, SQSEvent
 
-from chalicelib.bootstrap import Company
+from chalicelib.bootstrap.company import Company
 from chalicelib.entrypoints import workers
-from chalicelib.node.partners import Partner, State
-from chalicelib.node.pulls import PullState
+from chalicelib.node.partners.partner import Partner, State
+from chalicelib.node.pulling.state import PullState
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
@@ -41,7 +41,7 @@ def partner_of(company: Company) -> Partner:
         endpoints={ModuleID.LOCATIONS: NOWHERE},
         token_we_send=AuthToken("secret-token-number-000001"),
     )
-    return company.outside.partners.save(made)
+    return company.ports.partners.save(made)
 
 
 def test_the_schedule_begins_a_crawl_and_the_worker_ends_it(company: Company) -> None:
@@ -49,12 +49,12 @@ def test_the_schedule_begins_a_crawl_and_the_worker_ends_it(company: Company) ->
     partner = partner_of(company)
 
     workers.pull_partners(every_hour())
-    begun = company.outside.pulls.get(partner.id, ModuleID.LOCATIONS)
+    begun = company.ports.pulls.get(partner.id, ModuleID.LOCATIONS)
     assert begun is not None
     assert (begun.state, begun.is_full) == (PullState.RUNNING, True)
     workers.pulls(event_of([partner.id, "locations", begun.crawl, 0]))
 
-    ended = company.outside.pulls.get(partner.id, ModuleID.LOCATIONS)
+    ended = company.ports.pulls.get(partner.id, ModuleID.LOCATIONS)
     assert ended is not None
     assert (ended.state, ended.crawl) == (PullState.FAILED, begun.crawl)
     assert ended.problem
@@ -64,11 +64,11 @@ def test_a_step_of_nobody_s_crawl_is_over(company: Company) -> None:
     """PAG-15: it holds up no other."""
     workers.pulls(event_of(["nobody", "cdrs", "c1", 0]))
 
-    assert company.outside.pulls.of("nobody") == []
+    assert company.ports.pulls.of("nobody") == []
 
 
 def test_a_step_of_a_later_release_waits_for_it(company: Company) -> None:
     with pytest.raises(ValueError, match="later release"):
         workers.pulls(event_of(["p1", "cdrs", "c1", 0], version=2))
 
-    assert company.outside.pulls.of("p1") == []
+    assert company.ports.pulls.of("p1") == []

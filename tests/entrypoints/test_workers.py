@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from chalice.app import CloudWatchEvent, SQSEvent
 
-from chalicelib.adapters.sqs import delivery_in
-from chalicelib.bootstrap import Company
+from chalicelib.adapters.sqs.pushes import delivery_in
+from chalicelib.bootstrap.company import Company
 from chalicelib.entrypoints import workers
-from chalicelib.node.outbox import Failure
-from chalicelib.node.partners import Partner, State
-from chalicelib.node.ports import Announcement, Delivery
+from chalicelib.node.partners.partner import Partner, State
+from chalicelib.node.pushing.messages import Announcement, Delivery
+from chalicelib.node.pushing.outbox import OutboxEntry
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
@@ -29,7 +29,7 @@ NOWHERE = "https://127.0.0.1/tariffs"
 @pytest.fixture
 def partner(company: Company) -> Partner:
     """An eMSP that cannot be reached."""
-    return company.outside.partners.save(
+    return company.ports.partners.save(
         Partner(
             "p1",
             Role.CPO,
@@ -43,7 +43,7 @@ def partner(company: Company) -> Partner:
 
 def taken(company: Company, queue: str) -> dict[str, Any]:
     """All messages of a queue, as Lambda hands them over."""
-    sqs = company.outside.queues._changes.client()  # type: ignore[attr-defined]
+    sqs = company.ports.queues._changes.client()  # type: ignore[attr-defined]
     url = sqs.get_queue_url(QueueName=company.settings.queue(queue))["QueueUrl"]
     found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     records = [{"messageId": m["MessageId"], "body": m["Body"], "receiptHandle": m["ReceiptHandle"]} for m in found]
@@ -64,7 +64,7 @@ def test_a_change_becomes_a_delivery_and_a_delivery_that_fails_stands_in_the_out
     workers.changes(SQSEvent(taken(company, "changes"), None))
     workers.deliveries(SQSEvent(taken(company, "deliveries.fifo"), None))
 
-    (failure,) = company.outside.outbox.of(partner.id)
+    (failure,) = company.ports.outbox.of(partner.id)
     assert failure.announcement == T1
     assert "127.0.0.1" in failure.reason
 
@@ -86,7 +86,7 @@ def test_each_minute_what_is_due_for_a_partner_is_queued_again(
 ) -> None:
     """Q-57, N-42: the schedule sends for the partner, and its message for what it missed."""
     now = datetime.now(UTC)
-    company.outside.outbox.record(Failure(partner.id, T1, "connection refused", 1, now, due_at=now + ahead))
+    company.ports.outbox.record(OutboxEntry(partner.id, T1, "connection refused", 1, now, due_at=now + ahead))
 
     workers.tend_partners(every_minute())
 
@@ -103,20 +103,20 @@ def test_a_message_that_a_worker_gave_back_is_known_to_be_one(
 ) -> None:
     """Q-57, CDR-21: the CDR may have arrived, so that the next try looks first."""
     cdrs = partner.with_(endpoints={ModuleID.CDRS: NOWHERE})
-    company.outside.partners.save(cdrs)
+    company.ports.partners.save(cdrs)
     company.own[ModuleID.CDRS].put("C1", (), make.cdr("C1"), partner.party)
-    company.outside.queues.deliver([Delivery(partner.id, Announcement(ModuleID.CDRS, "c1", 1))])
+    company.ports.queues.deliver([Delivery(partner.id, Announcement(ModuleID.CDRS, "c1", 1))])
     (record,) = taken(company, "deliveries.fifo")["Records"]
     attributes = {} if count is None else {"attributes": {"ApproximateReceiveCount": count}}
 
     workers.deliveries(SQSEvent({"Records": [record | attributes]}, None))
 
-    assert ("GET" in company.outside.outbox.of(partner.id)[0].reason) is (count == "2")
+    assert ("GET" in company.ports.outbox.of(partner.id)[0].reason) is (count == "2")
 
 
 def test_equal_deliveries_of_one_cause_are_sent_once(company: Company) -> None:
     """Guards the test above: the queue itself would take both."""
     for cause in ("a", "a", "b"):
-        company.outside.queues.deliver([Delivery("p1", T1)], cause=cause)
+        company.ports.queues.deliver([Delivery("p1", T1)], cause=cause)
 
     assert len(taken(company, "deliveries.fifo")["Records"]) == 2

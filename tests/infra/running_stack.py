@@ -17,13 +17,14 @@ from typing import Any, TypeVar
 
 import boto3
 
-from chalicelib import outside
-from chalicelib.node.partners import Partner
-from chalicelib.node.ports import OperatorKey, Stored
-from chalicelib.node.telemetry import Silence
-from chalicelib.node.visibility import EVERYBODY
+from chalicelib.bootstrap.aws import on_aws, partner_store
+from chalicelib.bootstrap.ports import Ports
+from chalicelib.node.objects import StoredObject
+from chalicelib.node.partners.partner import Partner
+from chalicelib.node.partners.store import OperatorKey
+from chalicelib.node.partners.visibility import EVERYBODY
+from chalicelib.node.telemetry import NoObserver
 from chalicelib.ocpi.module import ModuleID
-from chalicelib.outside import Outside
 from chalicelib.settings import APP_NAME, Settings, resource_name
 from cli import keys, policies
 from cli.deploy import put_data_stack, stage_environment
@@ -83,7 +84,7 @@ class RunningStage:
     name: str
     aws: Any
     url: str
-    outside: Outside
+    ports: Ports
     key: str
 
     def call(self, method: str, path: str, value: Any = None, *, authorization: str = "") -> Answer:
@@ -124,8 +125,8 @@ class RunningStage:
 
     def write_tariff(self, tariff: dict[str, Any]) -> None:
         """Add an own tariff behind the node's back, so that it tells nobody."""
-        stored = Stored(tariff["id"], json.dumps(tariff).encode(), datetime.now(UTC), list=EVERYBODY)
-        self.outside.stores[ModuleID.TARIFFS].create([stored])
+        stored = StoredObject(tariff["id"], json.dumps(tariff).encode(), datetime.now(UTC), list=EVERYBODY)
+        self.ports.stores[ModuleID.TARIFFS].create([stored])
 
     def waiting(self, queue: str) -> dict[str, int]:
         """How many messages are in a queue: to be taken now, to be taken later, or taken."""
@@ -183,7 +184,7 @@ class Roaming:
 
     def partner(self) -> Partner:
         """The eMSP as the CPO knows it, for an administrator to change."""
-        found = self.cpo.outside.partners.get(self.at_cpo)
+        found = self.cpo.ports.partners.get(self.at_cpo)
         assert found is not None
         return found
 
@@ -192,16 +193,16 @@ class Roaming:
         """For as long as the block runs, nobody listens where the CPO finds the eMSP."""
         nowhere, up = "http://127.0.0.1:1024", self.partner()
         endpoints = {module: url.replace(self.emsp.url, nowhere) for module, url in up.endpoints.items()}
-        self.cpo.outside.partners.save(up.with_(versions_url=f"{nowhere}/versions", endpoints=endpoints))
+        self.cpo.ports.partners.save(up.with_(versions_url=f"{nowhere}/versions", endpoints=endpoints))
         try:
             yield
         finally:
             again = self.partner().with_(versions_url=up.versions_url, endpoints=up.endpoints)
-            self.cpo.outside.partners.save(again)
+            self.cpo.ports.partners.save(again)
 
     def token_of_the_emsp(self) -> str:
         """What the eMSP sends to the CPO."""
-        found = self.emsp.outside.partners.get(self.at_emsp)
+        found = self.emsp.ports.partners.get(self.at_emsp)
         assert found is not None
         assert found.token_we_send is not None
         return found.token_we_send.secret
@@ -239,13 +240,13 @@ def deploy(aws: Any, project: Path, stage: str) -> RunningStage:
     put_data_stack(aws.client("cloudformation"), stage, project=project, say=lambda _: None, sleep=_briefly)
     url = _create_code_stack(aws, project, stage)
     settings = Settings.from_environment(stage_environment(project, stage))
-    partners = outside.partner_store(settings)
+    partners = partner_store(settings)
     partners.record_public_url(url)
     return RunningStage(
         stage,
         aws,
         url,
-        outside.on_aws(settings, Silence()),
+        on_aws(settings, NoObserver()),
         keys.new_key(partners, OperatorKey("tests", frozenset(keys.ROLES))),
     )
 

@@ -10,7 +10,7 @@ from cfnlint import decode
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
-from chalicelib.adapters.dynamodb_items import key_attribute
+from chalicelib.adapters.dynamodb.items import key_attribute
 from chalicelib.modules import MODULES
 from chalicelib.ocpi.module import Module
 from cli import policies

@@ -19,9 +19,9 @@ from typing import Any
 import boto3
 import pytest
 
-from chalicelib.node.breaker import OPENS_AFTER
-from chalicelib.node.outbox import Failure
-from chalicelib.node.ports import Announcement
+from chalicelib.node.partners.breaker import OPENS_AFTER
+from chalicelib.node.pushing.messages import Announcement
+from chalicelib.node.pushing.outbox import OutboxEntry
 from chalicelib.ocpi.module import ModuleID
 from cli import policies
 from cli.local import emulator
@@ -49,7 +49,7 @@ def added(tariff: str) -> Announcement:
 
 def let_the_pause_end(roaming: Roaming) -> None:
     """Let it be time to see whether the eMSP answers again."""
-    breakers = roaming.cpo.outside.breakers
+    breakers = roaming.cpo.ports.breakers
     breaker = roaming.eventually(lambda: found if (found := breakers.breaker(roaming.at_cpo)).needs_probe else None)
     breakers.save_breaker(replace(breaker, until=breaker.broken_since, version=breaker.version + 1))
 
@@ -246,8 +246,8 @@ def test_every_minute_what_is_due_is_told_again(admin: Any, roaming: Roaming) ->
     """OFF-03."""
     roaming.emsp.operate("PUT", "/tokens?push=no", [make.token("OVERDUE")])
     news, an_hour_ago = Announcement(ModuleID.TOKENS, "OVERDUE", version=1), datetime.now(UTC) - timedelta(hours=1)
-    outbox = roaming.emsp.outside.outbox
-    outbox.record(Failure(roaming.at_emsp, news, "refused", 1, an_hour_ago, due_at=an_hour_ago))
+    outbox = roaming.emsp.ports.outbox
+    outbox.record(OutboxEntry(roaming.at_emsp, news, "refused", 1, an_hour_ago, due_at=an_hour_ago))
 
     # Of two calls within a minute the second would be taken for a repetition, so the CPO's is left to the test below.
     call(admin, roaming.emsp, EVERY_MINUTE)
@@ -269,7 +269,7 @@ def test_a_partner_that_was_down_is_probed_and_then_told_what_it_missed(admin: A
 
     assert roaming.eventually(lambda: all(roaming.received("tariffs", tariff) for tariff in tariffs))
     assert roaming.eventually(lambda: not {*tariffs} & {*roaming.outbox()})
-    assert roaming.cpo.outside.breakers.breaker(roaming.at_cpo).is_clean
+    assert roaming.cpo.ports.breakers.breaker(roaming.at_cpo).is_clean
     assert "tokens" in {pull["module"] for pull in pulls_of(roaming.cpo, roaming.at_cpo)}
 
 
@@ -281,7 +281,7 @@ def pulls_of(stage: RunningStage, partner: str) -> list[Any]:
 def test_a_delivery_finds_the_endpoint_that_has_moved(roaming: Roaming) -> None:
     """VER-13."""
     partner = roaming.partner()
-    roaming.cpo.outside.partners.save(
+    roaming.cpo.ports.partners.save(
         partner.with_(endpoints={**partner.endpoints, "tariffs": f"{roaming.emsp.url}/old"})
     )
 
@@ -292,7 +292,7 @@ def test_a_delivery_finds_the_endpoint_that_has_moved(roaming: Roaming) -> None:
 
 
 def test_a_change_that_is_announced_long_before_it_is_written_is_told_then(roaming: Roaming) -> None:
-    roaming.cpo.outside.queues.announce([added("LATE")])
+    roaming.cpo.ports.queues.announce([added("LATE")])
     roaming.eventually(lambda: roaming.cpo.waiting("changes")["later"])
 
     roaming.cpo.write_tariff(make.tariff("LATE"))
@@ -304,7 +304,7 @@ def test_once_a_day_a_partner_learns_what_we_publish_and_we_what_it_publishes(ad
     """VER-11, VER-13."""
     partner = roaming.partner()
     stale = {"credentials": partner.endpoints["credentials"]}
-    roaming.cpo.outside.partners.save(partner.with_(shown="what we published then", endpoints=stale))
+    roaming.cpo.ports.partners.save(partner.with_(shown="what we published then", endpoints=stale))
 
     let_a_day_pass(admin, roaming.cpo)
 

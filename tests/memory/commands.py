@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chalicelib.adapters.crawls import fixed_width
-from chalicelib.node.commands import Command, Result
-from chalicelib.node.ports import Conflict
+from chalicelib.adapters.dynamodb.cursors import fixed_width
+from chalicelib.node.commands import Command, CommandResult
+from chalicelib.node.conflicts import Conflict
 
 
 class MemoryCommands:
@@ -57,7 +57,7 @@ class MemoryCommandQueues:
 
     def __init__(self) -> None:
         self.asked: list[Mapping[str, Any]] = []
-        self.results: list[tuple[Result, int]] = []
+        self.results: list[tuple[CommandResult, int]] = []
         """Each with the seconds that it waits."""
         self.answers: list[tuple[str, str]] = []
         """Command ids and their lanes."""
@@ -65,7 +65,7 @@ class MemoryCommandQueues:
     def ask(self, message: Mapping[str, Any]) -> None:
         self.asked.append(message)
 
-    def result(self, result: Result, *, delay_s: int = 0) -> None:
+    def result(self, result: CommandResult, *, delay_s: int = 0) -> None:
         self.results.append((result, delay_s))
 
     def answer(self, command_id: str, lane: str) -> None:

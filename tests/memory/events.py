@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.node.events import KEPT, Detail, Event, Noted, cursor_at
+from chalicelib.node.events.announcing import FEED_KEPT, Event, EventDetail, FeedEntry, cursor_at
 
 
 class MemoryEvents:
@@ -27,9 +27,9 @@ class MemoryBus:
     """What the host heard."""
 
     def __init__(self) -> None:
-        self.published: list[Detail] = []
+        self.published: list[EventDetail] = []
 
-    def publish(self, details: Sequence[Detail]) -> None:
+    def publish(self, details: Sequence[EventDetail]) -> None:
         self.published.extend(details)
 
 
@@ -37,17 +37,17 @@ class MemoryJournal:
     """What was published."""
 
     def __init__(self) -> None:
-        self._noted: dict[str, Noted] = {}
+        self._noted: dict[str, FeedEntry] = {}
 
-    def append(self, detail: Detail, now: datetime) -> None:
+    def append(self, detail: EventDetail, now: datetime) -> None:
         cursor = cursor_at(now, detail["id"])
-        self._noted[cursor] = Noted(cursor, dict(detail))
+        self._noted[cursor] = FeedEntry(cursor, dict(detail))
 
-    def after(self, cursor: str, until: datetime, limit: int) -> list[Noted]:
+    def after(self, cursor: str, until: datetime, limit: int) -> list[FeedEntry]:
         return self._between(cursor, until)[:limit]
 
-    def latest(self, until: datetime, limit: int) -> list[Noted]:
-        return self._between(cursor_at(until - KEPT), until)[-limit:]
+    def latest(self, until: datetime, limit: int) -> list[FeedEntry]:
+        return self._between(cursor_at(until - FEED_KEPT), until)[-limit:]
 
-    def _between(self, cursor: str, until: datetime) -> list[Noted]:
+    def _between(self, cursor: str, until: datetime) -> list[FeedEntry]:
         return [noted for place, noted in sorted(self._noted.items()) if cursor < place < cursor_at(until)]

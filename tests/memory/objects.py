@@ -6,8 +6,9 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from chalicelib.adapters.crawls import ByChange, ByRank, bounds, fitting, fixed_width, opened, sealed
-from chalicelib.node.ports import MOST_FOUND, OURS, Conflict, Found, Stored
+from chalicelib.adapters.dynamodb.cursors import ByChange, ByRank, bounds, fitting, fixed_width, opened, sealed
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.objects import MOST_FOUND, OURS, IndexHit, StoredObject
 from chalicelib.ocpi.paging import Page, Window
 
 
@@ -16,28 +17,28 @@ class MemoryObjects:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._objects: dict[tuple[str, str], Stored] = {}
+        self._objects: dict[tuple[str, str], StoredObject] = {}
         self._lists: dict[str, list[str]] = {}
         """The ids of each list by rank, which begins at 0 here."""
         self._removals: dict[str, int] = {}
 
-    def get(self, owner: str, object_id: str) -> Stored | None:
+    def get(self, owner: str, object_id: str) -> StoredObject | None:
         with self._lock:
             return self._objects.get((owner, object_id))
 
-    def get_many(self, owner: str, object_ids: Sequence[str]) -> dict[str, Stored]:
+    def get_many(self, owner: str, object_ids: Sequence[str]) -> dict[str, StoredObject]:
         with self._lock:
             keys = [(owner, object_id) for object_id in object_ids]
             return {key[1]: self._objects[key] for key in keys if key in self._objects}
 
-    def put(self, owner: str, stored: Stored) -> None:
+    def put(self, owner: str, stored: StoredObject) -> None:
         with self._lock:
             before = self._objects.get((owner, stored.id))
             if stored.version != (before.version + 1 if before else 1):
                 raise Conflict("somebody else wrote first")
             self._objects[owner, stored.id] = replace(_kept(stored), list=before.list if before else None)
 
-    def create(self, stored: Sequence[Stored]) -> None:
+    def create(self, stored: Sequence[StoredObject]) -> None:
         with self._lock:
             ids = {one.id for one in stored}
             if len(ids) < len(stored) or self.get_many(OURS, list(ids)):
@@ -46,7 +47,7 @@ class MemoryObjects:
                 self._objects[OURS, one.id] = _kept(one)
                 self._lists.setdefault(one.list or "", []).append(one.id)
 
-    def remove(self, owner: str, stored: Stored) -> None:
+    def remove(self, owner: str, stored: StoredObject) -> None:
         with self._lock:
             known = self._objects.get((owner, stored.id))
             if known is None or known.version != stored.version:
@@ -87,19 +88,19 @@ class MemoryObjects:
         again = crawl.again(removals)
         return Page(bodies, len(ids), 0, sealed(again)) if again else Page(bodies, len(ids))
 
-    def find(self, index: str, key: str, limit: int = MOST_FOUND) -> list[Found]:
+    def find(self, index: str, key: str, limit: int = MOST_FOUND) -> list[IndexHit]:
         with self._lock:
-            found = [Found(of, one) for (of, _), one in self._objects.items() if key and one.keys.get(index) == key]
+            found = [IndexHit(of, one) for (of, _), one in self._objects.items() if key and one.keys.get(index) == key]
             return sorted(found, key=lambda each: each.stored.last_updated, reverse=True)[:limit]
 
-    def received(self, owner: str, after: str | None, limit: int) -> list[Stored]:
+    def received(self, owner: str, after: str | None, limit: int) -> list[StoredObject]:
         with self._lock:
             # By code points, which is the order of the bytes of UTF-8, by which DynamoDB sorts.
             found = sorted(id_ for of, id_ in self._objects if of == owner and id_ > (after or ""))
             return [self._objects[owner, id_] for id_ in found[:limit]]
 
 
-def _kept(stored: Stored) -> Stored:
+def _kept(stored: StoredObject) -> StoredObject:
     moment = stored.last_updated
     return replace(
         stored,
@@ -109,7 +110,7 @@ def _kept(stored: Stored) -> Stored:
     )
 
 
-def _by_change(inside: Iterable[Stored], window: Window, place: ByChange | None) -> Page:
+def _by_change(inside: Iterable[StoredObject], window: Window, place: ByChange | None) -> Page:
     ordered = sorted(inside, key=lambda one: (one.last_updated, one.id.encode()))
     total = place.total if place else len(ordered)
     if place:

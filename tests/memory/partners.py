@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from chalicelib.node.contacts import Contact
-from chalicelib.node.partners import Grant, Partner, State
-from chalicelib.node.ports import Admission, Conflict, OperatorKey, PartyTaken
-from chalicelib.node.quarantine import Quarantined, entry_of
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.partners.contacts import Contact
+from chalicelib.node.partners.partner import Grant, Partner, State
+from chalicelib.node.partners.store import Authentication, OperatorKey, PartyTaken
+from chalicelib.node.receiving.quarantine import QuarantineEntry, entry_name_of
 from chalicelib.ocpi.parties import Party, Role
 
 
@@ -58,13 +59,13 @@ class MemoryPartners:
             self._partners[partner.id] = partner.with_(version=partner.version + 1)
             return self._partners[partner.id]
 
-    def admission(self, our_role: Role, token_hash: str) -> Admission | None:
+    def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
         with self._lock:
             grant = self._grants.get((our_role, token_hash))
             partner = self._partners.get(grant.partner_id) if grant else None
             if grant is None or partner is None or (grant.expires_at and grant.expires_at <= self._clock()):
                 return None
-            return Admission(grant, partner)
+            return Authentication(grant, partner)
 
     def tally(self, partner_id: str, counts: Mapping[str, int]) -> None:
         with self._lock:
@@ -114,17 +115,17 @@ class MemoryQuarantine:
     """What partners sent and we did not take."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], Quarantined] = {}
+        self._kept: dict[tuple[str, str], QuarantineEntry] = {}
 
-    def record(self, quarantined: Quarantined) -> None:
-        entry = entry_of(quarantined)
+    def record(self, quarantined: QuarantineEntry) -> None:
+        entry = entry_name_of(quarantined)
         self._kept[quarantined.partner_id, entry] = replace(quarantined, reason=quarantined.reason[:500], entry=entry)
 
-    def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[Quarantined]:
+    def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[QuarantineEntry]:
         found = [(name, kept) for (whose, name), kept in sorted(self._kept.items()) if whose == partner_id]
         return [kept for name, kept in found if name > after][:limit]
 
-    def get(self, partner_id: str, entry: str) -> Quarantined | None:
+    def get(self, partner_id: str, entry: str) -> QuarantineEntry | None:
         return self._kept.get((partner_id, entry))
 
     def drop(self, partner_id: str, entry: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from chalicelib.node.ports import Conflict
-from chalicelib.node.pulls import Pull, Step, digest_of
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.pulling.state import Pull, PullStep, digest_of
 from chalicelib.ocpi.module import ModuleID
 
 
@@ -46,7 +46,7 @@ class MemoryPullQueue:
     """Pages that are still to be fetched, each with the seconds that it waits."""
 
     def __init__(self) -> None:
-        self.steps: list[tuple[Step, int]] = []
+        self.steps: list[tuple[PullStep, int]] = []
 
-    def step(self, step: Step, *, delay_s: int = 0) -> None:
+    def step(self, step: PullStep, *, delay_s: int = 0) -> None:
         self.steps.append((step, delay_s))

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from chalicelib.node.ports import Announcement, Delivery, Tend
+from chalicelib.node.pushing.messages import Announcement, Delivery, RetryDue
 
 
 class MemoryQueues:
@@ -16,7 +16,7 @@ class MemoryQueues:
         self._lock = threading.Lock()
         self.announcements: list[tuple[list[Announcement], int]] = []
         """Each message: what it announces, and how often it was put back."""
-        self.deliveries: list[Delivery | Tend] = []
+        self.deliveries: list[Delivery | RetryDue] = []
 
     def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
         if announcements:
@@ -27,7 +27,7 @@ class MemoryQueues:
         with self._lock:
             self.deliveries.extend(deliveries)
 
-    def tend(self, tend: Tend, *, cause: str) -> None:
+    def tend(self, tend: RetryDue, *, cause: str) -> None:
         with self._lock:
             self.deliveries.append(tend)
 

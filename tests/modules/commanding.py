@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.modules.commands.life import is_over, stage
+from chalicelib.modules.commands.stages import is_over, stage
 from chalicelib.node.commands import Command
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
@@ -70,7 +70,7 @@ class Commanding:
 
     def now(self, command: Command) -> Command:
         """The command as it is shown at this moment."""
-        partner, kept = self.emsp.partners()[0], self.emsp.outside.commands.get(command.id)
+        partner, kept = self.emsp.partners()[0], self.emsp.ports.commands.get(command.id)
         assert kept
         return self.emsp.company.commands.followed(kept, partner)
 

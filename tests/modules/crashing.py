@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from chalicelib.node.commands import Posting, Result
+from chalicelib.node.commands import CommandResult, Posting
 from tests.node.faults import Broken
 
 
@@ -68,14 +68,14 @@ class Repeating:
 
     def __init__(self) -> None:
         self.asked: list[Mapping[str, Any]] = []
-        self.results: list[tuple[Result, int]] = []
+        self.results: list[tuple[CommandResult, int]] = []
         self.answers: list[str] = []
         self._known: set[str] = set()
 
     def ask(self, message: Mapping[str, Any]) -> None:
         self.asked.append(message)
 
-    def result(self, result: Result, *, delay_s: int = 0) -> None:
+    def result(self, result: CommandResult, *, delay_s: int = 0) -> None:
         self.results.append((result, delay_s))
 
     def answer(self, command_id: str, lane: str) -> None:
@@ -83,7 +83,7 @@ class Repeating:
             self._known.add(command_id)
             self.answers.append(command_id)
 
-    def work(self, take: Callable[[Result], object], post: Callable[[str], object], *, timers: bool) -> None:
+    def work(self, take: Callable[[CommandResult], object], post: Callable[[str], object], *, timers: bool) -> None:
         """Let the workers do what is to be done; each message goes through a second time."""
         due = [each for each in self.results if timers or not each[1]]
         self.results = [each for each in self.results if each not in due]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.node.commands import Command, Result
-from chalicelib.node.ports import theirs
+from chalicelib.node.commands import Command, CommandResult
+from chalicelib.node.objects import theirs
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
@@ -89,7 +89,7 @@ class Relaying:
         return list(self.cpo.command_queues.asked)
 
     @property
-    def results(self) -> list[tuple[Result, int]]:
+    def results(self) -> list[tuple[CommandResult, int]]:
         """What waits in the queue of results, each with its delay."""
         return self.cpo.command_queues.results
 
@@ -106,17 +106,17 @@ class Relaying:
 
     def commands(self) -> list[Command]:
         """What the CPO has written down, the latest first."""
-        return self.cpo.outside.commands.of(self.cpo.partners()[0].id, None, 100)
+        return self.cpo.ports.commands.of(self.cpo.partners()[0].id, None, 100)
 
     def command(self, command_id: str) -> Command:
-        found = self.cpo.outside.commands.get(command_id)
+        found = self.cpo.ports.commands.get(command_id)
         assert found
         return found
 
     def answers(self, command_id: str, *results: str, source: str = "charge point") -> None:
         """The back end says what the charge point did, and everything goes its way."""
         for result in results:
-            self.cpo.command_queues.result(Result(command_id, result, source))
+            self.cpo.command_queues.result(CommandResult(command_id, result, source))
             self.cpo.pump_commands()
 
     def wait(self, **amount: float) -> None:
@@ -136,7 +136,7 @@ class Relaying:
 
     def token(self, uid: str) -> Json:
         """What the CPO holds under this uid of the eMSP's tokens, pushed or not."""
-        stored = self.cpo.outside.stores[ModuleID.TOKENS].get(theirs(self.pair.emsp.party), uid)
+        stored = self.cpo.ports.stores[ModuleID.TOKENS].get(theirs(self.pair.emsp.party), uid)
         return json.loads(stored.body) if stored else None
 
 

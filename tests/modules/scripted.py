@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chalicelib import bootstrap
-from chalicelib.node.partners import Grant, Partner
+from chalicelib.bootstrap.company import build_company
+from chalicelib.node.partners.partner import Grant, Partner
 from chalicelib.ocpi.auth import AuthToken, presented_tokens
 from chalicelib.ocpi.errors import AddressNotAllowed, Unreachable
 from chalicelib.ocpi.http import Request, Response
@@ -239,6 +239,6 @@ class FailingPartners(MemoryPartners):
     def of(cls, met: Meeting) -> FailingPartners:
         """Our store, from now on; what it held before is forgotten."""
         ours, partners = met.ours, cls(met.world.clock)
-        ours.outside = replace(ours.outside, partners=partners)
-        ours.company = bootstrap.company(ours.settings, ours.outside)
+        ours.ports = replace(ours.ports, partners=partners)
+        ours.company = build_company(ours.settings, ours.ports)
         return partners

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.node.partners import Partner
+from chalicelib.node.partners.partner import Partner
 from tests.entrypoints.desk import Answer, Desk, Desks
 from tests.world import Caller, CompanyInWorld, Traffic
 

@@ -60,7 +60,7 @@ class Charging:
     @property
     def counted(self) -> list[str]:
         partner = self.cpo.partners()[0]
-        tallies = self.cpo.outside.partners.tallies(partner.id)
+        tallies = self.cpo.ports.partners.tallies(partner.id)
         return [name for name in tallies if name.startswith("lenient")]
 
 
@@ -173,7 +173,7 @@ def test_an_emsp_without_a_tokens_endpoint_cannot_be_asked() -> None:
     """TOK-18, TOK-21."""
     there = charging(whitelist="ALLOWED_OFFLINE")
     partner = there.cpo.partners()[0]
-    there.cpo.outside.partners.save(partner.with_(endpoints={}))
+    there.cpo.ports.partners.save(partner.with_(endpoints={}))
 
     assert (there.authorize().allowed, there.emsp.calls) == ("ALLOWED", [])
 

@@ -50,7 +50,7 @@ def test_a_second_try_with_our_former_token_waits_for_what_is_left() -> None:
     there = charging(whitelist="NEVER")
     partner = there.cpo.partners()[0]
     until = there.world.clock.now + timedelta(minutes=1)
-    there.cpo.outside.partners.save(partner.with_(former_token_we_send=AuthToken("former"), overlap_until=until))
+    there.cpo.ports.partners.save(partner.with_(former_token_we_send=AuthToken("former"), overlap_until=until))
     answers = [frame(status=401, code=2000), allowed()]
 
     def slowly(_request: Request) -> Response:
@@ -140,7 +140,7 @@ def test_of_two_with_one_uid_the_likelier_is_charged_and_somebody_is_told(
     with caplog.at_level(logging.WARNING):
         verdict = cpo.company.authorizer.authorize("k1")
 
-    partner = cpo.outside.partners.get(verdict.partner_id or "")
+    partner = cpo.ports.partners.get(verdict.partner_id or "")
     assert partner is not None
     assert (verdict.allowed, str(partner.party)) == ("ALLOWED", whose)
     assert [record.getMessage() for record in caplog.records] != []

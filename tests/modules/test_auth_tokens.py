@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.node.admissions import CachedAdmissions
-from chalicelib.node.partners import Grant, GrantKind, Partner, State
-from chalicelib.node.ports import Admission
+from chalicelib.node.partners.authentication import CachedAuthenticator
+from chalicelib.node.partners.partner import Grant, GrantKind, Partner, State
+from chalicelib.node.partners.store import Authentication
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.errors import PartnerError
 from chalicelib.ocpi.http import Request, Response
@@ -35,7 +35,7 @@ class Counted(MemoryPartners):
 
     asked = 0
 
-    def admission(self, our_role: Role, token_hash: str) -> Admission | None:
+    def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
         self.asked += 1
         return super().admission(our_role, token_hash)
 
@@ -52,7 +52,7 @@ def test_a_burst_of_requests_reads_the_store_once_and_three_seconds_later_again(
     clock = Clock()
     store = Counted(clock)
     store.save(PARTNER, issue=[grant()])
-    admissions = CachedAdmissions(store, clock)
+    admissions = CachedAuthenticator(store, clock)
 
     found = [admissions.admission(Role.CPO, "hash") for _ in range(20)]
     assert store.asked == 1
@@ -66,7 +66,7 @@ def test_a_burst_of_requests_reads_the_store_once_and_three_seconds_later_again(
 def test_a_refusal_is_not_remembered() -> None:
     """CRD-06, CRD-27: a token works the moment it is issued."""
     store = Counted(Clock())
-    admissions = CachedAdmissions(store, Clock())
+    admissions = CachedAuthenticator(store, Clock())
     assert admissions.admission(Role.CPO, "hash") is None
 
     store.save(PARTNER, issue=[grant()])
@@ -79,7 +79,7 @@ def test_a_token_that_will_end_is_looked_up_each_time(kind: GrantKind) -> None:
     """CRD-05, Q-40."""
     store = Counted(Clock())
     store.save(PARTNER, issue=[grant(kind)])
-    admissions = CachedAdmissions(store, Clock())
+    admissions = CachedAuthenticator(store, Clock())
     assert admissions.admission(Role.CPO, "hash") is not None
 
     store.save(PARTNER.with_(version=1), revoke=["hash"])
@@ -92,7 +92,7 @@ def test_a_partner_that_will_change_is_looked_up_each_time(partner: Partner) -> 
     """CRD-22, Q-40."""
     store = Counted(Clock())
     store.save(partner, issue=[grant()])
-    admissions = CachedAdmissions(store, Clock())
+    admissions = CachedAuthenticator(store, Clock())
 
     for _ in range(2):
         admissions.admission(Role.CPO, "hash")
@@ -150,7 +150,7 @@ def test_no_token_is_logged_told_or_shown_in_a_whole_life(caplog: pytest.LogCapt
     secrets = {invited.token, answered, met.partner.token, "A-token-of-the-partner", *sent}
     assert len(secrets) == 6
     partners = met.ours.partners()
-    said += [failure.reason for partner in partners for failure in met.ours.outside.outbox.of(partner.id)]
+    said += [failure.reason for partner in partners for failure in met.ours.ports.outbox.of(partner.id)]
     assert len(said) == 4
     assert all("cannot use Token AuthToken(" in text for text in said)
     shown = [*said, caplog.text, repr(partners), str(partners), repr(met.ours.observer.exchanges)]

@@ -82,7 +82,7 @@ def test_a_token_that_needs_a_place_needs_one_that_we_know(ruling: Json) -> None
 def test_a_cpo_that_has_not_said_who_it_is_is_answered_all_the_same() -> None:
     """TOK-17: it can have shared nothing with us."""
     there = issued(locations=1)
-    partners = there.pair.emsp.outside.partners
+    partners = there.pair.emsp.ports.partners
     partner = partners.get(there.cpo_id)
     assert partner is not None
     partners.save(partner.with_(party=None), release=Party("DE", "CPO"))

@@ -225,7 +225,7 @@ def test_a_repeat_is_told_the_same_and_changes_nothing(again: Json, profile: Pro
     assert repeat.headers["location"] == first.headers["location"]
     assert there.to_emsp("GET", first.headers["location"]).data == make.cdr("CDR-a1")
     assert there.to_emsp("GET", f"{ROOT}/cdr-A1").data == make.cdr("CDR-a1")
-    assert there.emsp.outside.quarantine.of(there.emsp.partners()[0].id) == []
+    assert there.emsp.ports.quarantine.of(there.emsp.partners()[0].id) == []
 
 
 @both_profiles
@@ -260,7 +260,7 @@ def test_two_different_contradictions_are_two() -> None:
     for cost in (3.13, 4, 5, 4):
         post(there, make.cdr("C1", total_cost=cost))
 
-    kept_aside = there.emsp.outside.quarantine.of(there.emsp.partners()[0].id)
+    kept_aside = there.emsp.ports.quarantine.of(there.emsp.partners()[0].id)
 
     assert len(kept_aside) == 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.node.ports import Announcement, Delivery
+from chalicelib.node.pushing.messages import Announcement, Delivery
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import ModuleID
 from tests import make

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.drafts import FinalObject
-from chalicelib.node.ports import Announcement, Delivery
+from chalicelib.node.owning.drafts import FinalObject
+from chalicelib.node.pushing.messages import Announcement, Delivery
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.commands.life import is_over, stage
 from chalicelib.modules.commands.results import BROKE_OFF
-from chalicelib.node.commands import Command, Posting, Result
+from chalicelib.modules.commands.stages import is_over, stage
+from chalicelib.node.commands import Command, CommandResult, Posting
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.modules.crashing import Died, Fuse, Repeating
@@ -51,7 +51,7 @@ def outcome(step: int, error: type[BaseException], result: str | None, name: str
     answered = _asked(there, name)
     # The back end answers what it gets, whatever the partner heard.
     for message in queues.asked if result else ():
-        queues.result(Result(message["command_id"], str(result), "charge point"))
+        queues.result(CommandResult(message["command_id"], str(result), "charge point"))
     results = there.cpo.company.results
     queues.work(results.take, results.post, timers=False)
     there.world.clock.pass_(minutes=2)
@@ -61,14 +61,14 @@ def outcome(step: int, error: type[BaseException], result: str | None, name: str
 
 
 def _fused(there: Relaying, fuse: Fuse, queues: Repeating) -> None:
-    outside = there.cpo.outside
-    tokens = fuse.around(outside.stores[ModuleID.TOKENS], "get", "put")
+    ports = there.cpo.ports
+    tokens = fuse.around(ports.stores[ModuleID.TOKENS], "get", "put")
     run_on(
         there.cpo,
-        stores={**outside.stores, ModuleID.TOKENS: tokens},
-        commands=fuse.around(outside.commands, "add", "get", "save", "reserve"),
+        stores={**ports.stores, ModuleID.TOKENS: tokens},
+        commands=fuse.around(ports.commands, "add", "get", "save", "reserve"),
         command_queues=fuse.around(queues, "ask", "result", "answer"),
-        partners=fuse.around(outside.partners, "get"),
+        partners=fuse.around(ports.partners, "get"),
         web=fuse.around(there.world, "send"),
     )
 

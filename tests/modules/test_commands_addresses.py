@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.http import Web
-from chalicelib.node.commands import Command, Posting, Result
+from chalicelib.adapters.http.web import HttpWeb
+from chalicelib.node.commands import Command, CommandResult, Posting
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
@@ -23,7 +23,7 @@ class Guarded(World):
 
     def __init__(self, *, open_network: bool) -> None:
         super().__init__()
-        self._web = Web(open_network=open_network)
+        self._web = HttpWeb(open_network=open_network)
 
     def check(self, url: str, *, public: bool = False) -> None:
         self._web.check(url, public=public)
@@ -48,12 +48,12 @@ class Asked:
         return self._call("POST", "/ocpi/cpo/2.1.1/commands/START_SESSION", body)
 
     def commands(self) -> list[Command]:
-        return self.cpo.outside.commands.of(self.cpo.partners()[0].id, None, 10)
+        return self.cpo.ports.commands.of(self.cpo.partners()[0].id, None, 10)
 
     def posted(self) -> list[Request]:
         """What goes out once the charge point has answered the last command."""
         mark = len(self.world.traffic)
-        self.cpo.command_queues.result(Result(self.commands()[0].id, "ACCEPTED", "charge point"))
+        self.cpo.command_queues.result(CommandResult(self.commands()[0].id, "ACCEPTED", "charge point"))
         self.cpo.pump_commands()
         return [each.request for each in self.world.since(mark)]
 

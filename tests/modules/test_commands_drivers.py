@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.ports import theirs
+from chalicelib.node.objects import theirs
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
 from chalicelib.ocpi.reading import Profile
@@ -67,8 +67,8 @@ def test_a_token_from_a_command_is_none_that_was_pushed() -> None:
 
     assert there.pair.to_cpo("GET", path).outcome == (404, 2000)
     assert there.cpo.received(ModuleID.TOKENS, there.pair.emsp.party, "NEW") is None
-    assert there.cpo.outside.stores[ModuleID.TOKENS].find("by_uid", "new") == []
-    assert there.cpo.outside.stores[ModuleID.TOKENS].find("by_uid", "NEW") == []
+    assert there.cpo.ports.stores[ModuleID.TOKENS].find("by_uid", "new") == []
+    assert there.cpo.ports.stores[ModuleID.TOKENS].find("by_uid", "NEW") == []
     assert there.pair.to_cpo("PATCH", path, {"valid": False}).status == 404
 
 
@@ -80,7 +80,7 @@ def test_a_put_of_a_token_from_a_command_is_its_first() -> None:
 
     assert statuses == [201, 200]
     assert there.cpo.received(ModuleID.TOKENS, there.pair.emsp.party, "NEW")["issuer"] == "Second"
-    stored = there.cpo.outside.stores[ModuleID.TOKENS].get(theirs(there.pair.emsp.party), "NEW")
+    stored = there.cpo.ports.stores[ModuleID.TOKENS].get(theirs(there.pair.emsp.party), "NEW")
     assert stored
     assert "deleted_at" not in stored.aside
 
@@ -127,7 +127,7 @@ def test_a_token_with_a_field_too_few_is_enough_for_a_lenient_reader(field: str)
     token = {name: value for name, value in make.token("NEW").items() if name != field}
 
     there.accepted(token=token)
-    counted = there.cpo.outside.partners.tallies(there.cpo.partners()[0].id)
+    counted = there.cpo.ports.partners.tallies(there.cpo.partners()[0].id)
     there.read_as(Profile.STRICT)
     refused = there.post(token=token)
 

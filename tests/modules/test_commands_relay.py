@@ -23,7 +23,7 @@ PLACES = ["RESERVE_NOW", "START_SESSION", "UNLOCK_CONNECTOR"]
 
 def untouched(there: Relaying) -> bool:
     """Whether nothing was written down, queued or remembered."""
-    tokens = vars(there.cpo.outside.stores[ModuleID.TOKENS])["_objects"]
+    tokens = vars(there.cpo.ports.stores[ModuleID.TOKENS])["_objects"]
     return not (there.commands() or there.asked or there.results or tokens)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.node.commands import Side
-from chalicelib.node.ports import OURS as OUR_OWN
+from chalicelib.node.objects import OURS as OUR_OWN
 from chalicelib.ocpi.errors import InvalidParameters, NotFound, Unreachable
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
@@ -47,7 +47,7 @@ def test_the_whole_token_is_sent_as_the_token_list_has_it() -> None:
     there.send(token_uid="K2")
 
     token = body_of(there.cpo.asked[0])["token"]
-    kept = there.emsp.outside.stores[ModuleID.TOKENS].get(OUR_OWN, "K2")
+    kept = there.emsp.ports.stores[ModuleID.TOKENS].get(OUR_OWN, "K2")
     assert kept
     assert token == card | {"last_updated": token["last_updated"]}
     assert token == body_of(Request("", "", body=kept.body))
@@ -116,7 +116,7 @@ def test_what_is_no_proper_command_is_never_sent(
         there.send(name, **fields)
 
     assert there.cpo.asked == []
-    assert there.emsp.outside.commands.of(there.emsp.partners()[0].id, None, 10) == []
+    assert there.emsp.ports.commands.of(there.emsp.partners()[0].id, None, 10) == []
 
 
 @pytest.mark.parametrize("name", ["CANCEL_RESERVATION", "start_session", ""])
@@ -186,7 +186,7 @@ def test_the_answer_counts_in_every_form_in_use_and_is_kept_as_it_was_said(
 
     assert (command.answer, command.problem, command.side) == (answer, None, Side.SENT)
     assert there.told(command) == [f"answered {raw}"]
-    assert there.emsp.outside.commands.get(command.id) == command
+    assert there.emsp.ports.commands.get(command.id) == command
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib import bootstrap
+from chalicelib.bootstrap.company import build_company
 from chalicelib.modules.versions.interface import Published
-from chalicelib.node.partners import State
+from chalicelib.node.partners.partner import State
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
@@ -29,7 +29,7 @@ def met(request: pytest.FixtureRequest) -> Meeting:
 def move(company: CompanyInWorld, host: str) -> None:
     """The company's node is reachable at another host from now on, and there alone."""
     company.settings = replace(company.settings, public_url=f"https://{host}")
-    company.company = bootstrap.company(company.settings, company.outside)
+    company.company = build_company(company.settings, company.ports)
     company.world.hosts.pop(company.base_url.removeprefix("https://"))
     company.world.serve(host, company)
 
@@ -65,7 +65,7 @@ def test_a_push_that_finds_nothing_looks_where_the_module_is_now() -> None:
 
     assert met.partner.asked == [("PUT", TARIFF), ("GET", "/versions"), ("GET", "/2.1.1"), ("PUT", "/new/DE/CPO/T1")]
     assert met.known.endpoints["tariffs"] == met.partner.url("/new")
-    assert met.ours.outside.outbox.of(met.known.id) == []
+    assert met.ours.ports.outbox.of(met.known.id) == []
 
 
 def test_a_delete_that_finds_nothing_looks_where_the_module_is_now() -> None:

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from chalicelib.entrypoints import operator
-from chalicelib.node.partners import State
-from chalicelib.node.ports import OperatorKey
+from chalicelib.entrypoints.operator import api
+from chalicelib.node.partners.partner import State
+from chalicelib.node.partners.store import OperatorKey
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.errors import ClientError, MissingEndpoints, PartnerError, UnsupportedVersion
 from chalicelib.ocpi.http import Request, Response
@@ -139,9 +139,9 @@ def test_an_answer_with_our_own_party_waits_for_the_operator_to_say_who_they_are
 
 def say_who_they_are(met: Meeting, party: str) -> int:
     """The HTTP status that the operator gets when it sets the party of the newest partner."""
-    met.ours.outside.partners.save_operator_key(hashlib.sha256(b"key").hexdigest(), OperatorKey("test"))
+    met.ours.ports.partners.save_operator_key(hashlib.sha256(b"key").hexdigest(), OperatorKey("test"))
     url, body = f"/operator/partners/{met.known.id}", json.dumps({"party": party}).encode()
-    return operator.answer(met.ours.company, Request("PATCH", url, {"authorization": "Bearer key"}, body=body)).status
+    return api.answer(met.ours.company, Request("PATCH", url, {"authorization": "Bearer key"}, body=body)).status
 
 
 @pytest.mark.parametrize("party", ["", "ABC", "NL/ABCD", "NLD/ABC", "NL/ABC/1", "/"])

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.partners import State
+from chalicelib.node.partners.partner import State
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests import make

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.node.partners import State
+from chalicelib.node.partners.partner import State
 from chalicelib.ocpi.errors import ClientError
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.parties import Role

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.partners import State
+from chalicelib.node.partners.partner import State
 from chalicelib.ocpi.parties import Role
 from tests.modules.scripted import FAILURES, Answer, Meeting, frame, meeting
 from tests.world import Caller

@@ -31,7 +31,7 @@ def pushed(met: Meeting) -> list[tuple[str, str]]:
 
 
 def tariffs_body(met: Meeting) -> bytes:
-    stored = met.ours.outside.stores[ModuleID.TARIFFS].get("ours", "T1")
+    stored = met.ours.ports.stores[ModuleID.TARIFFS].get("ours", "T1")
     return stored.body if stored else b""
 
 

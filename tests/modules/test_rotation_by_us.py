@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.partners import State
+from chalicelib.node.partners.partner import State
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.errors import ClientError, NotFound, PartnerError
 from chalicelib.ocpi.http import Request, Response
@@ -278,7 +278,7 @@ def test_a_token_that_they_use_for_the_first_time_while_they_end_it_is_dead(met:
     """CRD-17, CRD-29: a request that was let in before the DELETE brings nothing back."""
     old = met.registered()
     new = fails(met, refusal(500))
-    admission = met.ours.outside.partners.admission(met.known.our_role, AuthToken(new.token).hash)
+    admission = met.ours.ports.partners.admission(met.known.our_role, AuthToken(new.token).hash)
     assert admission is not None
     old("DELETE", met.credentials_path)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.drafts import FinalObject
+from chalicelib.node.owning.drafts import FinalObject
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role

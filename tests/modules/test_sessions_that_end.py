@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.modules import MODULES
 from chalicelib.modules.sessions.ending import SessionEnds
-from chalicelib.node.events import Announcer
+from chalicelib.node.events.announcing import EventAnnouncer
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
 from tests import make
@@ -137,7 +137,7 @@ def test_ids_of_every_kind_connect_a_session_with_its_cdr(long_id: str, cdr_firs
 def test_a_repeat_ends_the_session_that_a_crash_has_left_open() -> None:
     """CDR-08, Q-49: the answer to the first POST was lost, and so was what should have followed."""
     there = pair()
-    stores = there.emsp.outside.stores
+    stores = there.emsp.ports.stores
     put(there, make.session("C2", **UNTIL))
     left_open = stores[SESSIONS].get("theirs/DE/CPO", "C2")
     assert left_open is not None
@@ -156,10 +156,10 @@ def test_a_session_that_somebody_else_writes_meanwhile_is_ended_all_the_same() -
     """Q-47: what is written between our look and our write is looked at again."""
     there = pair()
     put(there, make.session("C1", **UNTIL))
-    sessions, cdrs = (there.emsp.outside.stores[module] for module in (SESSIONS, CDRS))
+    sessions, cdrs = (there.emsp.ports.stores[module] for module in (SESSIONS, CDRS))
     busy = Busy(sessions)
 
-    announcer = Announcer(there.emsp.events, there.world.clock)
+    announcer = EventAnnouncer(there.emsp.events, there.world.clock)
     ends = SessionEnds(busy, cdrs, MODULES[CDRS], lambda _seconds: None, announcer)
     ends.ended(there.emsp.partners()[0], [make.cdr("C1")])
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from chalicelib import bootstrap
+from chalicelib.bootstrap.company import build_company
 from chalicelib.modules import MODULES
-from chalicelib.node.pulls import PullState
+from chalicelib.node.pulling.state import PullState
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests import make
@@ -61,7 +61,7 @@ def test_a_suspension_is_heard_of_at_once_here_and_within_seconds_elsewhere() ->
     """N-03: a process remembers for three seconds whom it let in."""
     there = desks()
     us = there.cpo.company
-    elsewhere = bootstrap.company(us.settings, us.outside)
+    elsewhere = build_company(us.settings, us.ports)
     there.pair.world.hosts["elsewhere.example"] = lambda request: elsewhere.node.handle(request, us.base_url, "test")
     here = there.pair.to_cpo
     far = Caller(there.pair.world, "elsewhere.example", here.token)

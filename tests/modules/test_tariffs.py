@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.ports import theirs
+from chalicelib.node.objects import theirs
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
@@ -117,7 +117,7 @@ def test_a_deleted_tariff_is_kept_aside_for_those_that_still_refer_to_it() -> No
 
     assert there.to_emsp("DELETE", there.at_emsp("tariffs", "T1")).outcome == (200, 1000)
 
-    stored = there.emsp.outside.stores[TARIFFS].get(theirs(there.cpo.party), "T1")
+    stored = there.emsp.ports.stores[TARIFFS].get(theirs(there.cpo.party), "T1")
     assert stored is not None
     assert b'"price":0.25' in stored.body
     assert stored.aside["deleted_at"].startswith("2026-03-01T12:00")

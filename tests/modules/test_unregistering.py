@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.partners import State
+from chalicelib.node.partners.partner import State
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
 from tests import make

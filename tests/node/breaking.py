@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from datetime import timedelta
 
-from chalicelib.node.breaker import OPENS_AFTER, Breaker, BreakerState
+from chalicelib.node.partners.breaker import OPENS_AFTER, CircuitBreaker, CircuitState
 from chalicelib.ocpi.errors import Unreachable
 from chalicelib.ocpi.http import Request, Response
 from tests.node.partner import Partner, partner
@@ -22,8 +22,8 @@ def change(there: Partner) -> None:
     there.there.pump()
 
 
-def breaker(there: Partner) -> Breaker:
-    return there.owner.outside.breakers.breaker(there.owner.partners()[0].id)
+def breaker(there: Partner) -> CircuitBreaker:
+    return there.owner.ports.breakers.breaker(there.owner.partners()[0].id)
 
 
 def failing(there: Partner, answer: Response | None = None) -> Callable[[], None]:
@@ -50,7 +50,7 @@ def opened() -> Partner:
     there.there.world.down.add("emsp.example")
     for _ in range(OPENS_AFTER):
         change(there)
-    assert breaker(there).state is BreakerState.OPEN
+    assert breaker(there).state is CircuitState.OPEN
     return there
 
 

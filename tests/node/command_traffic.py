@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any
 
-from chalicelib.node.commands import Result
+from chalicelib.bootstrap.ports import Ports
+from chalicelib.node.commands import CommandResult
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
-from chalicelib.outside import Outside
 from tests import make
 from tests.fifo import Fifo
 from tests.world import Caller, CompanyInWorld, Reply, World, register
@@ -34,12 +34,12 @@ class Lanes(Fifo):
         super().__init__()
         self.asked: list[str] = []
         """The commands that their charge points have not answered yet."""
-        self.results: SimpleQueue[Result | None] = SimpleQueue()
+        self.results: SimpleQueue[CommandResult | None] = SimpleQueue()
 
     def ask(self, message: Mapping[str, Any]) -> None:
         self.asked.append(message["command_id"])
 
-    def result(self, result: Result, *, delay_s: int = 0) -> None:
+    def result(self, result: CommandResult, *, delay_s: int = 0) -> None:
         """Nothing: these timers end after all that is looked at."""
 
     def answer(self, command_id: str, lane: str) -> None:
@@ -74,9 +74,9 @@ class Ears:
 class _Busy(CompanyInWorld):
     lanes: Lanes
 
-    def ports(self) -> Outside:
+    def make_ports(self) -> Ports:
         self.lanes = Lanes()
-        return replace(super().ports(), command_queues=self.lanes)
+        return replace(super().make_ports(), command_queues=self.lanes)
 
 
 class Traffic:
@@ -117,7 +117,7 @@ class Traffic:
         now, lanes = time.perf_counter(), self.cpo.lanes
         # SQS delivers at least once.
         for command_id in [*lanes.asked, *lanes.asked[::-1]]:
-            lanes.results.put(Result(command_id, "ACCEPTED", "charge point"))
+            lanes.results.put(CommandResult(command_id, "ACCEPTED", "charge point"))
         return now
 
     @contextmanager

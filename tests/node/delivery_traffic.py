@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from queue import SimpleQueue
 from typing import Any
 
-from chalicelib.adapters.sqs import SqsQueues, announcements_in, delivery_in
+from chalicelib.adapters.sqs.pushes import SqsPushQueues, announcements_in, delivery_in
+from chalicelib.bootstrap.ports import Ports
 from chalicelib.ocpi.envelope import success
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
-from chalicelib.outside import Outside
 from tests import make
 from tests.fifo import Fifo
 from tests.world import Clock, CompanyInWorld, World, register
@@ -107,9 +107,9 @@ class _Busy(CompanyInWorld):
         self.sqs, self._faster = Sqs(faster), faster
         super().__init__(world, "cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}), {})
 
-    def ports(self) -> Outside:
-        queues = SqsQueues(CHANGES, DELIVERIES, lambda: self.sqs)
-        return replace(super().ports(), queues=queues, sleep=lambda seconds: time.sleep(seconds / self._faster))
+    def make_ports(self) -> Ports:
+        queues = SqsPushQueues(CHANGES, DELIVERIES, lambda: self.sqs)
+        return replace(super().make_ports(), queues=queues, sleep=lambda seconds: time.sleep(seconds / self._faster))
 
 
 class Traffic:
@@ -141,7 +141,7 @@ class Traffic:
 
     def tariffs(self) -> dict[str, Any]:
         """All of the CPO's as they are now."""
-        store = self.cpo.outside.stores[ModuleID.TARIFFS]
+        store = self.cpo.ports.stores[ModuleID.TARIFFS]
         ids = list({tariff for tariff, _ in self.changed_at})
         return {name: json.loads(stored.body) for name, stored in store.get_many("ours", ids).items()}
 

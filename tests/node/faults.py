@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from chalicelib import bootstrap
-from chalicelib.outside import Outside
+from chalicelib.bootstrap.company import build_company
+from chalicelib.bootstrap.ports import Ports
 from tests.world import CompanyInWorld
 
 
@@ -35,13 +35,13 @@ class Failing:
 
 def run_on(company: CompanyInWorld, **ports: Any) -> None:
     """Let the company's node go on with other ports."""
-    company.outside = replace(company.outside, **ports)
-    company.company = bootstrap.company(company.settings, company.outside)
+    company.ports = replace(company.ports, **ports)
+    company.company = build_company(company.settings, company.ports)
 
 
-def with_failing_stores(company: CompanyInWorld, name: str, times: int = 1, error: type[Exception] = Broken) -> Outside:
+def with_failing_stores(company: CompanyInWorld, name: str, times: int = 1, error: type[Exception] = Broken) -> Ports:
     """Let a call of every store of the company fail; answers with the ports as they were."""
-    whole = company.outside
+    whole = company.ports
     run_on(company, stores={module: Failing(store, name, times, error) for module, store in whole.stores.items()})
     return whole
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from chalicelib.modules import MODULES
-from chalicelib.node.ports import theirs
+from chalicelib.node.objects import theirs
 from chalicelib.ocpi.module import ModuleID
 from tests.world import CompanyInWorld, Pair
 
@@ -35,7 +35,7 @@ def kinds(news: list[Json]) -> list[str]:
 def held(there: Pair, module: ModuleID, object_id: str) -> Json | None:
     """The object as the module's receiver holds it."""
     key, owner = MODULES[module].key_of(object_id), there.owner(module).party
-    stored = there.receiver(module).outside.stores[module].get(theirs(owner), key)
+    stored = there.receiver(module).ports.stores[module].get(theirs(owner), key)
     return None if stored is None or stored.aside.get("deleted_at") else json.loads(stored.body)
 
 

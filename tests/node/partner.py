@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from chalicelib.node.outbox import Failure
+from chalicelib.node.pushing.outbox import OutboxEntry
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -70,9 +70,9 @@ class Partner:
         self.there.cpo.company.own[ModuleID.LOCATIONS].patch(object_id, path, patch)
 
     @property
-    def backlog(self) -> list[Failure]:
+    def backlog(self) -> list[OutboxEntry]:
         """What the owner's outbox holds for it."""
-        return self.owner.outside.outbox.of(self.owner.partners()[0].id)
+        return self.owner.ports.outbox.of(self.owner.partners()[0].id)
 
     def held(self, object_id: str, module: ModuleID = ModuleID.LOCATIONS) -> Json | None:
         """What its node holds of an owner's object."""

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from chalicelib.modules import MODULES
-from chalicelib.node.partners import Partner
-from chalicelib.node.pull import Puller
-from chalicelib.node.pulls import Pull
-from chalicelib.node.quarantine import Quarantined
+from chalicelib.node.partners.partner import Partner
+from chalicelib.node.pulling.crawl import Crawler
+from chalicelib.node.pulling.state import Pull
+from chalicelib.node.receiving.quarantine import QuarantineEntry
 from chalicelib.ocpi.errors import Unreachable
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
@@ -88,7 +88,7 @@ class Crawl:
         return self.us.partners()[0]
 
     @property
-    def puller(self) -> Puller:
+    def puller(self) -> Crawler:
         return self.us.company.puller
 
     @property
@@ -98,17 +98,17 @@ class Crawl:
     @property
     def now(self) -> Pull:
         """How the crawl stands."""
-        found = self.us.outside.pulls.get(self.them.id, self.module)
+        found = self.us.ports.pulls.get(self.them.id, self.module)
         assert found is not None
         return found
 
     @property
-    def quarantine(self) -> list[Quarantined]:
-        return self.us.outside.quarantine.of(self.them.id)
+    def quarantine(self) -> list[QuarantineEntry]:
+        return self.us.ports.quarantine.of(self.them.id)
 
     @property
     def tallies(self) -> Mapping[str, int]:
-        return self.us.outside.partners.tallies(self.them.id)
+        return self.us.ports.partners.tallies(self.them.id)
 
     @property
     def urls(self) -> list[str]:

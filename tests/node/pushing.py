@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.modules import MODULES
-from chalicelib.node.ports import theirs
+from chalicelib.node.objects import theirs
 from chalicelib.ocpi.module import Level, Module, ModuleID
 from chalicelib.ocpi.parts import find
 from chalicelib.ocpi.reading import Profile
@@ -130,7 +130,7 @@ class Pushing:
 def tallies(there: Pair, module: ModuleID = ModuleID.LOCATIONS) -> dict[str, int]:
     """What the module's receiver has counted about its owner."""
     receiver = there.receiver(module)
-    return receiver.outside.partners.tallies(receiver.partners()[0].id)
+    return receiver.ports.partners.tallies(receiver.partners()[0].id)
 
 
 def read_as(there: Pair, profile: Profile, module: ModuleID = ModuleID.LOCATIONS) -> Pair:
@@ -157,6 +157,6 @@ def pushing(depth: Depth, profile: Profile = Profile.LENIENT) -> Pushing:
 
 def aside(there: Pair, module: ModuleID, object_id: str) -> Any:
     """What the eMSP knows about the CPO's object beside its body."""
-    stored = there.emsp.outside.stores[module].get(theirs(there.cpo.party), object_id)
+    stored = there.emsp.ports.stores[module].get(theirs(there.cpo.party), object_id)
     assert stored is not None
     return stored.aside

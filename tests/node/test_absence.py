@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.absence import Absence, is_gone
-from chalicelib.node.events import Announcer
-from chalicelib.node.ports import ObjectStore, Stored, theirs
-from chalicelib.node.pulls import PullState, digest_of
+from chalicelib.node.events.announcing import EventAnnouncer
+from chalicelib.node.objects import ObjectStore, StoredObject, is_gone, theirs
+from chalicelib.node.pulling.disappearance import Disappearance
+from chalicelib.node.pulling.state import PullState, digest_of
 from chalicelib.ocpi.module import ModuleID
 from tests.entrypoints.desk import Desk
 from tests.node.pulling import Crawl, answered, following, ids
@@ -21,9 +21,9 @@ EXPIRING = [ModuleID.LOCATIONS, ModuleID.TARIFFS]
 LASTING = [ModuleID.SESSIONS, ModuleID.CDRS, ModuleID.TOKENS]
 
 
-def stored(crawl: Crawl, number: int) -> Stored:
+def stored(crawl: Crawl, number: int) -> StoredObject:
     owner = theirs(crawl.owner.party)
-    found = crawl.us.outside.stores[crawl.module].get(owner, MODULES[crawl.module].key_of(f"X{number}"))
+    found = crawl.us.ports.stores[crawl.module].get(owner, MODULES[crawl.module].key_of(f"X{number}"))
     assert found is not None
     return found
 
@@ -177,8 +177,8 @@ def test_whoever_is_stopped_on_the_way_goes_on_from_there() -> None:
                 looked.append(name)
             return getattr(store, name)
 
-    store, announcer = crawl.us.outside.stores[crawl.module], Announcer(crawl.us.events, crawl.world.clock)
-    absence = Absence(crawl.module, cast("ObjectStore", Counting()), lambda _: None, announcer)
+    store, announcer = crawl.us.ports.stores[crawl.module], EventAnnouncer(crawl.us.events, crawl.world.clock)
+    absence = Disappearance(crawl.module, cast("ObjectStore", Counting()), lambda _: None, announcer)
     seen = {digest_of(f"X{number}") for number in range(25)}
 
     for _ in range(2):

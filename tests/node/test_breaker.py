@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.breaker import FIRST_PAUSE, LONGEST_WAIT, OPENS_AFTER, Breaker, BreakerState
+from chalicelib.node.partners.breaker import FIRST_PAUSE, LONGEST_WAIT, OPENS_AFTER, CircuitBreaker, CircuitState
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.errors import NotTaken, Unreachable
 from chalicelib.ocpi.http import Response
@@ -31,7 +31,7 @@ def test_five_failures_in_a_row_and_a_partner_is_not_called_any_more(answer: Res
     there = partner()
     failing(there, answer)
     for _ in range(OPENS_AFTER):
-        assert breaker(there).state is BreakerState.CLOSED
+        assert breaker(there).state is CircuitState.CLOSED
         change(there)
     mark = len(there.there.world.traffic)
 
@@ -39,7 +39,7 @@ def test_five_failures_in_a_row_and_a_partner_is_not_called_any_more(answer: Res
         change(there)
 
     assert there.there.world.since(mark) == []
-    assert breaker(there).state is BreakerState.OPEN
+    assert breaker(there).state is CircuitState.OPEN
     (missed,) = there.backlog
     assert (missed.attempts, missed.no_answer) == (1, True)
 
@@ -101,7 +101,7 @@ def test_failures_that_several_workers_see_at_once_are_all_counted(caplog: pytes
     at_once(*[lambda: company.breakers.failed(to, failure)] * 8)
 
     # Those behind the fifth were under way before, and make the pause no longer.
-    assert (breaker(there).state, breaker(there).failures, breaker(there).pauses) == (BreakerState.OPEN, OPENS_AFTER, 1)
+    assert (breaker(there).state, breaker(there).failures, breaker(there).pauses) == (CircuitState.OPEN, OPENS_AFTER, 1)
     assert caplog.text.count("is not called any more") == 1
 
 
@@ -111,7 +111,7 @@ def test_a_success_that_comes_between_is_no_breakdown_that_the_host_hears_of() -
     failing(there)
     for _ in range(OPENS_AFTER - 1):
         change(there)
-    to, breakers = there.owner.partners()[0], there.owner.outside.breakers
+    to, breakers = there.owner.partners()[0], there.owner.ports.breakers
     there.owner.pump_events()
     before = len(there.owner.bus.published)
 
@@ -120,7 +120,9 @@ def test_a_success_that_comes_between_is_no_breakdown_that_the_host_hears_of() -
 
         def __getattr__(self, name: str) -> Any:
             if name == "save_breaker" and not breaker(there).is_clean:
-                breakers.save_breaker(Breaker(to.id, token=breaker(there).token, version=breaker(there).version + 1))
+                breakers.save_breaker(
+                    CircuitBreaker(to.id, token=breaker(there).token, version=breaker(there).version + 1)
+                )
             return getattr(breakers, name)
 
     run_on(there.owner, breakers=Met())
@@ -140,7 +142,7 @@ def test_who_refuses_our_token_is_not_called_any_more_at_once(status: int) -> No
     there = partner()
     failing(there, said(status, 2000))
     change(there)
-    assert breaker(there).state is BreakerState.CREDENTIALS_BROKEN
+    assert breaker(there).state is CircuitState.CREDENTIALS_BROKEN
     mark = len(there.there.world.traffic)
 
     change(there)
@@ -173,7 +175,7 @@ def test_new_credentials_let_through_what_is_due_even_if_nothing_changes() -> No
     there.will("PATCH", said(401, 2000))
     change(there)
     known = there.owner.partners()[0]
-    there.owner.outside.partners.save(known.with_(token_we_send=AuthToken("another")))
+    there.owner.ports.partners.save(known.with_(token_we_send=AuthToken("another")))
     there.will("PATCH", said())
     there.asked.clear()
 
@@ -226,7 +228,7 @@ def test_who_asks_us_to_wait_is_sent_nothing_before_and_then_everything(
     there.asked.clear()
     mark = len(there.there.world.traffic)
 
-    assert breaker(there).state is BreakerState.WAITING
+    assert breaker(there).state is CircuitState.WAITING
     assert breaker(there).broken_since is None
     assert abs(until(there) - waited) < timedelta(seconds=2)
     for _ in range(10):
@@ -249,7 +251,7 @@ def test_who_does_not_say_how_long_is_given_ever_more_time(text: str | None) -> 
     change(there)
 
     for minutes in (1, 2, 4, 8, 15, 15, 15):
-        assert breaker(there).state is BreakerState.WAITING
+        assert breaker(there).state is CircuitState.WAITING
         pause = until(there)
         assert abs(pause / timedelta(minutes=minutes) - 1) < JITTER + 0.01
         there.there.world.clock.now += pause + timedelta(seconds=1)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.breaker import Breaker, BreakerState
-from chalicelib.node.outbox import LEASE
-from chalicelib.node.partners import State
-from chalicelib.node.ports import Delivery, Tend
-from chalicelib.node.tending import MOST_AGAIN
+from chalicelib.node.partners.breaker import CircuitBreaker, CircuitState
+from chalicelib.node.partners.partner import State
+from chalicelib.node.pushing.messages import Delivery, RetryDue
+from chalicelib.node.pushing.outbox import LEASE
+from chalicelib.node.pushing.retries import MOST_REQUEUED
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -51,7 +51,7 @@ def worked_off(there: Partner) -> tuple[list[int], int]:
         asked = queues.deliveries.pop(0)
         waited = len(queues.deliveries)
         there.owner.deliver(asked)
-        if isinstance(asked, Tend) and asked.after is not None:
+        if isinstance(asked, RetryDue) and asked.after is not None:
             sent.append(sum(isinstance(each, Delivery) for each in queues.deliveries[waited:]))
         most = max(most, len(queues.deliveries))
     return sent, most
@@ -59,7 +59,7 @@ def worked_off(there: Partner) -> tuple[list[int], int]:
 
 @pytest.mark.parametrize(
     ("count", "pieces"),
-    [(5, [5]), (MOST_AGAIN, [MOST_AGAIN, 0]), (2 * MOST_AGAIN + 50, [MOST_AGAIN, MOST_AGAIN, 50])],
+    [(5, [5]), (MOST_REQUEUED, [MOST_REQUEUED, 0]), (2 * MOST_REQUEUED + 50, [MOST_REQUEUED, MOST_REQUEUED, 50])],
 )
 def test_what_was_missed_is_queued_again_in_pieces(count: int, pieces: list[int]) -> None:
     """N-42, Q-57: the next piece is sent for behind the one before."""
@@ -69,22 +69,22 @@ def test_what_was_missed_is_queued_again_in_pieces(count: int, pieces: list[int]
     sent, most = worked_off(there)
 
     assert sent == pieces
-    assert most <= MOST_AGAIN + 2
+    assert most <= MOST_REQUEUED + 2
     assert sorted(there.requests()) == [f"PUT tariffs T{n:03}" for n in range(count)]
     assert there.backlog == []
 
 
 def test_what_is_due_is_queued_in_pieces_too() -> None:
     """Q-57: here they were only slow, and five failures in a row were not seen."""
-    there = away(MOST_AGAIN + 20)
-    breakers = there.owner.outside.breakers
+    there = away(MOST_REQUEUED + 20)
+    breakers = there.owner.ports.breakers
     known = breakers.breaker(there.owner.partners()[0].id)
-    breakers.save_breaker(Breaker(known.partner_id, version=known.version + 1))
+    breakers.save_breaker(CircuitBreaker(known.partner_id, version=known.version + 1))
     there.there.world.clock.pass_(hours=1)
 
     there.owner.look()
 
-    assert sorted(there.requests()) == [f"PUT tariffs T{n:03}" for n in range(MOST_AGAIN + 20)]
+    assert sorted(there.requests()) == [f"PUT tariffs T{n:03}" for n in range(MOST_REQUEUED + 20)]
     assert there.backlog == []
 
 
@@ -167,7 +167,7 @@ def test_who_is_no_longer_registered_is_neither_probed_nor_told() -> None:
     """N-42, CRD-17."""
     there = away(6)
     known = there.owner.partners()[0]
-    there.owner.outside.partners.save(known.with_(state=State.UNREGISTERED))
+    there.owner.ports.partners.save(known.with_(state=State.UNREGISTERED))
     mark = len(there.there.world.traffic)
 
     there.there.world.clock.pass_(days=1)
@@ -211,8 +211,8 @@ def work(there: Partner) -> None:
             _until_done(lambda times, asked=asked: _deliver(there, asked, times))
 
 
-def _deliver(there: Partner, asked: Delivery | Tend, times: int) -> None:
-    if isinstance(asked, Tend):
+def _deliver(there: Partner, asked: Delivery | RetryDue, times: int) -> None:
+    if isinstance(asked, RetryDue):
         there.owner.company.tending.tend(asked)
     else:
         there.owner.company.deliverer.deliver(asked, is_repeated=times > 0)
@@ -231,7 +231,7 @@ def story(fuse: Fuse) -> tuple[Partner, Counting]:
     """An outage, and what happens on both sides of it; whatever fails fails once."""
     there = partner()
     host, world, own = Counting(there), there.there.world, there.owner.company.own
-    whole = there.owner.outside
+    whole = there.owner.ports
     ports: dict[str, Any] = {name: fuse.around(getattr(whole, name), *calls) for name, calls in CALLS.items()}
     ports["stores"] = {name: fuse.around(store, "get", "put", "get_many") for name, store in whole.stores.items()}
     ports["partners"] = fuse.around(whole.partners, "get")
@@ -276,5 +276,5 @@ def test_whoever_dies_wherever_everything_arrives_and_each_cdr_once(after: bool)
         assert all(there.held(f"c{n}", CDRS) for n in (1, 2)), where
         assert host.posted == {"C1": 1, "C2": 1}, where
         assert there.backlog == [], where
-        assert there.owner.outside.breakers.breaker(there.owner.partners()[0].id).state is BreakerState.CLOSED, where
+        assert there.owner.ports.breakers.breaker(there.owner.partners()[0].id).state is CircuitState.CLOSED, where
     assert names >= {"get", "put", "ledger", "record", "lease", "settle", "save_breaker", "deliver", "tend", "send"}

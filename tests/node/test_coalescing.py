@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.node.news import MOST_PARTS
-from chalicelib.node.outbox import Told, after
-from chalicelib.node.ports import Announcement
+from chalicelib.node.pushing.coalescing import MOST_PARTS
+from chalicelib.node.pushing.messages import Announcement
+from chalicelib.node.pushing.outbox import SentVersion, sent_after
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -164,7 +164,7 @@ def test_what_was_missed_is_settled_although_a_worker_died_before_it_could_do_so
     there.change(("E0",), {"status": "BLOCKED"})
     there.there.pump()
     hundred_times(there, "E0")
-    run_on(there.owner, outbox=Failing(there.owner.outside.outbox, "settle"))
+    run_on(there.owner, outbox=Failing(there.owner.ports.outbox, "settle"))
     for announcements, attempt in there.owner.queues.announcements:
         there.owner.company.push.spread(announcements, attempt)
     there.owner.queues.announcements.clear()
@@ -228,7 +228,7 @@ def test_what_was_told_of_a_tariff_says_nothing_of_another_with_its_id(fails: bo
 )
 def test_an_announcement_is_skipped_only_if_all_of_it_was_told(announcement: Announcement, is_covered: bool) -> None:
     """OFF-03."""
-    told = [Told(5, ("E1",), ("last_updated", "status")), Told(4, ("E2",), None)]
+    told = [SentVersion(5, ("E1",), ("last_updated", "status")), SentVersion(4, ("E2",), None)]
 
     assert any(each.covers(announcement) for each in told) is is_covered
 
@@ -250,9 +250,9 @@ def test_whatever_was_told_covers_no_more_than_some_news_that_were_told_later(
 ) -> None:
     """OFF-03: each of the fields was told with a state at least as new."""
     news.sort(key=lambda each: each.version)
-    told: tuple[Told, ...] = ()
+    told: tuple[SentVersion, ...] = ()
     for each in news:
-        told = after(told, each.version, [each])
+        told = sent_after(told, each.version, [each])
 
     if any(each.covers(asked) for each in told):
         for field in asked.fields or (None,):

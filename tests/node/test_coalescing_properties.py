@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.node.ports import Delivery
+from chalicelib.node.pushing.messages import Delivery
 from chalicelib.ocpi.errors import ClientError, Unreachable
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
@@ -146,7 +146,7 @@ def test_no_request_carries_an_older_state_than_one_before_it_and_the_last_is_ou
 
     host.assert_never_older()
     assert there.held("LOC1") == there.own("LOC1")
-    tariff = there.owner.outside.stores[TARIFFS].get("ours", "T1")
+    tariff = there.owner.ports.stores[TARIFFS].get("ours", "T1")
     assert there.held("T1", TARIFFS) == (there.own("T1", TARIFFS) if tariff else None)
     assert there.backlog == []
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.contacts import Contact, Contacts, problem_of
+from chalicelib.node.partners.contacts import Contact, ContactRecorder, problem_of
 from chalicelib.node.telemetry import Exchange
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -19,7 +19,7 @@ from tests.world import Clock, CompanyInWorld, Recorder, pair
 
 def contact(company: CompanyInWorld, module: str, direction: str) -> Contact | None:
     """The company's last contact with its only partner."""
-    found = company.outside.partners.contacts(company.partners()[0].id)
+    found = company.ports.partners.contacts(company.partners()[0].id)
     return next((each for each in found if (each.module, each.direction) == (module, direction)), None)
 
 
@@ -46,7 +46,7 @@ def test_a_handshake_is_a_contact_in_both_directions() -> None:
     there = pair()
 
     for company in (there.cpo, there.emsp):
-        found = company.outside.partners.contacts(company.partners()[0].id)
+        found = company.ports.partners.contacts(company.partners()[0].id)
         assert {("versions", "in"), ("credentials", "out")} <= {(each.module, each.direction) for each in found}
         assert [each.problem for each in found if each.problem] == []
 
@@ -93,12 +93,12 @@ def test_who_asks_for_an_unknown_object_is_in_touch() -> None:
 def test_a_token_that_nobody_knows_leaves_no_mark() -> None:
     """TRA-03: whoever it is."""
     there = pair()
-    before = there.emsp.outside.partners.contacts(there.emsp.partners()[0].id)
+    before = there.emsp.ports.partners.contacts(there.emsp.partners()[0].id)
     there.world.clock.pass_(minutes=5)
 
     assert there.to_emsp("GET", "/ocpi/emsp/versions", headers={"authorization": "Token nobody"}).status == 401
 
-    assert there.emsp.outside.partners.contacts(there.emsp.partners()[0].id) == before
+    assert there.emsp.ports.partners.contacts(there.emsp.partners()[0].id) == before
 
 
 def test_the_operator_sees_when_it_went_well_last_and_what_went_wrong() -> None:
@@ -188,7 +188,7 @@ class Notes:
 
 def test_a_busy_partner_costs_one_write_a_minute_for_each_outcome() -> None:
     notes, clock = Notes(), Clock()
-    contacts = Contacts(Recorder(), notes, clock)
+    contacts = ContactRecorder(Recorder(), notes, clock)
 
     for _ in range(3):
         for _ in range(50):
@@ -201,7 +201,7 @@ def test_a_busy_partner_costs_one_write_a_minute_for_each_outcome() -> None:
 
 def test_partners_modules_and_directions_are_noted_apart() -> None:
     notes = Notes()
-    contacts = Contacts(Recorder(), notes, Clock())
+    contacts = ContactRecorder(Recorder(), notes, Clock())
 
     different: list[dict[str, Any]] = [{}, {"partner_id": "p2"}, {"module": "cdrs"}, {"direction": "in"}, {}]
     for facts in different:
@@ -218,7 +218,7 @@ def test_partners_modules_and_directions_are_noted_apart() -> None:
 
 def test_a_store_that_fails_costs_nobody_an_answer_and_is_spared_for_a_minute() -> None:
     notes, heard = Notes(fails=True), Recorder()
-    contacts = Contacts(heard, notes, Clock())
+    contacts = ContactRecorder(heard, notes, Clock())
 
     for _ in range(3):
         contacts.exchange(exchange())

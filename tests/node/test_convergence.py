@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.modules import MODULES
-from chalicelib.node.own import OwnObjects
-from chalicelib.node.ports import Delivery, Tend
+from chalicelib.node.owning.own import OwnObjects
+from chalicelib.node.pushing.messages import Delivery, RetryDue
 from chalicelib.ocpi.errors import ClientError
 from chalicelib.ocpi.module import Level, ModuleID
 from chalicelib.ocpi.parts import difference, find
@@ -114,7 +114,7 @@ def assert_equal(there: Pair) -> None:
     for module, ids in IDS.items():
         owner, receiver = there.owner(module), there.receiver(module)
         for object_id in ids:
-            stored = owner.outside.stores[module].get("ours", object_id)
+            stored = owner.ports.stores[module].get("ours", object_id)
             ours = owner.company.own[module].get(object_id) if stored else None
             assert receiver.received(module, owner.party, object_id) == ours
 
@@ -136,9 +136,9 @@ def deliver_some(owner: CompanyInWorld, data: st.DataObject) -> None:
         owner.deliver(head)
 
 
-def lane(asked: Delivery | Tend) -> tuple[str, str]:
+def lane(asked: Delivery | RetryDue) -> tuple[str, str]:
     """What keeps its order."""
-    return ("", "") if isinstance(asked, Tend) else (asked.announcement.module, asked.announcement.id)
+    return ("", "") if isinstance(asked, RetryDue) else (asked.announcement.module, asked.announcement.id)
 
 
 @settings(max_examples=80, deadline=None)
@@ -165,7 +165,7 @@ def test_a_partner_has_what_we_have_in_the_end(data: st.DataObject) -> None:
 
     assert_equal(there)
     for each in (there.cpo, there.emsp):
-        assert each.outside.outbox.of(each.partners()[0].id) == []
+        assert each.ports.outbox.of(each.partners()[0].id) == []
     assert "stale_ignored" not in tallies(there) | tallies(there, TOKENS)
 
 

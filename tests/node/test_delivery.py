@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.news import collapsed
-from chalicelib.node.ports import Announcement
+from chalicelib.node.pushing.coalescing import coalesce
+from chalicelib.node.pushing.messages import Announcement
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile, read_value
 from tests import make
@@ -166,7 +166,7 @@ def test_announcements_collapse_to_the_fewest_that_say_the_same(
     given: list[Announcement], expected: list[Announcement]
 ) -> None:
     """TRA-23."""
-    assert collapsed(given) == expected
+    assert coalesce(given) == expected
 
 
 def test_a_part_that_is_gone_when_its_change_is_delivered_is_not_mentioned() -> None:

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.partners import State
-from chalicelib.node.ports import Conflict, Tend
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.partners.partner import State
+from chalicelib.node.pushing.messages import RetryDue
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
@@ -86,7 +87,7 @@ def test_a_put_that_is_refused_is_on_record_with_what_they_said(answer: Response
 def test_who_gave_us_no_token_is_not_called() -> None:
     """TRA-02, Q-57."""
     there = partner()
-    there.there.cpo.outside.partners.save(there.there.cpo.partners()[0].with_(token_we_send=None))
+    there.there.cpo.ports.partners.save(there.there.cpo.partners()[0].with_(token_we_send=None))
 
     change(there, ("E1",), {"status": "CHARGING"})
 
@@ -162,14 +163,14 @@ def test_nobody_looks_after_those_who_are_no_partners_any_more() -> None:
     there.there.world.down.add("emsp.example")
     change(there, ("E1",), {"status": "CHARGING"})
     known = there.there.cpo.partners()[0]
-    there.there.cpo.outside.partners.save(known.with_(state=State.UNREGISTERED))
+    there.there.cpo.ports.partners.save(known.with_(state=State.UNREGISTERED))
     there.there.world.clock.pass_(days=1)
 
     mark = len(there.there.world.traffic)
     there.there.cpo.look()
     for partner_id in (known.id, "nobody"):
         for after in (None, ""):
-            there.there.cpo.deliver(Tend(partner_id, after))
+            there.there.cpo.deliver(RetryDue(partner_id, after))
 
     assert there.there.cpo.queues.deliveries == []
     assert there.there.world.since(mark) == []
@@ -181,7 +182,7 @@ def test_who_is_no_longer_registered_is_told_nothing_that_was_queued() -> None:
     there.there.cpo.company.own[LOCATIONS].patch("LOC1", ("E1",), {"status": "CHARGING"})
     there.there.cpo.company.push.spread(*there.there.cpo.queues.announcements.pop())
     known = there.there.cpo.partners()[0]
-    there.there.cpo.outside.partners.save(known.with_(state=State.UNREGISTERED))
+    there.there.cpo.ports.partners.save(known.with_(state=State.UNREGISTERED))
 
     there.there.pump()
 
@@ -272,7 +273,7 @@ def test_what_they_missed_of_a_module_arrives_when_they_serve_it_again() -> None
     there.there.world.clock.pass_(hours=1)
     there.there.cpo.look()
     there.real = real
-    there.there.cpo.outside.partners.save(there.there.cpo.partners()[0].with_(endpoints=before))
+    there.there.cpo.ports.partners.save(there.there.cpo.partners()[0].with_(endpoints=before))
 
     there.there.world.clock.pass_(days=1)
     there.there.cpo.look()
@@ -285,7 +286,7 @@ def test_a_look_for_a_moved_module_that_fails_ends_in_the_outbox_too() -> None:
     """VER-13, Q-57: an exception would repeat the whole batch."""
     there = partner()
     there.real = lambda _request: said(404, None)
-    run_on(there.there.cpo, partners=Failing(there.there.cpo.outside.partners, "save", error=Conflict))
+    run_on(there.there.cpo, partners=Failing(there.there.cpo.ports.partners, "save", error=Conflict))
 
     change(there, ("E1",), {"status": "CHARGING"})
 

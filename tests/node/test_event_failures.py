@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.appearing import DELAYS_S
-from chalicelib.node.events import Announcer, Event, Kind
-from chalicelib.node.partners import State
-from chalicelib.node.ports import Conflict
+from chalicelib.node.announced import REPEAT_DELAYS_S
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.events.announcing import Event, EventAnnouncer, EventKind
+from chalicelib.node.partners.partner import State
 from chalicelib.ocpi.errors import ServerError
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -76,11 +76,11 @@ def test_what_was_announced_before_a_crash_and_sent_again_is_one_event(there: Pa
 def test_an_event_that_comes_before_its_write_waits_for_it(there: Pair) -> None:
     """The writer is slower than the worker: it is looked for, put back, and told when it is there."""
     asleep: list[float] = []
-    store = there.emsp.outside.stores[ModuleID.TARIFFS]
+    store = there.emsp.ports.stores[ModuleID.TARIFFS]
     push(there, ModuleID.TARIFFS, make.tariff("X1"))
     ((announced, attempt),) = there.emsp.events.messages
     there.emsp.events.messages.clear()
-    late = {**there.emsp.outside.stores, ModuleID.TARIFFS: Late(store, looks=5)}
+    late = {**there.emsp.ports.stores, ModuleID.TARIFFS: Late(store, looks=5)}
     run_on(there.emsp, stores=late, sleep=asleep.append)
 
     there.emsp.company.publisher.publish(announced, attempt)
@@ -105,12 +105,12 @@ class Late:
 
 def test_what_never_appears_is_looked_for_ever_more_rarely_and_then_given_up(there: Pair) -> None:
     delays: list[int] = []
-    event = Event(Kind.CREATED, "p1", "X1", 1, there.world.clock(), ModuleID.TOKENS, there.emsp.party)
+    event = Event(EventKind.CREATED, "p1", "X1", 1, there.world.clock(), ModuleID.TOKENS, there.emsp.party)
     run_on(there.cpo, event_queue=Recording(there.cpo.events, delays))
     there.cpo.events.announce([event])
 
     assert heard(there.cpo) == []
-    assert tuple(delays) == DELAYS_S
+    assert tuple(delays) == REPEAT_DELAYS_S
 
 
 class Recording:
@@ -138,9 +138,9 @@ def test_what_is_late_does_not_hold_up_what_is_there(there: Pair) -> None:
 def test_what_cannot_be_published_comes_again_and_is_not_lost(there: Pair, broken: str) -> None:
     faults: dict[str, Callable[[], dict[str, Any]]] = {
         "event_bus": lambda: {"event_bus": Failing(there.emsp.bus, "publish")},
-        "journal": lambda: {"journal": Failing(there.emsp.outside.journal, "append")},
+        "journal": lambda: {"journal": Failing(there.emsp.ports.journal, "append")},
         "store": lambda: {
-            "stores": {m: Failing(s, "get_many") for m, s in there.emsp.outside.stores.items()},
+            "stores": {m: Failing(s, "get_many") for m, s in there.emsp.ports.stores.items()},
         },
     }
     push(there, ModuleID.TARIFFS, make.tariff("X1"))
@@ -201,7 +201,7 @@ def test_a_change_that_meets_another_is_announced_with_the_version_that_it_gets(
 
 def heard_id(there: Pair, version: int) -> str:
     partner = there.emsp.partners()[0]
-    return Event(Kind.UPDATED, partner.id, "X1", version, there.world.clock(), ModuleID.TARIFFS).id
+    return Event(EventKind.UPDATED, partner.id, "X1", version, there.world.clock(), ModuleID.TARIFFS).id
 
 
 def test_a_registration_that_could_not_be_written_is_not_told() -> None:
@@ -209,7 +209,9 @@ def test_a_registration_that_could_not_be_written_is_not_told() -> None:
     there = pair()
     told(there)
     partner = there.cpo.partners()[0]
-    Announcer(there.cpo.events, there.world.clock).partner(partner, Kind.UNREGISTERED, version=partner.version + 1)
+    EventAnnouncer(there.cpo.events, there.world.clock).partner(
+        partner, EventKind.UNREGISTERED, version=partner.version + 1
+    )
     there.cpo.company.registrations.changed(partner, name="Red")
 
     assert heard(there.cpo) == []
@@ -238,9 +240,9 @@ def test_a_registration_that_cannot_be_announced_does_not_come_about() -> None:
 
 def test_whoever_breaks_and_recovers_is_told_with_the_reason(there: Pair) -> None:
     partner = there.emsp.partners()[0]
-    announcer = Announcer(there.emsp.events, there.world.clock)
-    announcer.partner(partner, Kind.BROKEN, "no answer", 3)
-    announcer.partner(partner, Kind.RECOVERED, version=4)
+    announcer = EventAnnouncer(there.emsp.events, there.world.clock)
+    announcer.partner(partner, EventKind.BROKEN, "no answer", 3)
+    announcer.partner(partner, EventKind.RECOVERED, version=4)
 
     broken, recovered = heard(there.emsp)
 
@@ -250,7 +252,7 @@ def test_whoever_breaks_and_recovers_is_told_with_the_reason(there: Pair) -> Non
 
 
 def test_a_partner_that_is_gone_is_told_with_what_is_left(there: Pair) -> None:
-    event = Event(Kind.BROKEN, "gone", "gone", 1, there.world.clock(), owner=there.cpo.party)
+    event = Event(EventKind.BROKEN, "gone", "gone", 1, there.world.clock(), owner=there.cpo.party)
     there.emsp.events.announce([event])
 
     (broken,) = heard(there.emsp)
@@ -266,7 +268,7 @@ class Slow:
 
     def __init__(self, company: CompanyInWorld, seconds: list[float]) -> None:
         self._company, self._seconds = company, seconds
-        self._journal = company.outside.journal
+        self._journal = company.ports.journal
 
     def append(self, detail: Any, now: Any) -> None:
         self._journal.append(detail, now)
@@ -275,7 +277,7 @@ class Slow:
 
 def noted(company: CompanyInWorld) -> list[str]:
     company.world.clock.pass_(hours=1)
-    return [each.detail["id"] for each in company.outside.journal.latest(company.world.clock.now, 100)]
+    return [each.detail["id"] for each in company.ports.journal.latest(company.world.clock.now, 100)]
 
 
 def test_an_event_that_was_noted_too_slowly_is_noted_again_where_it_is_seen(there: Pair) -> None:
@@ -284,7 +286,7 @@ def test_an_event_that_was_noted_too_slowly_is_noted_again_where_it_is_seen(ther
     push(there, ModuleID.TARIFFS, make.tariff("X1"))
     run_on(there.emsp, journal=Slow(there.emsp, [2.5]))
     there.emsp.pump_events()
-    run_on(there.emsp, journal=there.emsp.company.outside.journal._journal)  # type: ignore[attr-defined]
+    run_on(there.emsp, journal=there.emsp.company.ports.journal._journal)  # type: ignore[attr-defined]
 
     first, second = noted(there.emsp)
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.drafts import FinalObject
-from chalicelib.node.ports import OURS
+from chalicelib.node.objects import OURS
+from chalicelib.node.owning.drafts import FinalObject
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
@@ -41,7 +41,7 @@ def ended(module: ModuleID, value: Json) -> Pair:
 def test_what_is_final_refuses_every_change(module: ModuleID, value: Json) -> None:
     """SES-10, CDR-09: here and so at the partner, and nothing is announced."""
     there = ended(module, value)
-    own, store = there.cpo.company.own[module], there.cpo.outside.stores[module]
+    own, store = there.cpo.company.own[module], there.cpo.ports.stores[module]
     key, (name, other) = MODULES[module].key_of("X1"), another_value(module)
     before, mark = store.get(OURS, key), len(there.world.traffic)
 
@@ -137,7 +137,7 @@ def test_we_do_not_break_these_rules_ourselves(module: ModuleID, rule: str, brea
 
     done = there.cpo.company.own[module].import_all([value], there.emsp.party)
     assert [rule in reason for _, _, reason in done.failed] == [True]
-    assert there.cpo.outside.stores[module].get(OURS, MODULES[module].key_of("X1")) is None
+    assert there.cpo.ports.stores[module].get(OURS, MODULES[module].key_of("X1")) is None
 
 
 def test_a_change_may_not_break_them_either() -> None:

@@ -7,8 +7,8 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.sqs import LANES, SqsQueues, delivery_in
-from chalicelib.node.ports import Announcement, Delivery, Tend
+from chalicelib.adapters.sqs.pushes import LANES, SqsPushQueues, delivery_in
+from chalicelib.node.pushing.messages import Announcement, Delivery, RetryDue
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import ModuleID
 from tests.node.delivery_traffic import CHANGES, DELIVERIES, PATIENCE_S, Sqs, Traffic
@@ -26,7 +26,7 @@ def lanes(told: list[tuple[str, ModuleID, str]]) -> list[list[Delivery]]:
         Delivery(partner, Announcement(module, object_id, number))
         for number, (partner, module, object_id) in enumerate(told)
     ]
-    SqsQueues(CHANGES, DELIVERIES, lambda: sqs).deliver(changes)
+    SqsPushQueues(CHANGES, DELIVERIES, lambda: sqs).deliver(changes)
     asked = [[delivery_in(body) for body in lane] for lane in sqs.deliveries.waiting().values()]
     return [[each for each in lane if isinstance(each, Delivery)] for lane in asked]
 
@@ -60,10 +60,10 @@ def _about(delivery: Delivery) -> tuple[str, ModuleID, str]:
 @given(st.lists(IDS, min_size=1, max_size=40))
 def test_who_looks_after_a_partner_uses_its_lanes(places: list[str]) -> None:
     sqs = Sqs()
-    queues = SqsQueues(CHANGES, DELIVERIES, lambda: sqs)
+    queues = SqsPushQueues(CHANGES, DELIVERIES, lambda: sqs)
     for number, place in enumerate(places):
         for partner in ("one", "two"):
-            queues.tend(Tend(partner, place), cause=str(number))
+            queues.tend(RetryDue(partner, place), cause=str(number))
             queues.deliver([Delivery(partner, Announcement(ModuleID.TARIFFS, place, number))])
 
     waiting = sqs.deliveries.waiting().values()

@@ -56,7 +56,7 @@ def test_objects_with_odd_ids_reach_the_other_node_at_every_depth(odd: str) -> N
     there.pump()
 
     assert there.emsp.received(LOCATIONS, there.cpo.party, odd) == own.get(odd)
-    assert there.emsp.outside.partners.tallies(there.emsp.partners()[0].id).keys() <= {"call-backs"}
+    assert there.emsp.ports.partners.tallies(there.emsp.partners()[0].id).keys() <= {"call-backs"}
 
 
 def elsewhere(there: Pair, module: ModuleID, url: str) -> list[str]:
@@ -70,7 +70,7 @@ def elsewhere(there: Pair, module: ModuleID, url: str) -> list[str]:
     there.world.hosts["push.example"] = serve
     owner = there.owner(module)
     known = owner.partners()[0]
-    owner.outside.partners.save(known.with_(endpoints={**known.endpoints, module: url}))
+    owner.ports.partners.save(known.with_(endpoints={**known.endpoints, module: url}))
     return asked
 
 

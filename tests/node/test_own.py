@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.own import Kept, OwnObjects
-from chalicelib.node.ports import OURS, Announcement
+from chalicelib.node.objects import OURS
+from chalicelib.node.owning.own import OwnObjects, OwnResult
+from chalicelib.node.pushing.messages import Announcement
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.types import format_date_time
@@ -50,7 +51,7 @@ class Host:
         self.company.queues.announcements.clear()
         return found
 
-    def put(self, value: Json) -> Kept:
+    def put(self, value: Json) -> OwnResult:
         """Puts in the object, for the other company where it is for one partner."""
         return self.pair.put_in(self.module, value)
 
@@ -84,7 +85,7 @@ def test_an_object_carries_the_time_at_which_we_took_it(module: ModuleID) -> Non
     there.put(make.object_of(module, "X1", last_updated=OLD))
     key = MODULES[module].key_of("X1")
 
-    stored = there.company.outside.stores[module].get(OURS, key)
+    stored = there.company.ports.stores[module].get(OURS, key)
     assert stored is not None
     assert there.own.get("X1")["last_updated"] == format_date_time(stored.last_updated) == there.now
 
@@ -168,7 +169,7 @@ def test_time_never_goes_back_although_the_clock_does(module: ModuleID) -> None:
     there.clock.now = datetime(2025, 1, 1, tzinfo=UTC)
     there.own.patch("X1", (), {name: value, "last_updated": OLD})
 
-    stored = there.company.outside.stores[module].get(OURS, "X1")
+    stored = there.company.ports.stores[module].get(OURS, "X1")
     assert stored is not None
     assert there.own.get("X1") == before | {name: value}
     assert format_date_time(stored.last_updated) == before["last_updated"]
@@ -181,7 +182,7 @@ def test_what_the_body_says_is_what_a_filtered_list_goes_by() -> None:
 
     there.own.put("T1", (), make.tariff("T1"))
 
-    stored = there.company.outside.stores[TARIFFS].get(OURS, "T1")
+    stored = there.company.ports.stores[TARIFFS].get(OURS, "T1")
     assert stored is not None
     assert json.loads(stored.body)["last_updated"] == format_date_time(stored.last_updated) == "2026-04-01T11:59:59Z"
 
@@ -196,7 +197,7 @@ def test_a_write_that_changes_nothing_changes_nothing(module: ModuleID) -> None:
     value = make.object_of(module, "X1")
     assert there.put(value).outcome == "created"
     key = MODULES[module].key_of("X1")
-    stored = there.company.outside.stores[module].get(OURS, key)
+    stored = there.company.ports.stores[module].get(OURS, key)
     there.announced()
     there.clock.pass_(hours=1)
 
@@ -207,7 +208,7 @@ def test_a_write_that_changes_nothing_changes_nothing(module: ModuleID) -> None:
     ]
 
     assert [kept.outcome for kept in again] == ["unchanged"] * 3
-    assert there.company.outside.stores[module].get(OURS, key) == stored
+    assert there.company.ports.stores[module].get(OURS, key) == stored
     assert there.company.queues.announcements == []
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.own import Imported
-from chalicelib.node.ports import MOST_AT_ONCE, Conflict
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.objects import MOST_AT_ONCE
+from chalicelib.node.owning.own import ImportResult
 from chalicelib.ocpi.errors import InvalidParameters, NotFound, ServerError
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -39,7 +40,7 @@ def arrived(there: Pair, module: ModuleID, object_id: str) -> Json | None:
     return found
 
 
-def import_all(there: Pair, module: ModuleID, values: list[Any]) -> Imported:
+def import_all(there: Pair, module: ModuleID, values: list[Any]) -> ImportResult:
     """What the owner's host puts in, for the receiver where the module is private."""
     return there.owner(module).company.own[module].import_all(values, there.receiver(module).party)
 
@@ -88,9 +89,9 @@ def test_a_long_list_keeps_its_order_and_can_be_repeated() -> None:
     own = there.cpo.company.own[TARIFFS]
     values = [make.tariff(f"T{n:03}") for n in range(100)]
 
-    assert own.import_all(values) == Imported(created=100)
+    assert own.import_all(values) == ImportResult(created=100)
     there.cpo.queues.announcements.clear()
-    assert own.import_all(values) == Imported(unchanged=100)
+    assert own.import_all(values) == ImportResult(unchanged=100)
 
     assert listed(there, TARIFFS) == [f"T{n:03}" for n in range(100)]
     assert there.cpo.queues.announcements == []
@@ -104,7 +105,7 @@ def test_a_list_that_is_not_to_be_told_is_found_by_pulling_and_its_next_change_i
     done = tokens.import_all([make.token("K1"), make.token("K2")], told=False)
     there.emsp.pump()
 
-    assert done == Imported(created=2)
+    assert done == ImportResult(created=2)
     assert there.cpo.received(ModuleID.TOKENS, there.emsp.party, "K1") is None
     assert listed(there, ModuleID.TOKENS) == ["K1", "K2"]
 
@@ -138,7 +139,7 @@ def test_a_conflict_half_way_through_a_list_does_not_spoil_the_count(call: str) 
 
     done = there.cpo.company.own[TARIFFS].import_all([make.tariff(f"T{n}", currency="CHF") for n in range(4)])
 
-    assert done == Imported(created=2, updated=2)
+    assert done == ImportResult(created=2, updated=2)
 
 
 # --- at once -------------------------------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ def test_an_announced_object_that_is_not_written_is_told_to_nobody(module: Modul
     with pytest.raises(Broken):
         there.put_in(module, make.object_of(module, "X1"))
     assert arrived(there, module, "X1") is None
-    assert owner.outside.outbox.of(owner.partners()[0].id) == []
+    assert owner.ports.outbox.of(owner.partners()[0].id) == []
 
     assert there.put_in(module, make.object_of(module, "X1")).outcome == "created"
     assert arrived(there, module, "X1") == owner.company.own[module].get("X1")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.node.drafts import FinalObject
-from chalicelib.node.ports import OURS
+from chalicelib.node.objects import OURS
+from chalicelib.node.owning.drafts import FinalObject
 from tests import make
 from tests.node.charging import PERIOD, SESSIONS, charging
 from tests.node.faults import Broken, with_failing_stores
@@ -147,7 +147,7 @@ def test_a_crash_between_word_and_deed_loses_nothing(status: str) -> None:
             there.change(kwh=2.5, status=status)
         except Broken:
             there.wait(5)
-    assert there.there.cpo.outside.stores[SESSIONS].get(OURS, "S1") == whole.stores[SESSIONS].get(OURS, "S1")
+    assert there.there.cpo.ports.stores[SESSIONS].get(OURS, "S1") == whole.stores[SESSIONS].get(OURS, "S1")
     there.wait(3600)
 
     assert there.own["status"] == status

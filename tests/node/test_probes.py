@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.node.breaker import LONGEST_PAUSE, OPENS_AFTER, BreakerState
+from chalicelib.node.partners.breaker import LONGEST_PAUSE, OPENS_AFTER, CircuitState
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -81,7 +81,7 @@ def test_a_partner_whose_pushes_fail_although_its_versions_answer_is_paused_ever
     there.there.pump()
 
     for minutes in (1, 2, 4, 8, 15, 15):
-        assert breaker(there).state is BreakerState.OPEN
+        assert breaker(there).state is CircuitState.OPEN
         pause, mark = until(there), len(there.there.world.traffic)
         assert abs(pause / timedelta(minutes=minutes) - 1) < JITTER + 0.01
         pass_to(there, pause + timedelta(seconds=1))

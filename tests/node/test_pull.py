@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.links import BEGINNING, OVERLAP
-from chalicelib.node.pulls import PullState
+from chalicelib.node.pulling.links import BEGINNING, OVERLAP
+from chalicelib.node.pulling.state import PullState
 from chalicelib.ocpi.errors import BodyTooLarge
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.types import format_date_time
@@ -41,7 +41,7 @@ def test_a_list_of_several_pages_is_held_whole(module: ModuleID) -> None:
     us.company.puller.start(us.partners()[0], module)
     delays = work_off(us)
 
-    done = us.outside.pulls.get(us.partners()[0].id, module)
+    done = us.ports.pulls.get(us.partners()[0].id, module)
     assert done is not None
     assert (done.state, done.received, done.taken, done.refused, done.total) == (PullState.DONE, 25, 25, 0, 25)
     assert delays == [0, 0, 0]
@@ -53,7 +53,7 @@ def test_a_list_of_several_pages_is_held_whole(module: ModuleID) -> None:
 def counted_writes(crawl: Crawl) -> Fuse:
     """Lets the writes of all objects be counted."""
     fuse = Fuse(0)
-    stores = {module: fuse.around(store, "put") for module, store in crawl.us.outside.stores.items()}
+    stores = {module: fuse.around(store, "put") for module, store in crawl.us.ports.stores.items()}
     run_on(crawl.us, stores=stores)
     return fuse
 
@@ -139,8 +139,8 @@ def test_a_broken_object_costs_itself_alone(module: ModuleID) -> None:
 def test_an_object_that_no_store_can_hold_costs_itself_alone() -> None:
     """TRA-39."""
     crawl = Crawl()
-    locations = Failing(crawl.us.outside.stores[ModuleID.LOCATIONS], "put", error=BodyTooLarge)
-    run_on(crawl.us, stores={**crawl.us.outside.stores, ModuleID.LOCATIONS: locations})
+    locations = Failing(crawl.us.ports.stores[ModuleID.LOCATIONS], "put", error=BodyTooLarge)
+    run_on(crawl.us, stores={**crawl.us.ports.stores, ModuleID.LOCATIONS: locations})
 
     done = crawl.run(answered(ids(1, 2)))
 
@@ -172,7 +172,7 @@ def test_a_cdr_that_is_posted_and_pulled_is_one() -> None:
     done = crawl.run(answered([posted, make.cdr("X2")]))
 
     assert (done.state, done.received, done.taken) == (PullState.DONE, 2, 1)
-    kept = crawl.us.outside.stores[ModuleID.CDRS].received(f"theirs/{crawl.owner.party}", None, 10)
+    kept = crawl.us.ports.stores[ModuleID.CDRS].received(f"theirs/{crawl.owner.party}", None, 10)
     assert [(each.id, each.version) for each in kept] == [("x1", 1), ("x2", 1)]
     assert crawl.quarantine == []
 
@@ -203,7 +203,7 @@ def test_tokens_that_are_not_listed_any_more_stay() -> None:
 
     assert crawl.held([1, 2, 3]) == [1, 2, 3]
     assert crawl.holds("X2")["issuer"] == "Other"
-    stored = crawl.us.outside.stores[ModuleID.TOKENS].get(f"theirs/{crawl.owner.party}", "X1")
+    stored = crawl.us.ports.stores[ModuleID.TOKENS].get(f"theirs/{crawl.owner.party}", "X1")
     assert stored is not None
     assert not stored.aside
 
@@ -248,7 +248,7 @@ def test_what_changed_around_the_boundary_is_pulled() -> None:
     puller.start(cpo, ModuleID.LOCATIONS)
     work_off(there.emsp)
 
-    done = there.emsp.outside.pulls.get(cpo.id, ModuleID.LOCATIONS)
+    done = there.emsp.ports.pulls.get(cpo.id, ModuleID.LOCATIONS)
     assert done is not None
     assert (done.is_full, done.taken) == (False, 1)
     assert there.emsp.received(ModuleID.LOCATIONS, there.cpo.party, "X1")["name"] == "New"

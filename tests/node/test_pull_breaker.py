@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.node.breaker import OPENS_AFTER, BreakerState
-from chalicelib.node.pulls import PullState
+from chalicelib.node.partners.breaker import OPENS_AFTER, CircuitState
+from chalicelib.node.pulling.state import PullState
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -13,7 +13,7 @@ from tests.node.partner import said
 from tests.node.pulling import LISTED, Crawl, answered, ids, work_off
 
 
-def state_of(crawl: Crawl) -> BreakerState:
+def state_of(crawl: Crawl) -> CircuitState:
     return crawl.us.company.breakers.of(crawl.them).state
 
 
@@ -24,7 +24,7 @@ def test_a_crawl_that_fails_finds_out_that_a_partner_is_not_reached(away: Respon
 
     assert crawl.run(away).attempts == OPENS_AFTER
 
-    assert state_of(crawl) is BreakerState.OPEN
+    assert state_of(crawl) is CircuitState.OPEN
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -35,7 +35,7 @@ def test_a_list_that_is_refused_shows_that_the_credentials_are_broken(status: in
     done = crawl.run(said(status, 2000))
 
     assert (done.state, done.problem) == (PullState.FAILED, f"HTTP {status}, OCPI status 2000: ")
-    assert state_of(crawl) is BreakerState.CREDENTIALS_BROKEN
+    assert state_of(crawl) is CircuitState.CREDENTIALS_BROKEN
 
 
 @pytest.mark.parametrize("answer", [said(404, 2000), said(200, 2001), Response(200, {}, b"[]")])

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from chalicelib.node.absence import is_gone
-from chalicelib.node.ports import theirs
-from chalicelib.node.pulls import PullState, Step
+from chalicelib.node.objects import is_gone, theirs
+from chalicelib.node.pulling.state import PullState, PullStep
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import ModuleID
 from tests.modules.crashing import Died, Fuse
@@ -26,9 +25,9 @@ class Repeating:
     """The queue as SQS has it: a message stays until its worker succeeds, and comes once more even then."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[PullStep] = []
 
-    def step(self, step: Step, *, delay_s: int = 0) -> None:
+    def step(self, step: PullStep, *, delay_s: int = 0) -> None:
         self.steps.append(step)
 
     def work(self, crawl: Crawl) -> None:
@@ -56,17 +55,17 @@ class Fallible:
     def __init__(self, module: ModuleID, fuse: Fuse) -> None:
         self.crawl, self.fuse, self.queue = Crawl(module), fuse, Repeating()
         self.crawl.answer = self.answer
-        outside = self.crawl.us.outside
+        ports = self.crawl.us.ports
         run_on(
             self.crawl.us,
-            stores={each: fuse.around(store, *STORE) for each, store in outside.stores.items()},
-            pulls=fuse.around(outside.pulls, *PULLS),
+            stores={each: fuse.around(store, *STORE) for each, store in ports.stores.items()},
+            pulls=fuse.around(ports.pulls, *PULLS),
             pull_queue=fuse.around(self.queue, "step"),
-            quarantine=fuse.around(outside.quarantine, "record"),
+            quarantine=fuse.around(ports.quarantine, "record"),
             web=fuse.around(self.crawl.world, "send"),
         )
         # What the tests look at goes past the fuse.
-        self.crawl.us.outside = outside
+        self.crawl.us.ports = ports
 
     def answer(self, request: object) -> Response:
         """Four objects on three pages, and one that is broken."""
@@ -115,7 +114,7 @@ def test_a_crawl_survives_whatever_fails(module: ModuleID, error: type[BaseExcep
         assert max(fetched.values()) <= 2, where
         assert sum(fetched.values()) <= 4, where
         owner = theirs(crawl.owner.party)
-        versions = {each.version for each in crawl.us.outside.stores[module].received(owner, None, 10)}
+        versions = {each.version for each in crawl.us.ports.stores[module].received(owner, None, 10)}
         assert versions == {1}, where
 
 
@@ -124,7 +123,7 @@ def test_a_message_that_comes_twice_fetches_nothing() -> None:
     whole = Fallible(ModuleID.LOCATIONS, Fuse(0))
 
     whole.run()
-    stale = Step(whole.crawl.them.id, ModuleID.LOCATIONS, "an earlier one", 0)
+    stale = PullStep(whole.crawl.them.id, ModuleID.LOCATIONS, "an earlier one", 0)
     whole.crawl.puller.step(stale)
 
     assert len(whole.crawl.asked) == 3
@@ -147,7 +146,7 @@ def test_a_crawl_counts_once_for_what_it_does_not_list(*, after: bool) -> None:
         attempt = begun(at)
 
         crawl = attempt.crawl
-        stored = crawl.us.outside.stores[ModuleID.LOCATIONS].get(theirs(crawl.owner.party), absent)
+        stored = crawl.us.ports.stores[ModuleID.LOCATIONS].get(theirs(crawl.owner.party), absent)
         assert crawl.now.state is PullState.DONE, attempt.fuse.blown
         assert stored is not None
         assert stored.aside["absent_pulls"] == 1, attempt.fuse.blown

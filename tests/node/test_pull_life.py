@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.pulls import STUCK_AFTER, PullState
+from chalicelib.node.pulling.state import STUCK_AFTER, PullState
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import ModuleID
@@ -144,7 +144,7 @@ class Late:
     """Shows crawls as they were at first."""
 
     def __init__(self, crawl: Crawl) -> None:
-        self._pulls, self._looks = crawl.us.outside.pulls, 0
+        self._pulls, self._looks = crawl.us.ports.pulls, 0
 
     def __getattr__(self, name: str) -> object:
         if name == "get" and not self._looks:
@@ -191,7 +191,7 @@ def tended(crawl: Crawl) -> list[tuple[ModuleID, bool]]:
     """What is begun now, and whether as a whole; all of it is then worked off."""
     crawl.puller.tend(crawl.them)
     begun = [step.module for step, _ in crawl.us.pull_steps.steps]
-    fulls = {pull.module: pull.is_full for pull in crawl.us.outside.pulls.of(crawl.them.id)}
+    fulls = {pull.module: pull.is_full for pull in crawl.us.ports.pulls.of(crawl.them.id)}
     work_off(crawl.us)
     return [(module, fulls[module]) for module in begun]
 
@@ -269,7 +269,7 @@ def test_who_is_no_partner_any_more_is_left_alone() -> None:
     crawl.puller.tend(crawl.them)
 
     assert crawl.us.pull_steps.steps == []
-    assert crawl.us.outside.pulls.of(crawl.them.id) == []
+    assert crawl.us.ports.pulls.of(crawl.them.id) == []
 
 
 @pytest.mark.parametrize("module", LISTED)
@@ -293,5 +293,5 @@ def test_what_was_missed_while_we_were_away_is_fetched_within_the_hour(module: M
     work_off(us)
 
     assert us.received(module, owner.party, key) is not None
-    (pull,) = [each for each in us.outside.pulls.of(them.id) if each.module is module]
+    (pull,) = [each for each in us.ports.pulls.of(them.id) if each.module is module]
     assert (pull.is_full, pull.taken) == (False, 1)

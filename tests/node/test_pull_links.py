@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.node.pulls import MOST_PAGES, PullState
+from chalicelib.node.pulling.state import MOST_PAGES, PullState
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from tests.node.pulling import LISTED, Crawl, answered, following, ids
@@ -134,7 +134,7 @@ def test_there_is_an_end_to_the_pages_that_we_fetch() -> None:
     crawl = Crawl()
     crawl.puller.start(crawl.them, crawl.module)
     crawl.us.pull_steps.steps.clear()
-    crawl.us.outside.pulls.save(crawl.now.with_(crawl.world.clock(), page=MOST_PAGES - 2))
+    crawl.us.ports.pulls.save(crawl.now.with_(crawl.world.clock(), page=MOST_PAGES - 2))
     crawl.world.clock.pass_(hours=1)
     crawl.answers = [answered(ids(1), following("?c=1")), answered(ids(2), following("?c=2"))]
 

@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.node.ports import theirs
-from chalicelib.node.pulls import PullState, Step
+from chalicelib.node.objects import theirs
+from chalicelib.node.pulling.state import PullState, PullStep
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -51,10 +51,10 @@ class Queue:
     """As SQS: a message stays until its worker succeeds, and some come once more, now or later."""
 
     chance: random.Random
-    steps: list[Step] = field(default_factory=list)
+    steps: list[PullStep] = field(default_factory=list)
     repeats: int = 0
 
-    def step(self, step: Step, *, delay_s: int = 0) -> None:
+    def step(self, step: PullStep, *, delay_s: int = 0) -> None:
         self.steps.append(step)
 
     def work(self, crawl: Crawl, whims: Whims) -> None:
@@ -89,17 +89,17 @@ def test_a_long_list_is_held_whole_whatever_interrupts_its_crawl() -> None:
     chance = random.Random(SEED)  # noqa: S311 - repeatable, not secret
     crawl, queue, whims = Crawl(ModuleID.TARIFFS), Queue(chance), Whims(0, chance=chance)
     crawl.answer = serving
-    outside, owner = crawl.us.outside, theirs(crawl.owner.party)
-    store = outside.stores[ModuleID.TARIFFS]
+    ports, owner = crawl.us.ports, theirs(crawl.owner.party)
+    store = ports.stores[ModuleID.TARIFFS]
     run_on(
         crawl.us,
-        stores={**outside.stores, ModuleID.TARIFFS: whims.around(store, *CALLS)},
-        pulls=whims.around(outside.pulls, "save", "saw"),
+        stores={**ports.stores, ModuleID.TARIFFS: whims.around(store, *CALLS)},
+        pulls=whims.around(ports.pulls, "save", "saw"),
         pull_queue=whims.around(queue, "step"),
         web=whims.around(crawl.world, "send"),
     )
     crawl.puller.start(crawl.them, crawl.module, full=True)
-    crawl.us.outside = outside
+    crawl.us.ports = ports
 
     queue.work(crawl, whims)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.pulls import MOST_ON_A_PAGE, PullState
+from chalicelib.node.pulling.state import MOST_ON_A_PAGE, PullState
 from chalicelib.ocpi.errors import BodyTooLarge
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
@@ -25,9 +25,9 @@ NEWER = "2026-01-02T00:00:00Z"
 
 def counted(crawl: Crawl) -> Counter[str]:
     """The calls to stores of objects and for tallies, from now on."""
-    fuse, outside = Fuse(0), crawl.us.outside
-    stores = {module: fuse.around(store, *CALLS) for module, store in outside.stores.items()}
-    run_on(crawl.us, stores=stores, partners=fuse.around(outside.partners, "tally"))
+    fuse, ports = Fuse(0), crawl.us.ports
+    stores = {module: fuse.around(store, *CALLS) for module, store in ports.stores.items()}
+    run_on(crawl.us, stores=stores, partners=fuse.around(ports.partners, "tally"))
     crawl.run()
     return Counter(fuse.calls)
 
@@ -106,9 +106,9 @@ def test_each_session_is_ended_by_its_cdr_on_a_page() -> None:
     for number in range(3):
         name = f"X{number}"
         assert to_us("PUT", at(ModuleID.SESSIONS, name), make.session(name)).code == 1000
-    outside = crawl.us.outside
-    sessions = Failing(outside.stores[ModuleID.SESSIONS], "put", error=BodyTooLarge)
-    run_on(crawl.us, stores={**outside.stores, ModuleID.SESSIONS: sessions})
+    ports = crawl.us.ports
+    sessions = Failing(ports.stores[ModuleID.SESSIONS], "put", error=BodyTooLarge)
+    run_on(crawl.us, stores={**ports.stores, ModuleID.SESSIONS: sessions})
 
     done = crawl.run(answered(ids(*range(4), module=ModuleID.CDRS)))
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.partners import State
-from chalicelib.node.ports import Announcement, Delivery
+from chalicelib.node.partners.partner import State
+from chalicelib.node.pushing.messages import Announcement, Delivery
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests import make
@@ -117,7 +117,7 @@ def test_who_published_no_endpoint_for_a_module_is_told_nothing_of_it(module: Mo
     for partner in us.partners():
         if partner.party in (Party("NL", "MS1"), Party("NL", "MS3"), Party("NL", "CP1")):
             endpoints = {name: url for name, url in partner.endpoints.items() if name != module}
-            us.outside.partners.save(partner.with_(endpoints=endpoints))
+            us.ports.partners.save(partner.with_(endpoints=endpoints))
     for object_id, party in (("X1", "MS1"), ("X2", "MS2")):
         us.company.own[module].put(object_id, (), make.object_of(module, object_id), Party("NL", party))
 
@@ -147,9 +147,9 @@ def announced_first(there: Pair) -> list[Announcement]:
     there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
     ((announcements, _),) = there.cpo.queues.announcements
     there.cpo.queues.announcements.clear()
-    stored = there.cpo.outside.stores[TARIFFS].get("ours", "T1")
+    stored = there.cpo.ports.stores[TARIFFS].get("ours", "T1")
     assert stored is not None
-    there.cpo.outside.stores[TARIFFS].remove("ours", stored)
+    there.cpo.ports.stores[TARIFFS].remove("ours", stored)
     return announcements
 
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.node.outbox import PAUSES, Backlog
-from chalicelib.node.ports import Announcement, Delivery
+from chalicelib.node.pushing.messages import Announcement, Delivery
+from chalicelib.node.pushing.outbox import RETRY_DELAYS, Backlog
 from chalicelib.ocpi.errors import Unreachable
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
@@ -68,7 +68,7 @@ def test_a_cdr_is_tried_at_its_times_and_then_given_up(answer: Response, caplog:
     (missed,) = there.backlog
     assert (missed.attempts, missed.due_at) == (1 + len(TIMES), None)
     assert not later(there, timedelta(days=30))
-    given_up = there.owner.outside.outbox.backlog(there.owner.partners()[0].id)["cdrs"]
+    given_up = there.owner.ports.outbox.backlog(there.owner.partners()[0].id)["cdrs"]
     assert given_up == Backlog(1, missed.first_failed_at or missed.failed_at, given_up=1)
     (said_so,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "given up" in said_so.getMessage()
@@ -76,7 +76,7 @@ def test_a_cdr_is_tried_at_its_times_and_then_given_up(answer: Response, caplog:
 
 def test_the_times_are_those_that_we_promise() -> None:
     """Q-57."""
-    assert list(PAUSES) == TIMES
+    assert list(RETRY_DELAYS) == TIMES
 
 
 @pytest.mark.parametrize("tries", [0, 1, 4, 11])

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.node.outbox import PAUSES
+from chalicelib.node.pushing.outbox import RETRY_DELAYS
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -80,6 +80,6 @@ def test_probes_that_go_well_do_not_use_up_the_schedule() -> None:
 
     for _ in range(12 * 60):
         pass_to(there, A_MINUTE)
-    assert max(missed.attempts for missed in there.backlog) > len(PAUSES)
+    assert max(missed.attempts for missed in there.backlog) > len(RETRY_DELAYS)
     assert given_up(there) == []
     assert len(told) < 12 * 4 * 8

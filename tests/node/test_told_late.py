@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chalicelib.node.ports import OURS, Announcement
+from chalicelib.node.objects import OURS
+from chalicelib.node.pushing.messages import Announcement
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.node.charging import PERIOD, Charging, charging
@@ -57,7 +58,7 @@ def test_the_end_is_told_once() -> None:
     there.there.pump()
     told, queues = len(there.sent), there.there.cpo.queues
 
-    stored = there.there.cpo.outside.stores[SESSIONS].get(OURS, "S1")
+    stored = there.there.cpo.ports.stores[SESSIONS].get(OURS, "S1")
     assert stored is not None
     for version in range(1, stored.version + 1):
         queues.announcements.append(([Announcement(SESSIONS, "S1", version, (), ("kwh", "status"))], 0))

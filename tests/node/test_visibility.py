@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.ports import OURS, Announcement, Delivery, theirs
-from chalicelib.node.router import Endpoint
+from chalicelib.node.objects import OURS, theirs
+from chalicelib.node.pushing.messages import Announcement, Delivery
+from chalicelib.node.serving.router import Endpoint
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests import make
@@ -200,7 +201,7 @@ def full() -> Market:
 
 def state(there: Market) -> list[Any]:
     """What we store of the objects X1, ours and those of MS1 and CP1."""
-    stores, names = there.us.outside.stores, (OURS, theirs(Party("NL", "MS1")), theirs(Party("NL", "CP1")))
+    stores, names = there.us.ports.stores, (OURS, theirs(Party("NL", "MS1")), theirs(Party("NL", "CP1")))
     return [stores[module].get(owner, key) for module in MODULES for owner in names for key in ("X1", "x1")]
 
 

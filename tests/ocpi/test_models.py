@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from chalicelib.entrypoints.openapi import description
-from chalicelib.entrypoints.operator import OPERATIONS
+from chalicelib.entrypoints.operator.api import OPERATIONS
+from chalicelib.entrypoints.operator.openapi import description
 from chalicelib.modules.cdrs import objects as cdrs
 from chalicelib.modules.credentials import objects as credentials
 from chalicelib.modules.locations import objects as locations

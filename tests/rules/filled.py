@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Final
 
-from chalicelib.node.router import Endpoint
+from chalicelib.node.serving.router import Endpoint
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
 from tests import make
@@ -54,9 +54,9 @@ def filled() -> Pair:
 
 def kept(company: CompanyInWorld) -> Any:
     """Everything that a company has stored, queued, put aside or counted."""
-    outside, queues = company.outside, company.queues
-    stores = {module: copy.copy(vars(store)["_objects"]) for module, store in outside.stores.items()}
-    partners = {name: copy.deepcopy(vars(outside.partners)[name]) for name in ("_partners", "_grants", "_tallies")}
-    aside = copy.copy(vars(outside.quarantine)["_kept"])
-    commands = copy.copy(vars(outside.commands)["_commands"]), copy.deepcopy(vars(outside.command_queues))
+    ports, queues = company.ports, company.queues
+    stores = {module: copy.copy(vars(store)["_objects"]) for module, store in ports.stores.items()}
+    partners = {name: copy.deepcopy(vars(ports.partners)[name]) for name in ("_partners", "_grants", "_tallies")}
+    aside = copy.copy(vars(ports.quarantine)["_kept"])
+    commands = copy.copy(vars(ports.commands)["_commands"]), copy.deepcopy(vars(ports.command_queues))
     return stores, partners, aside, commands, list(queues.announcements), list(queues.deliveries)

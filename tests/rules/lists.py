@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from chalicelib.node.ports import OURS
+from chalicelib.node.objects import OURS
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.rules.every import EVER, id_field
@@ -46,7 +46,7 @@ def ids(*pages: Reply, module: ModuleID = ModuleID.TARIFFS) -> list[str]:
 
 def changed_at(nodes: Pair, object_id: str, module: ModuleID = ModuleID.TARIFFS) -> datetime:
     key = object_id.lower() if module is ModuleID.CDRS else object_id
-    stored = nodes.owner(module).outside.stores[module].get(OURS, key)
+    stored = nodes.owner(module).ports.stores[module].get(OURS, key)
     assert stored
     return stored.last_updated
 

@@ -13,8 +13,8 @@ from urllib.parse import quote
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.sessions.objects import Session
 from chalicelib.modules.tokens.objects import AuthorizationInfo, Token
-from chalicelib.node.bodies import dumped
-from chalicelib.node.partners import Partner
+from chalicelib.node.bodies import as_json
+from chalicelib.node.partners.partner import Partner
 from chalicelib.ocpi import envelope
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import ModuleID
@@ -72,7 +72,7 @@ class Receiving:
         except InvalidParameters as refused:
             return Reply(envelope.failure(NOW, refused))
         created = (name, object_id) not in self.read
-        self.read[name, object_id] = dumped(reading.value)
+        self.read[name, object_id] = as_json(reading.value)
         self.forgiven.extend(reading.deviations)
         return Reply(envelope.success(NOW, created=created))
 
@@ -83,7 +83,7 @@ class Receiving:
 
     def counted(self) -> set[tuple[str, str]]:
         """Rule and place of everything that was forgiven."""
-        tallies = self.pair.emsp.outside.partners.tallies(self.partner.id) if "pair" in vars(self) else {}
+        tallies = self.pair.emsp.ports.partners.tallies(self.partner.id) if "pair" in vars(self) else {}
         names = [name.split(" ", 4) for name in tallies if name.startswith("lenient ")]
         read_alone = {(deviation.rule, deviation.path) for deviation in self.forgiven}
         return {(rule, place) for _, rule, _module, place, _what in names} | read_alone

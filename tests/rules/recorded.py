@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from chalicelib.modules import MODULES
-from chalicelib.node.ports import theirs
+from chalicelib.node.objects import theirs
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from tests import make, specimens
@@ -175,7 +175,7 @@ def _charge(nodes: Pair) -> None:
 
 def _lose_and_mend(nodes: Pair) -> None:
     """The eMSP was away, and then has lost an object: refused and missing things are answered, too."""
-    own, store = nodes.cpo.company.own[LOCATIONS], nodes.emsp.outside.stores[LOCATIONS]
+    own, store = nodes.cpo.company.own[LOCATIONS], nodes.emsp.ports.stores[LOCATIONS]
     nodes.world.down.add("emsp.example")
     own.put("AWAY", (), make.location("AWAY"))
     _next(nodes)

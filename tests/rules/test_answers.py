@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from chalicelib import bootstrap
+from chalicelib.bootstrap.company import build_company
 from chalicelib.modules import MODULES
 from chalicelib.ocpi.http import Request
 from chalicelib.ocpi.module import ModuleID
@@ -113,7 +113,7 @@ def test_a_failure_of_ours_is_3000_in_an_envelope(module: ModuleID) -> None:
     nodes = pair()
     side, call = nodes.receiver(module), nodes.to_receiver(module)
     stores: dict[ModuleID, Any] = dict.fromkeys(MODULES, Broken())
-    broken = bootstrap.company(side.settings, replace(side.outside, stores=stores))
+    broken = build_company(side.settings, replace(side.ports, stores=stores))
     request = Request("GET", nodes.at_receiver(module, "X1"), {"authorization": f"Token {call.token}"})
 
     response = broken.node.handle(request, side.base_url, "the-reference")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib import bootstrap
+from chalicelib.bootstrap.company import route_table
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
@@ -23,7 +23,7 @@ from tests.rules.hostile import STEPS as STRANGE_STEPS
 from tests.world import CLIENT_OWNED, CompanyInWorld, Pair, Reply, pair
 
 DOCUMENTED = {200, 201, 204, 400, 401, 404, 405, 413}
-PATHS = {role: [endpoint.path for endpoint in bootstrap.route_table() if endpoint.role is role] for role in Role}
+PATHS = {role: [endpoint.path for endpoint in route_table() if endpoint.role is role] for role in Role}
 MEGABYTE = 1024 * 1024
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.entrypoints import operator
-from chalicelib.entrypoints.operator import OPERATIONS
+from chalicelib.entrypoints.operator import api
+from chalicelib.entrypoints.operator.api import OPERATIONS
 from chalicelib.modules import MODULES
-from chalicelib.node.ports import OperatorKey
+from chalicelib.node.partners.store import OperatorKey
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
@@ -46,15 +46,15 @@ def hosted() -> tuple[CompanyInWorld, dict[str, str]]:
     call("POST", "/ocpi/emsp/2.1.1/cdrs", make.cdr("L1", total_cost=9))
     for module, own in node.company.own.items():
         own.put("L1", (), make.object_of(module, "L1"), Party("NL", "ABC"))
-    node.outside.partners.save_operator_key(hashlib.sha256(b"the-operator-key").hexdigest(), OperatorKey("test"))
+    node.ports.partners.save_operator_key(hashlib.sha256(b"the-operator-key").hexdigest(), OperatorKey("test"))
     steps = {"partner": node.partners()[0].id, "module": "locations", "id": "L1", "evse_uid": "E1", "connector_id": "1"}
-    (contradiction,) = node.outside.quarantine.of(steps["partner"])
+    (contradiction,) = node.ports.quarantine.of(steps["partner"])
     return node, steps | {"command": "START_SESSION", "entry": contradiction.entry}
 
 
 def ask(node: CompanyInWorld, method: str, path: str, **request: Any) -> Response:
     headers = {"authorization": KEY} | request.pop("headers", {})
-    return operator.answer(node.company, Request(method, path, headers, **request))
+    return api.answer(node.company, Request(method, path, headers, **request))
 
 
 def is_documented(response: Response, statuses: set[int]) -> None:
@@ -79,7 +79,7 @@ def test_whatever_the_host_asks_is_answered_with_a_documented_status(module: Mod
     request = data.draw(requests(PATHS, STEPS | {"module": module}, KEY))
     calls_partners = request.url.rstrip("/").endswith(("/register", "/credentials")) or request.method == "DELETE"
 
-    response = operator.answer(NODE.company, request)
+    response = api.answer(NODE.company, request)
 
     is_documented(response, DOCUMENTED | ({502} if calls_partners else set()))
 

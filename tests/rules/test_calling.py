@@ -35,7 +35,7 @@ def told(world: World, role: Role = Role.CPO, **partner: Any) -> tuple[CompanyIn
 
 
 def failures(node: CompanyInWorld) -> list[str]:
-    return [failure.reason for failure in node.outside.outbox.of(node.partners()[0].id)]
+    return [failure.reason for failure in node.ports.outbox.of(node.partners()[0].id)]
 
 
 def told_of_everything() -> Pair:

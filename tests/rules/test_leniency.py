@@ -25,7 +25,7 @@ def stored(profile: Profile) -> Receiving:
 
 
 def tallies(node: Receiving) -> dict[str, int]:
-    return node.pair.emsp.outside.partners.tallies(node.partner.id)
+    return node.pair.emsp.ports.partners.tallies(node.partner.id)
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib import bootstrap
+from chalicelib.bootstrap.company import route_table
 from chalicelib.modules import MODULES
-from chalicelib.node.router import Endpoint
+from chalicelib.node.serving.router import Endpoint
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.rules import envelopes
@@ -75,7 +75,7 @@ NOT_APPLICABLE = {
     ("cpo", "versions"): "POST PUT PATCH DELETE",
     ("emsp", "versions"): "POST PUT PATCH DELETE",
 }
-ROUTES = bootstrap.route_table()
+ROUTES = route_table()
 every_url = pytest.mark.parametrize("endpoint", ROUTES, ids=lambda endpoint: endpoint.path)
 
 

@@ -16,8 +16,8 @@ from chalicelib.modules.locations.objects import EnergyMix, Hours, Location
 from chalicelib.modules.sessions.interface import SESSIONS
 from chalicelib.modules.tariffs.interface import TARIFFS
 from chalicelib.modules.tokens.interface import TOKENS
-from chalicelib.node.incoming import Addressed, Push, patch_of, put_of
-from chalicelib.node.partners import Partner, State
+from chalicelib.node.partners.partner import Partner, State
+from chalicelib.node.receiving.incoming import IncomingPart, ObjectAddress, read_patch, read_put
 from chalicelib.ocpi.envelope import accepted, code_of, opened
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.http import Response
@@ -95,9 +95,9 @@ def partner(profile: Profile, **facts: Any) -> Partner:
     return Partner("p1", Role.EMSP, State.REGISTERED, party=TNM, profile=profile, **facts)
 
 
-def put_evse(value: Json, reader: Partner) -> Push:
-    at = Addressed(TNM, "1012", (value["uid"],), LOCATIONS.levels[1:])
-    return put_of(at, json.dumps(value).encode(), reader, NOW)
+def put_evse(value: Json, reader: Partner) -> IncomingPart:
+    at = ObjectAddress(TNM, "1012", (value["uid"],), LOCATIONS.levels[1:])
+    return read_put(at, json.dumps(value).encode(), reader, NOW)
 
 
 def test_every_example_is_looked_at() -> None:
@@ -144,9 +144,9 @@ def test_the_complex_tariff_is_read_in_both_profiles_and_warned_of_its_last_elem
 def test_an_example_of_a_patch_is_merged_in_both_profiles(name: str, profile: Profile) -> None:
     """TRA-22, SES-05: the tariff's is headed PUT, but says PATCH and holds one field."""
     module, known, path = PATCHES[name]
-    at = Addressed(TNM, known[module.levels[0].id_field] if not path else "1012", path, module.levels[len(path) :])
+    at = ObjectAddress(TNM, known[module.levels[0].id_field] if not path else "1012", path, module.levels[len(path) :])
 
-    push = patch_of(at, known, body(name), partner(profile), NOW)
+    push = read_patch(at, known, body(name), partner(profile), NOW)
 
     assert push.part == known | body(name) | {"last_updated": "2026-03-01T12:00:00Z"}
     assert push.deviations == ()

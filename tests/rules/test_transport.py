@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib import bootstrap, outside
+from chalicelib.bootstrap.company import route_table
+from chalicelib.bootstrap.ports import fresh_token
 from chalicelib.modules import MODULES
-from chalicelib.node.router import Endpoint
+from chalicelib.node.serving.router import Endpoint
 from chalicelib.ocpi.http import Request
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
@@ -22,7 +23,7 @@ from tests.rules.scripted import TOKEN, ScriptedPartner, taken
 from tests.rules.test_methods import METHODS
 from tests.world import Reply, pair
 
-every_url = pytest.mark.parametrize("endpoint", bootstrap.route_table(), ids=lambda endpoint: endpoint.path)
+every_url = pytest.mark.parametrize("endpoint", route_table(), ids=lambda endpoint: endpoint.path)
 
 
 # --- who may call ------------------------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ def test_a_token_that_is_none_is_refused(token: str) -> None:
 
 def test_tokens_that_we_issue_are_printable_and_differ() -> None:
     """TRA-07."""
-    tokens = {outside.fresh_token().secret for _ in range(100)}
+    tokens = {fresh_token().secret for _ in range(100)}
 
     assert len(tokens) == 100
     assert [token for token in tokens if not re.fullmatch(r"[\x21-\x7E]{1,64}", token)] == []

@@ -11,21 +11,22 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.aws import Clients
-from chalicelib.adapters.dynamodb_breakers import DynamoBreakers
-from chalicelib.adapters.dynamodb_commands import DynamoCommands
-from chalicelib.adapters.dynamodb_events import DynamoJournal
-from chalicelib.adapters.dynamodb_objects import DynamoObjects
-from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
-from chalicelib.adapters.dynamodb_partners import DynamoPartners
-from chalicelib.adapters.dynamodb_pulls import DynamoPulls
-from chalicelib.adapters.dynamodb_quarantine import DynamoQuarantine
-from chalicelib.node.breaker import BreakerStore
+from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakers
+from chalicelib.adapters.dynamodb.commands import DynamoCommands
+from chalicelib.adapters.dynamodb.events import DynamoEventFeed
+from chalicelib.adapters.dynamodb.objects import DynamoObjects
+from chalicelib.adapters.dynamodb.outbox import DynamoOutbox
+from chalicelib.adapters.dynamodb.partners import DynamoPartners
+from chalicelib.adapters.dynamodb.pulls import DynamoPulls
+from chalicelib.adapters.dynamodb.quarantine import DynamoQuarantine
 from chalicelib.node.commands import CommandStore
-from chalicelib.node.events import Journal
-from chalicelib.node.outbox import Outbox
-from chalicelib.node.ports import ObjectStore, PartnerStore
-from chalicelib.node.pulls import PullStore
-from chalicelib.node.quarantine import Quarantine
+from chalicelib.node.events.announcing import EventFeed
+from chalicelib.node.objects import ObjectStore
+from chalicelib.node.partners.breaker import CircuitBreakerStore
+from chalicelib.node.partners.store import PartnerStore
+from chalicelib.node.pulling.state import PullStore
+from chalicelib.node.pushing.outbox import Outbox
+from chalicelib.node.receiving.quarantine import Quarantine
 from tests.conftest import Stage, create_stack
 from tests.memory import (
     MemoryBreakers,
@@ -167,14 +168,14 @@ def pulls(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> P
 
 
 @pytest.fixture(params=BACKENDS)
-def journal(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> Journal:
+def journal(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> EventFeed:
     if request.param == "memory":
         return MemoryJournal()
-    return DynamoJournal(stage_of(request.param).table("events"))
+    return DynamoEventFeed(stage_of(request.param).table("events"))
 
 
 @pytest.fixture(params=BACKENDS)
-def breakers(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> BreakerStore:
+def breakers(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> CircuitBreakerStore:
     if request.param == "memory":
         return MemoryBreakers()
-    return DynamoBreakers(stage_of(request.param).table("outbox"))
+    return DynamoCircuitBreakers(stage_of(request.param).table("outbox"))

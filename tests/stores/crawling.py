@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib.node.ports import OURS, ObjectStore, Stored
+from chalicelib.node.objects import OURS, ObjectStore, StoredObject
 from chalicelib.ocpi.paging import Page, Window
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -19,10 +19,12 @@ def at(second: float) -> datetime:
     return START + timedelta(seconds=second)
 
 
-def make(object_id: str, second: float = 0, *, list_name: str | None = "all", filler: str = "", **facts: Any) -> Stored:
+def make(
+    object_id: str, second: float = 0, *, list_name: str | None = "all", filler: str = "", **facts: Any
+) -> StoredObject:
     """An object that says its own id, last updated in that second."""
     body = json.dumps({"id": object_id} | ({"filler": filler} if filler else {}), separators=(",", ":"))
-    return Stored(object_id, body.encode(), at(second), list=list_name, **facts)
+    return StoredObject(object_id, body.encode(), at(second), list=list_name, **facts)
 
 
 def fill(store: ObjectStore, count: int, *, list_name: str = "all", prefix: str = "L", at_once: int = 99) -> list[str]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.admissions import CachedAdmissions
-from chalicelib.node.partners import Grant, GrantKind, Partner, State
-from chalicelib.node.ports import Admission
+from chalicelib.node.partners.authentication import CachedAuthenticator
+from chalicelib.node.partners.partner import Grant, GrantKind, Partner, State
+from chalicelib.node.partners.store import Authentication
 from chalicelib.ocpi.parties import Party, Role
 from tests.stores.conftest import Clock
 
@@ -20,14 +20,14 @@ class Store:
     """Admits who it is told to, and counts how often it is asked."""
 
     def __init__(self) -> None:
-        self.admits: dict[tuple[Role, str], Admission] = {}
+        self.admits: dict[tuple[Role, str], Authentication] = {}
         self.asked = 0
 
-    def admit(self, kind: GrantKind = GrantKind.CURRENT, partner: Partner = PARTNER, **facts: Any) -> Admission:
-        self.admits[Role.CPO, "hash"] = Admission(Grant("hash", "p1", Role.CPO, kind, **facts), partner)
+    def admit(self, kind: GrantKind = GrantKind.CURRENT, partner: Partner = PARTNER, **facts: Any) -> Authentication:
+        self.admits[Role.CPO, "hash"] = Authentication(Grant("hash", "p1", Role.CPO, kind, **facts), partner)
         return self.admits[Role.CPO, "hash"]
 
-    def admission(self, our_role: Role, token_hash: str) -> Admission | None:
+    def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
         self.asked += 1
         return self.admits.get((our_role, token_hash))
 
@@ -38,12 +38,12 @@ def store() -> Store:
 
 
 @pytest.fixture
-def cache(store: Store, clock: Clock) -> CachedAdmissions:
-    return CachedAdmissions(store, clock, seconds=3)
+def cache(store: Store, clock: Clock) -> CachedAuthenticator:
+    return CachedAuthenticator(store, clock, seconds=3)
 
 
 def test_a_registered_partner_is_read_once_in_three_seconds(
-    store: Store, cache: CachedAdmissions, clock: Clock
+    store: Store, cache: CachedAuthenticator, clock: Clock
 ) -> None:
     admission = store.admit()
 
@@ -55,7 +55,7 @@ def test_a_registered_partner_is_read_once_in_three_seconds(
     assert store.asked == 2
 
 
-def test_an_unknown_token_is_looked_up_each_time(store: Store, cache: CachedAdmissions) -> None:
+def test_an_unknown_token_is_looked_up_each_time(store: Store, cache: CachedAuthenticator) -> None:
     assert cache.admission(Role.CPO, "hash") is None
 
     admission = store.admit()
@@ -65,7 +65,7 @@ def test_an_unknown_token_is_looked_up_each_time(store: Store, cache: CachedAdmi
 
 
 @pytest.mark.parametrize("kind", [kind for kind in GrantKind if kind is not GrantKind.CURRENT])
-def test_only_current_tokens_are_remembered(store: Store, cache: CachedAdmissions, kind: GrantKind) -> None:
+def test_only_current_tokens_are_remembered(store: Store, cache: CachedAuthenticator, kind: GrantKind) -> None:
     store.admit(kind)
 
     cache.admission(Role.CPO, "hash")
@@ -75,7 +75,7 @@ def test_only_current_tokens_are_remembered(store: Store, cache: CachedAdmission
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.REGISTERED])
-def test_only_registered_partners_are_remembered(store: Store, cache: CachedAdmissions, state: State) -> None:
+def test_only_registered_partners_are_remembered(store: Store, cache: CachedAuthenticator, state: State) -> None:
     store.admit(partner=PARTNER.with_(state=state))
 
     cache.admission(Role.CPO, "hash")
@@ -84,7 +84,7 @@ def test_only_registered_partners_are_remembered(store: Store, cache: CachedAdmi
     assert cache.admission(Role.CPO, "hash") is None
 
 
-def test_a_partner_whose_former_token_fades_is_not_remembered(store: Store, cache: CachedAdmissions) -> None:
+def test_a_partner_whose_former_token_fades_is_not_remembered(store: Store, cache: CachedAuthenticator) -> None:
     store.admit(partner=PARTNER.with_(fading=("former",)))
 
     cache.admission(Role.CPO, "hash")
@@ -93,7 +93,7 @@ def test_a_partner_whose_former_token_fades_is_not_remembered(store: Store, cach
     assert cache.admission(Role.CPO, "hash") is None
 
 
-def test_a_token_that_expires_is_not_remembered(store: Store, cache: CachedAdmissions, clock: Clock) -> None:
+def test_a_token_that_expires_is_not_remembered(store: Store, cache: CachedAuthenticator, clock: Clock) -> None:
     store.admit(expires_at=clock() + timedelta(seconds=1))
 
     cache.admission(Role.CPO, "hash")
@@ -102,7 +102,7 @@ def test_a_token_that_expires_is_not_remembered(store: Store, cache: CachedAdmis
     assert cache.admission(Role.CPO, "hash") is None
 
 
-def test_after_a_save_everything_is_read_afresh(store: Store, cache: CachedAdmissions) -> None:
+def test_after_a_save_everything_is_read_afresh(store: Store, cache: CachedAuthenticator) -> None:
     store.admit()
     cache.admission(Role.CPO, "hash")
     store.admits.clear()
@@ -116,14 +116,14 @@ def test_a_read_that_began_before_a_save_is_not_remembered(clock: Clock) -> None
     class SavedMeanwhile(Store):
         """A store in which a save comes in between."""
 
-        def admission(self, our_role: Role, token_hash: str) -> Admission | None:
+        def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
             found = super().admission(our_role, token_hash)
             self.admits.clear()
             memory.forget()
             return found
 
     store = SavedMeanwhile()
-    memory = CachedAdmissions(store, clock)
+    memory = CachedAuthenticator(store, clock)
     store.admit()
 
     assert memory.admission(Role.CPO, "hash")

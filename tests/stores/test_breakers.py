@@ -6,22 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.node.breaker import Breaker, BreakerState, BreakerStore
-from chalicelib.node.ports import Conflict
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.partners.breaker import CircuitBreaker, CircuitBreakerStore, CircuitState
 from tests.stores.crawling import at
 
 
-def test_who_never_failed_has_a_closed_one_and_stands_nowhere(breakers: BreakerStore) -> None:
+def test_who_never_failed_has_a_closed_one_and_stands_nowhere(breakers: CircuitBreakerStore) -> None:
     """N-42."""
-    assert breakers.breaker("p1") == Breaker("p1")
+    assert breakers.breaker("p1") == CircuitBreaker("p1")
     assert breakers.breakers() == {}
 
 
-@pytest.mark.parametrize("state", BreakerState)
-def test_a_breaker_is_remembered_whole(breakers: BreakerStore, state: BreakerState) -> None:
+@pytest.mark.parametrize("state", CircuitState)
+def test_a_breaker_is_remembered_whole(breakers: CircuitBreakerStore, state: CircuitState) -> None:
     """N-42."""
-    first = Breaker("p1", state, 5, 2, at(1.5), at(61.000001), "HTTP 500: süß", "print", version=1)
-    other = Breaker("p2", state, version=1)
+    first = CircuitBreaker("p1", state, 5, 2, at(1.5), at(61.000001), "HTTP 500: süß", "print", version=1)
+    other = CircuitBreaker("p2", state, version=1)
 
     breakers.save_breaker(first)
     breakers.save_breaker(other)
@@ -31,9 +31,9 @@ def test_a_breaker_is_remembered_whole(breakers: BreakerStore, state: BreakerSta
 
 
 @pytest.mark.parametrize("version", [1, 2, 4])
-def test_whoever_writes_second_is_told_so(breakers: BreakerStore, version: int) -> None:
+def test_whoever_writes_second_is_told_so(breakers: CircuitBreakerStore, version: int) -> None:
     """N-42: of two workers that count a failure, one counts again."""
-    breaker = Breaker("p1", failures=1, version=1)
+    breaker = CircuitBreaker("p1", failures=1, version=1)
     breakers.save_breaker(breaker)
     breakers.save_breaker(replace(breaker, failures=2, version=2))
 

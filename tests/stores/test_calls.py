@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.adapters.dynamodb_objects import DynamoObjects
-from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
-from chalicelib.adapters.dynamodb_partners import DynamoPartners
-from chalicelib.node.news import object_of
-from chalicelib.node.outbox import Failure
-from chalicelib.node.partners import Grant, GrantKind, Partner, State
-from chalicelib.node.ports import OURS, Announcement, theirs
+from chalicelib.adapters.dynamodb.objects import DynamoObjects
+from chalicelib.adapters.dynamodb.outbox import DynamoOutbox
+from chalicelib.adapters.dynamodb.partners import DynamoPartners
+from chalicelib.node.objects import OURS, theirs
+from chalicelib.node.partners.partner import Grant, GrantKind, Partner, State
+from chalicelib.node.pushing.coalescing import object_key_of
+from chalicelib.node.pushing.messages import Announcement
+from chalicelib.node.pushing.outbox import OutboxEntry
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.paging import Window
 from chalicelib.ocpi.parties import Party, Role
@@ -174,8 +175,8 @@ def test_a_first_failure_costs_one_call_and_settling_another(stage: Stage, calls
     outbox = DynamoOutbox(stage.table("outbox"))
     news = Announcement(ModuleID.TARIFFS, "T1", 1)
 
-    outbox.record(Failure("p1", news, "timeout", 1, clock()))
+    outbox.record(OutboxEntry("p1", news, "timeout", 1, clock()))
     assert calls.made() == {"UpdateItem": 1}
 
-    outbox.settle("p1", object_of(news))
+    outbox.settle("p1", object_key_of(news))
     assert calls.made() == {"DeleteItem": 1}

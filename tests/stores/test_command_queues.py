@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.sqs_commands import SqsCommandQueues, UnreadableResult, answer_in, result_in
-from chalicelib.node.commands import Result
-from chalicelib.node.ports import Conflict
+from chalicelib.adapters.sqs.commands import SqsCommandQueues, UnreadableResult, answer_in, result_in
+from chalicelib.node.commands import CommandResult
+from chalicelib.node.conflicts import Conflict
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests.conftest import Stage
@@ -51,7 +51,7 @@ def queues_to(sink: Sink) -> SqsCommandQueues:
 @given(TEXT, TEXT, st.sampled_from(["timer", "charge point"]))
 def test_any_result_is_read_as_it_was_written(command_id: str, result: str, source: str) -> None:
     """CMD-14: the timer is told from a charge point."""
-    sink, sent = Sink(), Result(command_id, result, source)
+    sink, sent = Sink(), CommandResult(command_id, result, source)
 
     queues_to(sink).result(sent)
 
@@ -77,7 +77,7 @@ def test_a_timer_waits_as_long_as_a_queue_lets_it(delay_s: int, expected: int) -
     """CMD-14."""
     sink = Sink()
 
-    queues_to(sink).result(Result("c1", "TIMEOUT", "timer"), delay_s=delay_s)
+    queues_to(sink).result(CommandResult("c1", "TIMEOUT", "timer"), delay_s=delay_s)
 
     assert sink.sent[0]["DelaySeconds"] == expected
 
@@ -101,8 +101,8 @@ def test_the_host_s_result_needs_no_source() -> None:
     """CMD-04: and what else it says is its own business, but no word of it makes it the operator's."""
     body = {"version": 1, "command_id": "c1", "result": "REJECTED", "text": "occupied"}
 
-    assert result_in(json.dumps(body)) == Result("c1", "REJECTED", "charge point")
-    assert result_in(json.dumps(body | {"source": "operator"})) == Result("c1", "REJECTED", "charge point")
+    assert result_in(json.dumps(body)) == CommandResult("c1", "REJECTED", "charge point")
+    assert result_in(json.dumps(body | {"source": "operator"})) == CommandResult("c1", "REJECTED", "charge point")
 
 
 RIGHT: Json = {"version": 1, "command_id": "c1", "result": "ACCEPTED"}
@@ -192,7 +192,7 @@ def test_a_start_and_its_result_cost_a_handful_of_calls(cpo: CompanyOnAws, emsp:
     command_id = cpo.asked()[0]["command_id"]
     results = cpo.company.results
     with counted(stage) as made:
-        results.take(Result(command_id, "ACCEPTED", "charge point"))
+        results.take(CommandResult(command_id, "ACCEPTED", "charge point"))
     assert made == {"GetItem": 1, "PutItem": 1, "SendMessage": 1, "GetQueueUrl": 1}
     with counted(stage) as made:
         results.post(command_id)
@@ -204,9 +204,9 @@ def test_a_note_that_came_about_although_its_answer_got_lost_is_recognised(cpo: 
     """CMD-04: DynamoDB's client repeats such a write by itself, and is then refused."""
     emsp("POST", f"{ROOT}/START_SESSION", REQUESTS["START_SESSION"])
     fuse = Fuse(at=2, after=True, error=Conflict)
-    run_on(cpo, commands=fuse.around(cpo.outside.commands, "save"))
+    run_on(cpo, commands=fuse.around(cpo.ports.commands, "save"))
     command_id = cpo.asked()[0]["command_id"]
-    cpo.company.results.take(Result(command_id, "ACCEPTED", "charge point"))
+    cpo.company.results.take(CommandResult(command_id, "ACCEPTED", "charge point"))
     mark = len(cpo.world.traffic)
 
     cpo.company.results.post(command_id)
@@ -222,11 +222,11 @@ def test_finding_a_partner_s_commands_costs_two_calls_and_one_more_behind_anothe
     partner_id = cpo.partners()[0].id
 
     with counted(stage) as made:
-        (found,) = cpo.outside.commands.of(partner_id, None, 10)
+        (found,) = cpo.ports.commands.of(partner_id, None, 10)
     assert made == {"Query": 1, "BatchGetItem": 1}
 
     with counted(stage) as made:
-        cpo.outside.commands.of(partner_id, found.id, 10)
+        cpo.ports.commands.of(partner_id, found.id, 10)
     assert made == {"GetItem": 1, "Query": 1}
 
 
@@ -237,6 +237,6 @@ def test_a_timer_that_was_just_set_is_not_read(cpo: CompanyOnAws, emsp: Caller) 
 
     cpo.pump()
 
-    command = cpo.outside.commands.get(message["command_id"])
+    command = cpo.ports.commands.get(message["command_id"])
     assert command
     assert command.result is None

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.adapters.dynamodb_commands import DynamoCommands
+from chalicelib.adapters.dynamodb.commands import DynamoCommands
 from chalicelib.node.commands import Command, CommandStore, Posting, Side
-from chalicelib.node.ports import Conflict
+from chalicelib.node.conflicts import Conflict
 from tests import make
 from tests.conftest import Stage
 from tests.modules.relaying import REQUESTS

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from chalicelib.adapters.dynamodb_objects import DynamoObjects
-from chalicelib.adapters.dynamodb_partners import DynamoPartners
-from chalicelib.node.partners import Partner, State
-from chalicelib.node.ports import OURS, Conflict, ObjectStore, PartyTaken, theirs
+from chalicelib.adapters.dynamodb.objects import DynamoObjects
+from chalicelib.adapters.dynamodb.partners import DynamoPartners
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.objects import OURS, ObjectStore, theirs
+from chalicelib.node.partners.partner import Partner, State
+from chalicelib.node.partners.store import PartyTaken
 from chalicelib.ocpi.paging import Window
 from chalicelib.ocpi.parties import Party, Role
 from tests.conftest import Stage

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.crawls import ByChange, ByRank, bounds, fixed_width, opened, sealed
+from chalicelib.adapters.dynamodb.cursors import ByChange, ByRank, bounds, fixed_width, opened, sealed
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.paging import Window
 from tests.stores.crawling import at

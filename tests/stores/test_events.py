@@ -11,9 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.dynamodb_events import DynamoJournal
-from chalicelib.adapters.sqs_events import SqsEvents, events_in
-from chalicelib.node.events import EXPIRES, KEPT, Event, EventQueue, Journal, Kind, cursor_at, moment_of
+from chalicelib.adapters.dynamodb.events import DynamoEventFeed
+from chalicelib.adapters.sqs.events import SqsEventQueue, events_in
+from chalicelib.node.events.announcing import (
+    FEED_EXPIRES_AFTER,
+    FEED_KEPT,
+    Event,
+    EventFeed,
+    EventKind,
+    EventQueue,
+    cursor_at,
+    moment_of,
+)
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party
 from tests.conftest import Stage
@@ -22,7 +31,7 @@ from tests.memory import MemoryEvents
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EVENTS = st.builds(
     Event,
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(EventKind),
     partner_id=st.text(max_size=20),
     object_id=st.text(max_size=255),
     version=st.integers(1, 10**9),
@@ -35,7 +44,7 @@ EVENTS = st.builds(
 
 
 def event(object_id: str = "LOC1", version: int = 1, **facts: Any) -> Event:
-    return Event(Kind.CREATED, "p1", object_id, version, NOON, ModuleID.LOCATIONS, Party("DE", "CPO"), **facts)
+    return Event(EventKind.CREATED, "p1", object_id, version, NOON, ModuleID.LOCATIONS, Party("DE", "CPO"), **facts)
 
 
 def detail(number: int, **facts: Any) -> dict[str, Any]:
@@ -43,7 +52,7 @@ def detail(number: int, **facts: Any) -> dict[str, Any]:
     return {"v": 1, "id": f"{number:032x}", "kind": "object.created", "object": None, "name": "Ä日本\n", **facts}
 
 
-def noted(journal: Journal, *moments: datetime) -> list[dict[str, Any]]:
+def noted(journal: EventFeed, *moments: datetime) -> list[dict[str, Any]]:
     """The details that are noted at these times."""
     details = [detail(number) for number in range(len(moments))]
     for each, moment in zip(details, moments, strict=True):
@@ -58,7 +67,7 @@ def after(seconds: float) -> datetime:
 # --- the journal ---------------------------------------------------------------------------------------------------
 
 
-def test_events_are_read_in_the_order_in_which_they_were_noted(journal: Journal) -> None:
+def test_events_are_read_in_the_order_in_which_they_were_noted(journal: EventFeed) -> None:
     details = noted(journal, after(2), after(0.000001), after(1))
 
     found = journal.after(cursor_at(NOON), after(60), 10)
@@ -67,7 +76,7 @@ def test_events_are_read_in_the_order_in_which_they_were_noted(journal: Journal)
     assert [each.cursor for each in found] == sorted(each.cursor for each in found)
 
 
-def test_events_of_one_moment_are_all_there(journal: Journal) -> None:
+def test_events_of_one_moment_are_all_there(journal: EventFeed) -> None:
     details = noted(journal, *[NOON] * 5)
 
     first = journal.after(cursor_at(NOON), after(1), 2)
@@ -76,7 +85,7 @@ def test_events_of_one_moment_are_all_there(journal: Journal) -> None:
     assert [each.detail for each in [*first, *rest]] == details
 
 
-def test_reading_on_page_by_page_across_days_misses_nothing_and_repeats_nothing(journal: Journal) -> None:
+def test_reading_on_page_by_page_across_days_misses_nothing_and_repeats_nothing(journal: EventFeed) -> None:
     days = [NOON + timedelta(days=number, seconds=second) for number in range(4) for second in range(3)]
     details = noted(journal, *days)
     cursor, read = cursor_at(NOON - timedelta(days=1)), []
@@ -88,14 +97,14 @@ def test_reading_on_page_by_page_across_days_misses_nothing_and_repeats_nothing(
     assert read == details
 
 
-def test_what_is_noted_at_a_time_or_later_is_not_read_before_it(journal: Journal) -> None:
+def test_what_is_noted_at_a_time_or_later_is_not_read_before_it(journal: EventFeed) -> None:
     details = noted(journal, after(0), after(5))
 
     assert [each.detail for each in journal.after(cursor_at(after(-1)), after(5), 10)] == details[:1]
     assert [each.detail for each in journal.latest(after(5), 10)] == details[:1]
 
 
-def test_nothing_is_behind_the_last_one_or_in_the_future(journal: Journal) -> None:
+def test_nothing_is_behind_the_last_one_or_in_the_future(journal: EventFeed) -> None:
     noted(journal, NOON)
     (last,) = journal.latest(after(1), 10)
 
@@ -103,7 +112,7 @@ def test_nothing_is_behind_the_last_one_or_in_the_future(journal: Journal) -> No
         assert journal.after(cursor, after(1), 10) == []
 
 
-def test_the_latest_are_the_last_ones_in_order(journal: Journal) -> None:
+def test_the_latest_are_the_last_ones_in_order(journal: EventFeed) -> None:
     days = [NOON + timedelta(days=number, seconds=second) for number in range(3) for second in range(2)]
     details = noted(journal, *days)
     until = NOON + timedelta(days=4)
@@ -112,17 +121,17 @@ def test_the_latest_are_the_last_ones_in_order(journal: Journal) -> None:
     assert [each.detail for each in journal.latest(until, 100)] == details
 
 
-def test_the_latest_are_not_older_than_seven_days(journal: Journal) -> None:
-    noted(journal, NOON, NOON + KEPT)
+def test_the_latest_are_not_older_than_seven_days(journal: EventFeed) -> None:
+    noted(journal, NOON, NOON + FEED_KEPT)
 
-    assert len(journal.latest(NOON + KEPT + timedelta(seconds=1), 100)) == 1
+    assert len(journal.latest(NOON + FEED_KEPT + timedelta(seconds=1), 100)) == 1
 
 
-def test_an_empty_journal_has_nothing_to_read(journal: Journal) -> None:
+def test_an_empty_journal_has_nothing_to_read(journal: EventFeed) -> None:
     assert journal.after(cursor_at(NOON), after(1), 10) == journal.latest(after(1), 10) == []
 
 
-def test_an_event_noted_twice_at_one_time_is_one(journal: Journal) -> None:
+def test_an_event_noted_twice_at_one_time_is_one(journal: EventFeed) -> None:
     for _ in range(2):
         noted(journal, NOON)
 
@@ -131,11 +140,11 @@ def test_an_event_noted_twice_at_one_time_is_one(journal: Journal) -> None:
 
 def test_an_event_goes_away_by_itself(moto_stage: Stage) -> None:
     table = moto_stage.table("events")
-    noted(DynamoJournal(table), NOON)
+    noted(DynamoEventFeed(table), NOON)
 
     (item,) = table.query(KeyConditionExpression="pk = :day", ExpressionAttributeValues={":day": {"S": "2026-03-01"}})
 
-    assert int(item["expires_at"]["N"]) == (NOON + EXPIRES).timestamp()
+    assert int(item["expires_at"]["N"]) == (NOON + FEED_EXPIRES_AFTER).timestamp()
 
 
 @given(st.datetimes(timezones=st.just(UTC), min_value=datetime(2000, 1, 1)), st.text("0123456789abcdef", max_size=32))  # noqa: DTZ001 - as hypothesis wants it
@@ -183,13 +192,13 @@ def received(request: pytest.FixtureRequest) -> Received:
     if request.param == "memory":
         return Received(MemoryEvents())
     stage = request.getfixturevalue("stage")
-    return Received(SqsEvents(stage.queue("events"), stage.clients.sqs), stage)
+    return Received(SqsEventQueue(stage.queue("events"), stage.clients.sqs), stage)
 
 
 def test_events_travel_together_and_whole(received: Received) -> None:
     news = [
         event("Ä/日本", 7, path=("E1", "1"), reason="why"),
-        Event(Kind.BROKEN, "p1", "p1", 3, NOON + timedelta(microseconds=1), reason="no answer"),
+        Event(EventKind.BROKEN, "p1", "p1", 3, NOON + timedelta(microseconds=1), reason="no answer"),
     ]
 
     received.queue.announce(news, attempt=2)
@@ -220,7 +229,7 @@ class Sink:
 def test_any_event_is_read_as_it_was_written(news: list[Event], attempt: int) -> None:
     sink = Sink()
 
-    SqsEvents("events", lambda: sink).announce(news, attempt=attempt)
+    SqsEventQueue("events", lambda: sink).announce(news, attempt=attempt)
 
     (message,) = sink.sent
     assert message["MessageBody"].isascii()
@@ -251,4 +260,4 @@ def test_an_event_has_an_id_of_its_own_whenever_it_was_announced(one: Event, oth
 
 
 def test_an_id_does_not_depend_on_when_or_why() -> None:
-    assert event().id == Event(Kind.CREATED, "p1", "LOC1", 1, after(1), ModuleID.LOCATIONS, None, (), "again").id
+    assert event().id == Event(EventKind.CREATED, "p1", "LOC1", 1, after(1), ModuleID.LOCATIONS, None, (), "again").id

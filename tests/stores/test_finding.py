@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.node.ports import MOST_FOUND, OURS, Found, ObjectStore, Stored, theirs
+from chalicelib.node.objects import MOST_FOUND, OURS, IndexHit, ObjectStore, StoredObject, theirs
 from chalicelib.ocpi.paging import Window
 from chalicelib.ocpi.parties import Party
 from tests.stores.crawling import at, crawled, make
@@ -16,7 +16,7 @@ MSP, TNM = theirs(Party("NL", "MSP")), theirs(Party("DE", "TNM"))
 
 def card(
     uid: str, second: float = 0, *, auth_id: str = "NL-1", list_name: str | None = None, version: int = 1
-) -> Stored:
+) -> StoredObject:
     """A token that can be found by its uid in upper case, and by its contract."""
     keys = {"by_uid": uid.upper(), "by_auth_id": auth_id}
     return make(uid, second, list_name=list_name, keys=keys, version=version)
@@ -40,7 +40,7 @@ def test_an_object_is_found_whole_by_each_of_its_keys(tokens: ObjectStore) -> No
 
     tokens.put(MSP, stored)
 
-    assert tokens.find("by_uid", "A1") == tokens.find("by_auth_id", "NL-1") == [Found(MSP, stored)]
+    assert tokens.find("by_uid", "A1") == tokens.find("by_auth_id", "NL-1") == [IndexHit(MSP, stored)]
 
 
 def test_objects_of_all_owners_are_found_with_whose_they_are(tokens: ObjectStore) -> None:

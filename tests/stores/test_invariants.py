@@ -7,8 +7,8 @@ from itertools import count
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.adapters.dynamodb_objects import DynamoObjects
-from chalicelib.node.ports import ObjectStore
+from chalicelib.adapters.dynamodb.objects import DynamoObjects
+from chalicelib.node.objects import ObjectStore
 from chalicelib.ocpi.paging import Window
 from tests.conftest import Stage
 from tests.memory import MemoryObjects

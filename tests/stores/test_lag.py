@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.dynamodb import Busy, Table
-from chalicelib.adapters.dynamodb_objects import DynamoObjects
-from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
-from chalicelib.node.news import object_of
-from chalicelib.node.outbox import Failure
-from chalicelib.node.ports import OURS, Announcement, Conflict
+from chalicelib.adapters.dynamodb.objects import DynamoObjects
+from chalicelib.adapters.dynamodb.outbox import DynamoOutbox
+from chalicelib.adapters.dynamodb.table import Busy, Table
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.objects import OURS
+from chalicelib.node.pushing.coalescing import object_key_of
+from chalicelib.node.pushing.messages import Announcement
+from chalicelib.node.pushing.outbox import OutboxEntry
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.paging import Window
 from tests.conftest import Stage
@@ -82,13 +84,13 @@ def test_what_is_due_may_be_shown_late_or_too_long_but_is_given_away_once(stage:
     news = Announcement(ModuleID.TARIFFS, "T1", 1)
     client = Remembering(stage.clients.dynamodb())
     late, outbox = DynamoOutbox(Table(f"ocpi-{stage.name}-outbox", lambda: client)), DynamoOutbox(stage.table("outbox"))
-    outbox.record(Failure("p1", news, "timeout", 1, at(0), due_at=at(10)))
+    outbox.record(OutboxEntry("p1", news, "timeout", 1, at(0), due_at=at(10)))
     [due] = late.due("p1", at(10), 10)
 
     assert late.lease(due, at(100))
     assert late.due("p1", at(10), 10) == [due]
     assert not late.lease(due, at(200))
-    outbox.settle("p1", object_of(news))
+    outbox.settle("p1", object_key_of(news))
     assert late.due("p1", at(10), 10) == [due]
     assert not late.lease(due, at(200))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.node.ports import OURS, Conflict, ObjectStore, theirs
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.objects import OURS, ObjectStore, theirs
 from chalicelib.ocpi.paging import Window
 from chalicelib.ocpi.parties import Party
 from tests.stores.crawling import at, crawled, drop, fill, make, touch

@@ -7,12 +7,12 @@ from datetime import datetime
 
 import pytest
 
-from chalicelib.adapters.dynamodb_breakers import DynamoBreakers
-from chalicelib.adapters.dynamodb_outbox import DynamoOutbox
-from chalicelib.node.breaker import Breaker, BreakerState, BreakerStore
-from chalicelib.node.news import object_of
-from chalicelib.node.outbox import Backlog, Failure, Ledger, Outbox, Told
-from chalicelib.node.ports import Announcement
+from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakers
+from chalicelib.adapters.dynamodb.outbox import DynamoOutbox
+from chalicelib.node.partners.breaker import CircuitBreaker, CircuitBreakerStore, CircuitState
+from chalicelib.node.pushing.coalescing import object_key_of
+from chalicelib.node.pushing.messages import Announcement
+from chalicelib.node.pushing.outbox import Backlog, DeliveryState, Outbox, OutboxEntry, SentVersion
 from chalicelib.ocpi.module import ModuleID
 from tests.conftest import Stage
 from tests.memory import MemoryBreakers, MemoryOutbox
@@ -20,7 +20,7 @@ from tests.stores.crawling import at
 
 STATUS = Announcement(ModuleID.LOCATIONS, "LOC/1", 3, ("EVSE1",), ("status",))
 WHOLE = Announcement(ModuleID.LOCATIONS, "LOC/1", 5)
-LOC1 = object_of(WHOLE)
+LOC1 = object_key_of(WHOLE)
 
 
 def failure(
@@ -29,15 +29,15 @@ def failure(
     partner_id: str = "p1",
     reason: str = "timeout",
     due_at: datetime | None = None,
-) -> Failure:
-    return Failure(partner_id, announcement, reason, 1, at(second), due_at)
+) -> OutboxEntry:
+    return OutboxEntry(partner_id, announcement, reason, 1, at(second), due_at)
 
 
 def tariff(object_id: str) -> Announcement:
     return Announcement(ModuleID.TARIFFS, object_id, 1)
 
 
-def ids(found: list[Failure]) -> list[str]:
+def ids(found: list[OutboxEntry]) -> list[str]:
     return [entry.announcement.id for entry in found]
 
 
@@ -88,7 +88,7 @@ def test_two_failures_that_differ_make_the_whole_object_dirty(outbox: Outbox) ->
             [entry] = outbox.of(name)
             assert entry.announcement == Announcement(ModuleID.LOCATIONS, "X", both[1].version)
             assert entry.attempts == 2
-            outbox.settle(name, object_of(first))
+            outbox.settle(name, object_key_of(first))
 
 
 def test_a_removal_that_failed_stays_a_removal_until_the_object_is_back(outbox: Outbox) -> None:
@@ -174,7 +174,7 @@ def test_the_backlog_counts_by_module(outbox: Outbox) -> None:
     outbox.record(failure(tariff("b"), 3, due_at=at(10)))
     outbox.record(failure(tariff("b"), 9))
     outbox.record(failure(STATUS, 7, due_at=at(10)))
-    outbox.tell("p1", LOC1, [Told(1, (), None)], at(100))
+    outbox.tell("p1", LOC1, [SentVersion(1, (), None)], at(100))
 
     assert outbox.backlog("p1") == {"tariffs": Backlog(2, at(3), 1), "locations": Backlog(1, at(7), 0)}
     assert outbox.backlog("p2") == {}
@@ -184,12 +184,12 @@ def test_the_backlog_counts_by_module(outbox: Outbox) -> None:
 
 
 def test_a_ledger_of_nothing_says_that_nothing_is_in_the_way(outbox: Outbox) -> None:
-    assert outbox.ledger("p1", LOC1) == Ledger(Breaker("p1"))
+    assert outbox.ledger("p1", LOC1) == DeliveryState(CircuitBreaker("p1"))
 
 
 def test_what_was_told_ahead_is_remembered_until_it_is_forgotten(outbox: Outbox) -> None:
     """OFF-03."""
-    told = (Told(7, ("E1",), ("status", "last_updated")), Told(9, ("E2", "1"), None))
+    told = (SentVersion(7, ("E1",), ("status", "last_updated")), SentVersion(9, ("E2", "1"), None))
     outbox.tell("p1", LOC1, told, at(100))
 
     assert outbox.ledger("p1", LOC1).told == told
@@ -208,19 +208,19 @@ def test_a_ledger_shows_what_was_missed_beside_the_partner_s_breaker(
     """N-42: what one call reads is what was written apart."""
     if backend == "memory":
         in_memory = MemoryBreakers()
-        breakers: BreakerStore = in_memory
+        breakers: CircuitBreakerStore = in_memory
         outbox: Outbox = MemoryOutbox(in_memory)
     else:
         table = request.getfixturevalue("stage").table("outbox")
-        breakers, outbox = DynamoBreakers(table), DynamoOutbox(table)
-    breaker = Breaker("p1", BreakerState.OPEN, 5, 1, at(1), at(61), "HTTP 500", "print", version=1)
+        breakers, outbox = DynamoCircuitBreakers(table), DynamoOutbox(table)
+    breaker = CircuitBreaker("p1", CircuitState.OPEN, 5, 1, at(1), at(61), "HTTP 500", "print", version=1)
     breakers.save_breaker(breaker)
-    breakers.save_breaker(Breaker("p2", version=1))
+    breakers.save_breaker(CircuitBreaker("p2", version=1))
     outbox.record(failure(STATUS, due_at=at(10)))
 
     ledger = outbox.ledger("p1", LOC1)
 
-    assert ledger == Ledger(breaker, outbox.of("p1")[0])
+    assert ledger == DeliveryState(breaker, outbox.of("p1")[0])
 
 
 def test_a_long_reason_is_cut(outbox: Outbox) -> None:
@@ -234,7 +234,7 @@ def test_entries_and_what_was_told_expire(stage: Stage) -> None:
     outbox, table = DynamoOutbox(stage.table("outbox")), stage.table("outbox")
     outbox.record(failure(STATUS, 0))
     outbox.record(failure(STATUS, 60))
-    outbox.tell("p1", LOC1, [Told(1, (), None)], at(99))
+    outbox.tell("p1", LOC1, [SentVersion(1, (), None)], at(99))
 
     entry, told = (table.get({"pk": {"S": pk}, "sk": {"S": "locations/LOC/1"}}) for pk in ("p1", "told/p1"))
 
@@ -249,6 +249,6 @@ def test_a_backlog_without_end_is_counted_to_a_point(outbox: Outbox, monkeypatch
     for where in ("chalicelib.adapters.dynamodb_outbox", "tests.memory.outbox"):
         monkeypatch.setattr(f"{where}.MOST_COUNTED", 3)
     for number in range(5):
-        outbox.record(Failure("p1", Announcement(ModuleID.TARIFFS, f"T{number}", 1), "away", 1, at(3), at(9)))
+        outbox.record(OutboxEntry("p1", Announcement(ModuleID.TARIFFS, f"T{number}", 1), "away", 1, at(3), at(9)))
 
     assert outbox.backlog("p1") == {"tariffs": Backlog(3, at(3), 0)}

@@ -7,7 +7,7 @@ from itertools import repeat
 
 import pytest
 
-from chalicelib.node.ports import ObjectStore
+from chalicelib.node.objects import ObjectStore
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.paging import Window
 from tests.stores.crawling import at, crawl, crawled, drop, fill, ids, make, next_window, touch

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from chalicelib.node.contacts import Contact
-from chalicelib.node.ports import OperatorKey, PartnerStore
+from chalicelib.node.partners.contacts import Contact
+from chalicelib.node.partners.store import OperatorKey, PartnerStore
 from tests.stores.conftest import Clock
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.partners import Grant, GrantKind, Partner, State
-from chalicelib.node.ports import Conflict, PartnerStore, PartyTaken
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.partners.partner import Grant, GrantKind, Partner, State
+from chalicelib.node.partners.store import PartnerStore, PartyTaken
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.parties import Party, Role
 from chalicelib.ocpi.reading import Profile

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.dynamodb_objects import DynamoObjects
-from chalicelib.adapters.dynamodb_pulls import DynamoPulls
-from chalicelib.adapters.sqs_pulls import SqsPulls, step_in
-from chalicelib.node.ports import Conflict
-from chalicelib.node.pulls import MOST_ON_A_PAGE, Pull, PullState, PullStore, Step, digest_of
+from chalicelib.adapters.dynamodb.objects import DynamoObjects
+from chalicelib.adapters.dynamodb.pulls import DynamoPulls
+from chalicelib.adapters.sqs.pulls import SqsPullQueue, step_in
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.pulling.state import MOST_ON_A_PAGE, Pull, PullState, PullStep, PullStore, digest_of
 from chalicelib.ocpi.module import ModuleID
 from tests.conftest import Stage
 from tests.node.faults import run_on
@@ -161,7 +161,7 @@ def test_a_page_of_a_hundred_objects_that_we_hold_costs_a_handful_of_calls(
 ) -> None:
     """PAG-27: how far we are and how far then, what we hold, what was listed; the partner is one call more."""
     crawl = Crawl(module)
-    stores = {each: DynamoObjects(stage.table(each)) for each in crawl.us.outside.stores}
+    stores = {each: DynamoObjects(stage.table(each)) for each in crawl.us.ports.stores}
     run_on(crawl.us, stores=stores, pulls=DynamoPulls(stage.table("pulls")))
     listed = ids(*range(100), module=module)
     assert crawl.run(answered(listed)).taken == 100
@@ -196,9 +196,9 @@ class Sink:
 @given(TEXT, st.sampled_from(ModuleID), TEXT, st.integers(0, 20_000))
 def test_any_step_is_read_as_it_was_written(partner_id: str, module: ModuleID, crawl: str, page: int) -> None:
     """PAG-15."""
-    sink, sent = Sink(), Step(partner_id, module, crawl, page)
+    sink, sent = Sink(), PullStep(partner_id, module, crawl, page)
 
-    SqsPulls("pulls", lambda: sink).step(sent)
+    SqsPullQueue("pulls", lambda: sink).step(sent)
 
     (message,) = sink.sent
     assert message["QueueUrl"] == "https://queue/pulls"
@@ -210,10 +210,10 @@ def test_any_step_is_read_as_it_was_written(partner_id: str, module: ModuleID, c
 def test_a_step_waits_as_long_as_a_queue_lets_it(delay_s: int, expected: int) -> None:
     """PAG-17."""
     sink = Sink()
-    queue = SqsPulls("pulls", lambda: sink)
+    queue = SqsPullQueue("pulls", lambda: sink)
 
     for _ in range(2):
-        queue.step(Step("p1", ModuleID.CDRS, "c1", 0), delay_s=delay_s)
+        queue.step(PullStep("p1", ModuleID.CDRS, "c1", 0), delay_s=delay_s)
 
     assert [message["DelaySeconds"] for message in sink.sent] == [expected, expected]
     assert sink.looked_up == 1
@@ -226,9 +226,9 @@ def test_a_step_of_a_later_release_is_not_guessed_at() -> None:
 
 def test_the_queue_of_a_stage_is_there(moto_stage: Stage) -> None:
     """PAG-17: as the template makes it, a step comes out of it as it went in."""
-    step, clients = Step("p1", ModuleID.TOKENS, "c1", 3), moto_stage.clients
+    step, clients = PullStep("p1", ModuleID.TOKENS, "c1", 3), moto_stage.clients
 
-    SqsPulls(moto_stage.queue("pulls"), clients.sqs).step(step)
+    SqsPullQueue(moto_stage.queue("pulls"), clients.sqs).step(step)
 
     url = clients.sqs().get_queue_url(QueueName=moto_stage.queue("pulls"))["QueueUrl"]
     (message,) = clients.sqs().receive_message(QueueUrl=url)["Messages"]

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.adapters.dynamodb_quarantine import DynamoQuarantine
-from chalicelib.node.quarantine import Quarantine, Quarantined
+from chalicelib.adapters.dynamodb.quarantine import DynamoQuarantine
+from chalicelib.node.receiving.quarantine import Quarantine, QuarantineEntry
 from chalicelib.ocpi.module import ModuleID
 from tests.conftest import Stage
 from tests.stores.crawling import at
 
-CDR = Quarantined("p1", ModuleID.CDRS, "C1", b'{"id":"C1","total_cost":3.13}', "differs", at(1.000001))
+CDR = QuarantineEntry("p1", ModuleID.CDRS, "C1", b'{"id":"C1","total_cost":3.13}', "differs", at(1.000001))
 
 
 def test_what_is_kept_is_found_as_it_was(quarantine: Quarantine) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.sqs import NotSent, SqsQueues, announcements_in, delivery_in
-from chalicelib.node.ports import Announcement, Delivery, Queues, Tend
+from chalicelib.adapters.sqs.pushes import NotSent, SqsPushQueues, announcements_in, delivery_in
+from chalicelib.node.pushing.messages import Announcement, Delivery, PushQueues, RetryDue
 from chalicelib.ocpi.module import ModuleID
 from tests.conftest import Stage
 from tests.memory import MemoryQueues
@@ -30,7 +30,7 @@ ANNOUNCEMENTS = st.builds(
 class Received:
     """Takes what lies in the queues, whichever they are."""
 
-    def __init__(self, queues: Queues, stage: Stage | None = None) -> None:
+    def __init__(self, queues: PushQueues, stage: Stage | None = None) -> None:
         self.queues = queues
         self._stage = stage
 
@@ -40,7 +40,7 @@ class Received:
             return taken
         return [announcements_in(body) for body in self._bodies("changes")]
 
-    def deliveries(self) -> list[Delivery | Tend]:
+    def deliveries(self) -> list[Delivery | RetryDue]:
         if isinstance(self.queues, MemoryQueues):
             taken, self.queues.deliveries = self.queues.deliveries, []
             return taken
@@ -58,8 +58,8 @@ class Received:
         return bodies
 
 
-def sqs(stage: Stage, client: Callable[[], Any] | None = None) -> SqsQueues:
-    return SqsQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), client or stage.clients.sqs)
+def sqs(stage: Stage, client: Callable[[], Any] | None = None) -> SqsPushQueues:
+    return SqsPushQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), client or stage.clients.sqs)
 
 
 @pytest.fixture(params=["memory", "ministack"])
@@ -243,7 +243,7 @@ class Sink:
 @given(news=st.lists(ANNOUNCEMENTS, min_size=1, max_size=12), attempt=st.integers(0, 10))
 def test_any_message_is_read_as_it_was_written(news: list[Announcement], attempt: int) -> None:
     sink = Sink()
-    queues = SqsQueues("changes", "deliveries.fifo", lambda: sink)
+    queues = SqsPushQueues("changes", "deliveries.fifo", lambda: sink)
 
     queues.announce(news, attempt=attempt)
     queues.deliver([Delivery("p1", announcement) for announcement in news])
@@ -255,7 +255,7 @@ def test_any_message_is_read_as_it_was_written(news: list[Announcement], attempt
 def test_no_message_exceeds_two_hundred_kilobytes() -> None:
     sink = Sink()
 
-    SqsQueues("changes", "deliveries.fifo", lambda: sink).announce(
+    SqsPushQueues("changes", "deliveries.fifo", lambda: sink).announce(
         [Announcement(ModuleID.LOCATIONS, "日" * 255, number) for number in range(1000)]
     )
 
@@ -278,6 +278,6 @@ def test_a_partner_is_tended_once_per_cause(stage: Stage, after: str | None) -> 
     received = Received(queues, stage)
 
     for cause in ("12:00", "12:00", "12:01"):
-        queues.tend(Tend("p1", after), cause=cause)
+        queues.tend(RetryDue("p1", after), cause=cause)
 
-    assert received.deliveries() == [Tend("p1", after)] * 2
+    assert received.deliveries() == [RetryDue("p1", after)] * 2

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chalicelib import bootstrap
-from chalicelib.bootstrap import Company
+from chalicelib.bootstrap.company import Company, build_company
+from chalicelib.bootstrap.ports import Ports
 from chalicelib.modules import MODULES
-from chalicelib.node.partners import Partner
-from chalicelib.node.ports import Delivery, Tend, theirs
+from chalicelib.node.objects import theirs
+from chalicelib.node.partners.partner import Partner
+from chalicelib.node.pushing.messages import Delivery, RetryDue
 from chalicelib.node.telemetry import Exchange
 from chalicelib.ocpi.module import COMMAND_TYPE, ModuleID
 from chalicelib.ocpi.parties import Party, Role
-from chalicelib.outside import Outside
 from chalicelib.settings import Settings
 from tests.memory import (
     DelayingQueues,
@@ -67,7 +67,7 @@ class CompanyInWorld:
         self.events = MemoryEvents()
         self.bus = MemoryBus()
         self.observer = Recorder()
-        self.outside = self.ports()
+        self.ports = self.make_ports()
         self.settings = Settings(
             **{
                 "stage": "test",
@@ -88,12 +88,12 @@ class CompanyInWorld:
                 **settings,
             }
         )
-        self.company: Company = bootstrap.company(self.settings, self.outside)
+        self.company: Company = build_company(self.settings, self.ports)
 
-    def ports(self) -> Outside:
+    def make_ports(self) -> Ports:
         """The outside: memory stores, and the world as the web."""
         breakers = MemoryBreakers()
-        return Outside(
+        return Ports(
             stores={module: MemoryObjects() for module in MODULES},
             partners=MemoryPartners(self.world.clock),
             queues=self.queues,
@@ -130,9 +130,9 @@ class CompanyInWorld:
             if self.queues.deliveries:
                 self.deliver(self.queues.deliveries.pop(0))
 
-    def deliver(self, asked: Delivery | Tend) -> None:
+    def deliver(self, asked: Delivery | RetryDue) -> None:
         """Do what one message in the deliveries asks for."""
-        if isinstance(asked, Tend):
+        if isinstance(asked, RetryDue):
             self.company.tending.tend(asked)
         else:
             self.company.deliverer.deliver(asked)
@@ -153,7 +153,7 @@ class CompanyInWorld:
         """Take the results of charge points and the timers that are due, then post what is to be posted."""
         queues, now = self.command_queues, self.world.clock.now
         for each in list(queues.results):
-            command = self.outside.commands.get(each[0].command_id)
+            command = self.ports.commands.get(each[0].command_id)
             if not each[1] or (command and command.deadline <= now):
                 queues.results.remove(each)
                 self.company.results.take(each[0])
@@ -161,9 +161,9 @@ class CompanyInWorld:
             self.company.results.post(queues.answers.pop(0)[0])
 
     def partners(self) -> list[Partner]:
-        return self.outside.partners.all()
+        return self.ports.partners.all()
 
     def received(self, module: ModuleID, owner: Party, object_id: str) -> Json:
         """What this company holds of another's object; None if nothing."""
-        stored = self.outside.stores[module].get(theirs(owner), object_id)
+        stored = self.ports.stores[module].get(theirs(owner), object_id)
         return None if stored is None or stored.aside.get("deleted_at") else json.loads(stored.body)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.modules import MODULES
-from chalicelib.node.own import Kept
-from chalicelib.node.partners import Partner
+from chalicelib.node.owning.own import OwnResult
+from chalicelib.node.partners.partner import Partner
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests.world.caller import Caller
@@ -78,7 +78,7 @@ class Pair:
         prefix = root if module is ModuleID.CDRS else f"{root}/{party.country_code}/{party.party_id}"
         return "/".join([prefix, *steps])
 
-    def put_in(self, module: ModuleID, value: Json) -> Kept:
+    def put_in(self, module: ModuleID, value: Json) -> OwnResult:
         """What the owner's host puts in, for this receiver where the module is private."""
         own, party = self.owner(module).company.own[module], self.receiver(module).party
         return own.put(value[MODULES[module].id_field], (), value, party)

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from chalicelib.modules.cdrs.interface import CDRS, step_of
-from chalicelib.modules.cdrs.keeping import CdrKeeper
-from chalicelib.node.router import Call, Endpoint, version_root
+from chalicelib.modules.cdrs.received import ReceivedCdrs
+from chalicelib.node.serving.router import Call, Endpoint, version_root
 from chalicelib.ocpi.envelope import success
 from chalicelib.ocpi.errors import NotFound
 from chalicelib.ocpi.http import Response
@@ -19,7 +19,7 @@ from chalicelib.ocpi.http import Response
 class CdrReceiver:
     """The receiver's interface of the CDRs module."""
 
-    def __init__(self, keeper: CdrKeeper) -> None:
+    def __init__(self, keeper: ReceivedCdrs) -> None:
         self._keeper = keeper
 
     def endpoints(self) -> Iterable[Endpoint]:

@@ -13,13 +13,15 @@ from datetime import timedelta
 from typing import Any, Final
 
 from chalicelib.modules.commands.objects import REQUESTS, TOKEN_STAND_INS
-from chalicelib.node.bodies import dumped, encoded
-from chalicelib.node.commands import Command, CommandQueues, CommandStore, Result, Side
-from chalicelib.node.leniency import Tallies, count
-from chalicelib.node.partners import Partner
-from chalicelib.node.ports import OURS, Conflict, ObjectStore, Stored, Web, is_storable, theirs
-from chalicelib.node.router import Call, Endpoint, version_root
-from chalicelib.node.visibility import may_see
+from chalicelib.node.bodies import as_bytes, as_json
+from chalicelib.node.commands import Command, CommandQueues, CommandResult, CommandStore, Side
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.objects import OURS, ObjectStore, StoredObject, is_storable, theirs
+from chalicelib.node.outbound import Web
+from chalicelib.node.partners.partner import Partner
+from chalicelib.node.partners.visibility import may_see
+from chalicelib.node.receiving.leniency import Counters, count_deviations
+from chalicelib.node.serving.router import Call, Endpoint, version_root
 from chalicelib.ocpi.envelope import success
 from chalicelib.ocpi.errors import AddressNotAllowed, InvalidParameters, NotFound, UnknownLocation
 from chalicelib.ocpi.http import Response
@@ -54,7 +56,7 @@ class Relay:
         commands: CommandStore,
         queues: CommandQueues,
         web: Web,
-        tallies: Tallies,
+        tallies: Counters,
         fresh_id: Callable[[], str],
         terms: Terms,
     ) -> None:
@@ -87,13 +89,13 @@ class Relay:
         # A strict profile fills nothing in.
         profile = call.partner.profile
         reading = read(REQUESTS[name], call.request.body, profile, call.now, stand_ins=TOKEN_STAND_INS)
-        count(self._tallies, call.partner.id, ModuleID.COMMANDS, reading.deviations)
-        request = dumped(reading.value)
+        count_deviations(self._tallies, call.partner.id, ModuleID.COMMANDS, reading.deviations)
+        request = as_json(reading.value)
         self._check_address(call.partner, request["response_url"])
         refusal, context = self._judged(call, name, request)
         if refusal is None:
             self._pass_on(call, name, request, context)
-        return success(call.now, encoded({"result": refusal or "ACCEPTED"}))
+        return success(call.now, as_bytes({"result": refusal or "ACCEPTED"}))
 
     def _check_address(self, partner: Partner, url: str) -> None:
         try:
@@ -159,7 +161,7 @@ class Relay:
         try:
             self._commands.add(command)
             replaces = self._reserved(call, command)
-            self._queues.result(Result(command.id, "TIMEOUT", "timer"), delay_s=self._terms.timeout_s)
+            self._queues.result(CommandResult(command.id, "TIMEOUT", "timer"), delay_s=self._terms.timeout_s)
             self._queues.ask(_message(call, command, context, replaces))
         except Exception:
             self._give_up(command)
@@ -196,7 +198,9 @@ class Relay:
         version = known.version + 1 if known else 1
         aside = {"deleted_at": format_date_time(call.now)}
         try:
-            store.put(owner, Stored(token["uid"], encoded(dict(token)), call.now, version, aside=aside, keys=keys))
+            store.put(
+                owner, StoredObject(token["uid"], as_bytes(dict(token)), call.now, version, aside=aside, keys=keys)
+            )
         except Conflict:
             # Their PUT of it came in between, which is better.
             return

@@ -14,12 +14,13 @@ from datetime import datetime
 from typing import Final
 
 from chalicelib.modules.commands.objects import RESULT
-from chalicelib.node.attempts import Sleep, repeated
-from chalicelib.node.bodies import encoded
-from chalicelib.node.commands import Command, CommandQueues, CommandStore, Posting, Result, Side, noted
+from chalicelib.node.bodies import as_bytes
+from chalicelib.node.commands import Command, CommandQueues, CommandResult, CommandStore, Posting, Side, record_step
+from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.objects import is_storable
 from chalicelib.node.outbound import Outbound
-from chalicelib.node.partners import Partner
-from chalicelib.node.ports import PartnerStore, is_storable
+from chalicelib.node.partners.partner import Partner
+from chalicelib.node.partners.store import PartnerStore
 from chalicelib.ocpi.envelope import accepted, code_of
 from chalicelib.ocpi.errors import InvalidParameters, NotFound, OcpiError, Unreachable
 from chalicelib.ocpi.module import ModuleID
@@ -48,7 +49,7 @@ class Results:
         self._clock = clock
         self._sleep = sleep
 
-    def take(self, result: Result) -> Command:
+    def take(self, result: CommandResult) -> Command:
         """The command after this result: the first one counts, every other is only remembered.
 
         Raises:
@@ -57,13 +58,13 @@ class Results:
         """
         if result.result not in RESULT:
             raise InvalidParameters(f"result is one of {', '.join(RESULT)}")
-        command = repeated(lambda: self._take(result), self._sleep)
+        command = retry_on_conflict(lambda: self._take(result), self._sleep)
         if command.result is not None and command.posting is Posting.NONE:
             # Also when this result is a repeat: whoever took the first one may have failed before it said so.
             self._queues.answer(command.id, _lane(command))
         return command
 
-    def _take(self, result: Result) -> Command:
+    def _take(self, result: CommandResult) -> Command:
         command = self._commands.get(result.command_id) if is_storable(result.command_id) else None
         if command is None or command.side is not Side.RECEIVED:
             raise NotFound("no partner has sent us such a command")
@@ -82,13 +83,13 @@ class Results:
 
     def post(self, command_id: str) -> None:
         """POST the result to the ``response_url``, unless that was begun before."""
-        begun = repeated(lambda: self._begin(command_id), self._sleep)
+        begun = retry_on_conflict(lambda: self._begin(command_id), self._sleep)
         if begun is None:
             return
         problem = self._posted(*begun)
         what = f"could not be answered: {problem}" if problem else "answered at the response_url"
         posting = Posting.FAILED if problem else Posting.DONE
-        noted(self._commands, command_id, self._clock, self._sleep, what, posting=posting, problem=problem)
+        record_step(self._commands, command_id, self._clock, self._sleep, what, posting=posting, problem=problem)
 
     def _begin(self, command_id: str) -> tuple[Command, Partner | None] | None:
         """The command and whose it is, if its result is to be posted now; nothing lies between this and the POST."""
@@ -115,7 +116,7 @@ class Results:
         """What went wrong, or None."""
         if partner is None or not partner.is_active:
             return "they are suspended" if partner and partner.is_suspended else "they are no longer a partner"
-        body = encoded({"result": command.result})
+        body = as_bytes({"result": command.result})
         try:
             response = self._outbound.answer(partner, ModuleID.COMMANDS, command.response_url, body)
         except Unreachable as unreachable:

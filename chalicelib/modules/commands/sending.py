@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.modules.commands.objects import REQUESTS, RESULT
-from chalicelib.node.attempts import Sleep, repeated
-from chalicelib.node.bodies import dumped, encoded
-from chalicelib.node.commands import Command, CommandStore, Side, noted
-from chalicelib.node.events import Announcer
+from chalicelib.node.bodies import as_bytes, as_json
+from chalicelib.node.commands import Command, CommandStore, Side, record_step
+from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.events.announcing import EventAnnouncer
+from chalicelib.node.objects import OURS, ObjectStore, is_storable, theirs
 from chalicelib.node.outbound import Outbound, object_url
-from chalicelib.node.partners import Partner
-from chalicelib.node.ports import OURS, ObjectStore, is_storable, theirs
-from chalicelib.node.router import Call, Endpoint, version_root
+from chalicelib.node.partners.partner import Partner
+from chalicelib.node.serving.router import Call, Endpoint, version_root
 from chalicelib.ocpi.envelope import opened, success
 from chalicelib.ocpi.errors import InvalidParameters, NotFound, OcpiError, UnableToUseApi
 from chalicelib.ocpi.http import Response
@@ -55,7 +55,7 @@ class Commands:
         clock: Callable[[], datetime],
         sleep: Sleep,
         fresh_id: Callable[[], str],
-        announcer: Announcer,
+        announcer: EventAnnouncer,
     ) -> None:
         self._commands = commands
         self._tokens = tokens
@@ -95,7 +95,7 @@ class Commands:
             raise InvalidParameters("this partner takes no commands: it has no commands endpoint")
         command = self._written_down(partner, name, asked)
         try:
-            body = encoded(dict(command.request))
+            body = as_bytes(dict(command.request))
             url = object_url(endpoint, name)
             response = self._outbound.send(partner, ModuleID.COMMANDS, "POST", url, body, timeout_s=PATIENCE_S)
             answer, raw = _meaning(opened(response, name))
@@ -118,7 +118,7 @@ class Commands:
         unknown = [each.path for each in reading.deviations if each.rule == "TRA-37"]
         if unknown:
             raise InvalidParameters(f"{name} has no field {unknown[0]}")
-        command = Command(command_id, Side.SENT, partner.id, name, dumped(reading.value), now, now + RESULT_WITHIN)
+        command = Command(command_id, Side.SENT, partner.id, name, as_json(reading.value), now, now + RESULT_WITHIN)
         self._commands.add(command)
         return command
 
@@ -156,7 +156,7 @@ class Commands:
             result, raw = _meaning(value)
         except UnableToUseApi as unclear:
             raise InvalidParameters(f"CommandResponse: {unclear}") from None
-        repeated(lambda: self._hear(call.partner, command_id, result, raw), self._sleep)
+        retry_on_conflict(lambda: self._hear(call.partner, command_id, result, raw), self._sleep)
         return success(call.now)
 
     def _hear(self, partner: Partner, command_id: str, result: str, raw: str) -> None:
@@ -170,7 +170,7 @@ class Commands:
             self._commands.save(command.with_(self._clock(), f"result {raw}, too late: {command.result} counts"))
 
     def _add(self, command_id: str, what: str, **facts: Any) -> Command:
-        after = noted(self._commands, command_id, self._clock, self._sleep, what, **facts)
+        after = record_step(self._commands, command_id, self._clock, self._sleep, what, **facts)
         if after is None:
             raise NotFound("the command is gone")
         return after

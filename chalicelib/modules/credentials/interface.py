@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from chalicelib.modules.credentials.objects import Credentials
 from chalicelib.modules.credentials.registration import Registrations, fingerprint
-from chalicelib.node.partners import GrantKind
-from chalicelib.node.router import Call, Endpoint, version_root
+from chalicelib.node.partners.partner import GrantKind
+from chalicelib.node.serving.router import Call, Endpoint, version_root
 from chalicelib.ocpi.auth import presented_tokens
 from chalicelib.ocpi.envelope import success
 from chalicelib.ocpi.errors import MethodNotAllowed, NotAuthenticated

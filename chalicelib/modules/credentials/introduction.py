@@ -16,7 +16,7 @@ from chalicelib.modules.credentials.objects import Credentials
 from chalicelib.modules.versions.interface import Published
 from chalicelib.node.flows import Flow, T, drive
 from chalicelib.node.outbound import Outbound
-from chalicelib.node.partners import Partner
+from chalicelib.node.partners.partner import Partner
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID

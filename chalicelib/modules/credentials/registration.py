@@ -18,8 +18,8 @@ from chalicelib.modules.credentials.introduction import Introduction
 from chalicelib.modules.credentials.objects import Credentials
 from chalicelib.modules.versions.interface import CALL_BACKS
 from chalicelib.node.outbound import Outbound
-from chalicelib.node.partners import Grant, GrantKind, Partner, State
-from chalicelib.node.roster import Roster
+from chalicelib.node.partners.partner import Grant, GrantKind, Partner, State
+from chalicelib.node.partners.registry import PartnerRegistry
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound, OcpiError, PartnerError, UnableToUseApi
 from chalicelib.ocpi.module import ModuleID
@@ -51,7 +51,7 @@ class Registrations:
     def __init__(
         self,
         introduction: Introduction,
-        roster: Roster,
+        roster: PartnerRegistry,
         outbound: Outbound,
         clock: Callable[[], datetime],
         fresh_token: Callable[[], AuthToken],

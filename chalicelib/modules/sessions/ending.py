@@ -14,11 +14,11 @@ from functools import partial
 from typing import Final
 
 from chalicelib.modules.sessions.lifecycle import is_final
-from chalicelib.node.attempts import Sleep, repeated
-from chalicelib.node.bodies import encoded
-from chalicelib.node.events import Announcer, Kind
-from chalicelib.node.partners import Partner
-from chalicelib.node.ports import ObjectStore, theirs
+from chalicelib.node.bodies import as_bytes
+from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.events.announcing import EventAnnouncer, EventKind
+from chalicelib.node.objects import ObjectStore, theirs
+from chalicelib.node.partners.partner import Partner
 from chalicelib.ocpi.errors import BodyTooLarge
 from chalicelib.ocpi.module import Module, ModuleID
 from chalicelib.ocpi.parties import Party
@@ -44,7 +44,7 @@ class SessionEnds:
     """What the CDRs that we hold tell about the sessions that we hold."""
 
     def __init__(
-        self, sessions: ObjectStore, cdrs: ObjectStore, cdr_module: Module, sleep: Sleep, announcer: Announcer
+        self, sessions: ObjectStore, cdrs: ObjectStore, cdr_module: Module, sleep: Sleep, announcer: EventAnnouncer
     ) -> None:
         self._sessions = sessions
         self._cdrs = cdrs
@@ -71,7 +71,7 @@ class SessionEnds:
             session: Json = json.loads(held[cdr["id"]].body) if cdr["id"] in held else {}
             if session and _finished(session, cdr) != session:
                 try:
-                    repeated(partial(self._ended, partner, cdr), self._sleep)
+                    retry_on_conflict(partial(self._ended, partner, cdr), self._sleep)
                 except BodyTooLarge:
                     # The CDR is kept; that its session stays open hurts neither that nor other CDRs.
                     _LOG.exception("partner %s: the session of CDR %r is too large to be ended", partner.id, cdr["id"])
@@ -87,9 +87,9 @@ class SessionEnds:
             return
         # Pushes of the session that are older than its CDR come too late.
         stamp = max(stored.last_updated, parse_date_time(finished["last_updated"]))
-        self._announcer.object(partner, ModuleID.SESSIONS, stored.id, Kind.UPDATED, stored.version + 1)
+        self._announcer.object(partner, ModuleID.SESSIONS, stored.id, EventKind.UPDATED, stored.version + 1)
         self._sessions.put(
-            owner, replace(stored, body=encoded(finished), last_updated=stamp, version=stored.version + 1)
+            owner, replace(stored, body=as_bytes(finished), last_updated=stamp, version=stored.version + 1)
         )
 
 

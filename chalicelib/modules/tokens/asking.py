@@ -16,11 +16,12 @@ from urllib.parse import urlencode
 from chalicelib.modules.tokens.authorize import Decide, ruling_of
 from chalicelib.modules.tokens.interface import TOKENS, normal_form
 from chalicelib.modules.tokens.objects import AuthorizationInfo
-from chalicelib.node.bodies import dumped, encoded
-from chalicelib.node.leniency import count
+from chalicelib.node.bodies import as_bytes, as_json
+from chalicelib.node.objects import OURS, IndexHit, ObjectStore, owner_of
 from chalicelib.node.outbound import Outbound, object_url
-from chalicelib.node.partners import Partner
-from chalicelib.node.ports import OURS, Found, ObjectStore, PartnerStore, owner_of
+from chalicelib.node.partners.partner import Partner
+from chalicelib.node.partners.store import PartnerStore
+from chalicelib.node.receiving.leniency import count_deviations
 from chalicelib.ocpi.envelope import opened
 from chalicelib.ocpi.errors import InvalidParameters, NotEnoughInformation, OcpiError, Unreachable
 from chalicelib.ocpi.http import Response
@@ -66,7 +67,7 @@ class _Candidate:
     last_updated: datetime
     partner: Partner | None = field(default=None)
     """Whose token it is; None for our own."""
-    own: Found | None = None
+    own: IndexHit | None = None
 
 
 class Authorizer:
@@ -159,7 +160,7 @@ class Authorizer:
         if endpoint is None or left <= 0:
             raise Unreachable("no tokens endpoint to ask at" if endpoint is None else "no time left to ask")
         url = f"{object_url(endpoint, token['uid'], 'authorize')}?{urlencode({'type': token['type']})}"
-        body = encoded(location) if location else b""
+        body = as_bytes(location) if location else b""
         response = self._outbound.send(partner, TOKENS.identifier, "POST", url, body, timeout_s=left)
         if response.status in _OUT_OF_REACH:
             raise Unreachable(f"HTTP {response.status}")
@@ -175,8 +176,8 @@ class Authorizer:
             raise InvalidParameters("authorize was answered without an AuthorizationInfo")
         said, forgiven = _without_empty_info(data)
         reading = read_value(AuthorizationInfo, said, partner.profile, self._clock())
-        count(self._partners, partner.id, TOKENS.identifier, (*forgiven, *reading.deviations))
-        return dumped(reading.value)
+        count_deviations(self._partners, partner.id, TOKENS.identifier, (*forgiven, *reading.deviations))
+        return as_json(reading.value)
 
 
 def _by_validity(candidate: _Candidate, decided_by: str, reason: str) -> Verdict:

@@ -13,10 +13,10 @@ from pydantic import field_validator
 
 from chalicelib.modules.tokens.interface import TOKENS, normal_form
 from chalicelib.modules.tokens.objects import ALLOWED, TOKEN_TYPE, LocationReferences
-from chalicelib.node.bodies import dumped, encoded
-from chalicelib.node.leniency import Tallies, count
-from chalicelib.node.ports import OURS, ObjectStore, Stored, is_storable, theirs
-from chalicelib.node.router import Call, Endpoint, version_root
+from chalicelib.node.bodies import as_bytes, as_json
+from chalicelib.node.objects import OURS, ObjectStore, StoredObject, is_storable, theirs
+from chalicelib.node.receiving.leniency import Counters, count_deviations
+from chalicelib.node.serving.router import Call, Endpoint, version_root
 from chalicelib.ocpi.envelope import success
 from chalicelib.ocpi.errors import InvalidParameters, NotEnoughInformation, NotFound, UnknownLocation
 from chalicelib.ocpi.http import Response
@@ -59,14 +59,14 @@ def decide(token: Json, ruling: Ruling, asked: Json | None) -> Json:
         NotEnoughInformation: it depends on the place, and none is given (TOK-13).
     """
     verdict = ruling.allowed or ("ALLOWED" if token["valid"] else "BLOCKED")
-    info = {"info": dumped(ruling.info)} if ruling.info and ruling.info.text else {}
+    info = {"info": as_json(ruling.info)} if ruling.info and ruling.info.text else {}
     if verdict != "ALLOWED":
         return {"allowed": verdict, **info}
     if asked is None:
         if ruling.needs_location or ruling.locations:
             raise NotEnoughInformation("LocationReferences: this token is not good everywhere, say where (TOK-13)")
         return {"allowed": verdict, **info}
-    places = [dumped(place) for place in ruling.locations or ()]
+    places = [as_json(place) for place in ruling.locations or ()]
     allowed = _common(asked, places) if places else asked
     return {"allowed": verdict, "location": allowed, **info} if allowed else {"allowed": "NOT_ALLOWED", **info}
 
@@ -90,7 +90,7 @@ def _common(asked: Json, places: Iterable[Json]) -> Json | None:
 class Authorize:
     """The real-time side of the sender's interface of tokens."""
 
-    def __init__(self, tokens: ObjectStore, locations: ObjectStore, tallies: Tallies, decide: Decide = decide) -> None:
+    def __init__(self, tokens: ObjectStore, locations: ObjectStore, tallies: Counters, decide: Decide = decide) -> None:
         self._tokens = tokens
         self._locations = locations
         self._tallies = tallies
@@ -114,19 +114,19 @@ class Authorize:
         token_type, remarks = _type_asked(call)
         stored = self._token(call.params["token_uid"], token_type)
         asked, forgiven = _references(call)
-        count(self._tallies, call.partner.id, TOKENS.identifier, (*remarks, *forgiven))
+        count_deviations(self._tallies, call.partner.id, TOKENS.identifier, (*remarks, *forgiven))
         ruling = ruling_of(stored)
         known = self._known(call, asked, ruling) if asked else None
-        return success(call.now, encoded(self._decide(json.loads(stored.body), ruling, known)))
+        return success(call.now, as_bytes(self._decide(json.loads(stored.body), ruling, known)))
 
-    def _token(self, uid: str, token_type: str) -> Stored:
+    def _token(self, uid: str, token_type: str) -> StoredObject:
         exact = self._tokens.get(OURS, uid) if is_storable(uid) else None
         for stored in [exact] if exact else self._alike(uid):
             if json.loads(stored.body)["type"] == token_type:
                 return stored
         raise NotFound(f"we have no such Token of type {token_type}")
 
-    def _alike(self, uid: str) -> list[Stored]:
+    def _alike(self, uid: str) -> list[StoredObject]:
         return [found.stored for found in self._tokens.find("by_uid", normal_form(uid)) if found.owner == OURS]
 
     def _known(self, call: Call, asked: Json, ruling: Ruling) -> Json:
@@ -161,7 +161,7 @@ def _existing(field: str, asked: Json, known: Iterable[str]) -> Json:
     return {field: existing}
 
 
-def ruling_of(stored: Stored) -> Ruling:
+def ruling_of(stored: StoredObject) -> Ruling:
     """What the host says about the token; by default nothing."""
     return built(Ruling).model_validate(stored.aside.get("authorization", {}), context=Profile.LENIENT.level)
 
@@ -185,4 +185,4 @@ def _references(call: Call) -> tuple[Json | None, tuple[Deviation, ...]]:
     if isinstance(value, dict) and value.get("location_id") is None and call.partner.profile is Profile.LENIENT:
         return None, (Deviation("location_id", "TRA-20", "is missing"),)
     reading = read_value(LocationReferences, value, call.partner.profile, call.now)
-    return dumped(reading.value), reading.deviations
+    return as_json(reading.value), reading.deviations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.node.ports import ObjectStore, owner_of
+from chalicelib.node.objects import ObjectStore, owner_of
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Json

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.node.leniency import Tallies
-from chalicelib.node.partners import State
-from chalicelib.node.router import Call, Endpoint, tree, version_root
+from chalicelib.node.partners.partner import State
+from chalicelib.node.receiving.leniency import Counters
+from chalicelib.node.serving.router import Call, Endpoint, tree, version_root
 from chalicelib.ocpi.envelope import success
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import VERSION
@@ -42,7 +42,7 @@ def roots(role: Role, served: Iterable[Endpoint]) -> dict[str, str]:
     return {each.module: each.path for each in served if each.path == f"{version_root(role)}/{each.module}"}
 
 
-def endpoints(role: Role, served: Mapping[str, str], tallies: Tallies) -> Iterable[Endpoint]:
+def endpoints(role: Role, served: Mapping[str, str], tallies: Counters) -> Iterable[Endpoint]:
     """The versions and details endpoints of one tree.
 
     Args:

@@ -1,0 +1,226 @@
+"""The objects of one module in DynamoDB, as ``ObjectStore`` promises them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, Final
+
+from chalicelib.adapters.aws import bounded
+from chalicelib.adapters.dynamodb.items import (
+    INDEXES,
+    Counter,
+    content_of,
+    counter_key,
+    item_of,
+    key_attribute,
+    object_key,
+    rank_of,
+    stored_of,
+)
+from chalicelib.adapters.dynamodb.pages import Pages
+from chalicelib.adapters.dynamodb.table import Action, Busy, Cancelled, Item, Table
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.objects import MOST_AT_ONCE, MOST_FOUND, OURS, IndexHit, StoredObject
+from chalicelib.ocpi.paging import Page, Window
+
+_MOST_BYTES: Final = 3_000_000
+"""Of items in one transaction. DynamoDB takes 4 MB; this stays below even when counted as it travels, in Base64."""
+
+
+class DynamoObjects:
+    """The objects of one module."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._pages = Pages(table)
+
+    def get(self, owner: str, object_id: str) -> StoredObject | None:
+        """The object, strongly consistent; one call."""
+        item = self._table.get(object_key(owner, object_id))
+        return stored_of(item) if item else None
+
+    def get_many(self, owner: str, object_ids: Sequence[str]) -> dict[str, StoredObject]:
+        """Those of the objects that exist, by id; strongly consistent; one call per hundred."""
+        keys = [object_key(owner, object_id) for object_id in dict.fromkeys(object_ids)]
+        return {item["id"]["S"]: stored_of(item) for item in self._table.get_all(keys)}
+
+    def put(self, owner: str, stored: StoredObject) -> None:
+        """Write a received object, or a new state of an own one; one call.
+
+        Raises:
+            Conflict: the stored version is not the one before.
+        """
+        # An update, for it leaves an own object its list and rank.
+        self._table.write("update_item", Key=object_key(owner, stored.id), **_new_state(stored))
+
+    def create(self, stored: Sequence[StoredObject]) -> None:
+        """Add new own objects to their list; two calls, unless they are too large for one transaction.
+
+        Raises:
+            Conflict: one of them exists already.
+        """
+        if len({one.id for one in stored}) < len(stored):
+            raise Conflict("an id is given twice")
+        for batch in bounded(map(item_of, stored), _size, MOST_AT_ONCE, _MOST_BYTES):
+            self._table.repeated(partial(self._create, batch))
+
+    def _create(self, batch: Sequence[Item]) -> None:
+        list_name = batch[0]["list"]["S"]
+        counter = Counter.of(self._table.get(counter_key(list_name)))
+        puts: list[Action] = [
+            ("Put", {"Item": item | {"rank": {"N": str(rank)}}, "ConditionExpression": "attribute_not_exists(pk)"})
+            for rank, item in enumerate(batch, counter.n + 1)
+        ]
+        try:
+            self._table.transact([*puts, _count(list_name, counter, len(batch))])
+        except Cancelled as cancelled:
+            if any(map(cancelled.refused, range(len(puts)))):
+                raise Conflict("one of the objects exists already") from cancelled
+            raise Busy from cancelled
+
+    def remove(self, owner: str, stored: StoredObject) -> None:
+        """Delete the object; in a list of ours the newest object takes over its rank.
+
+        One call, or for an own object two and a third to find the newest.
+
+        Raises:
+            Conflict: the stored version is another one.
+        """
+        if owner == OURS:
+            self._table.repeated(partial(self._remove, stored))
+        else:
+            self._table.write("delete_item", Key=object_key(owner, stored.id), **_at_version(stored))
+
+    def _remove(self, stored: StoredObject) -> None:
+        list_name = stored.list or ""
+        keys = [counter_key(list_name), object_key(OURS, stored.id)]
+        found = {item["pk"]["S"]: item for item in self._table.get_all(keys)}
+        counter, item = Counter.of(found.get("counters")), found.get(OURS)
+        if item is None or int(item["version"]["N"]) != stored.version:
+            raise Conflict("the object has changed")
+        rank = rank_of(item)
+        actions: list[Action] = [
+            ("Delete", {"Key": object_key(OURS, stored.id), **_at_version(stored, rank)}),
+            _count(list_name, counter, -1),
+        ]
+        if rank != counter.n:
+            actions.append(_move(self._newest(list_name, counter.n), counter.n, rank))
+        try:
+            self._table.transact(actions)
+        except Cancelled as cancelled:
+            raise Busy from cancelled
+
+    def _newest(self, list_name: str, rank: int) -> Item:
+        keys = self._table.ask(
+            {},
+            IndexName="by_rank",
+            KeyConditionExpression="#list = :list AND #rank = :rank",
+            ExpressionAttributeNames={"#list": "list", "#rank": "rank"},
+            ExpressionAttributeValues={":list": {"S": list_name}, ":rank": {"N": str(rank)}},
+        ).items
+        if not keys:
+            raise Busy("the index does not know the newest object yet")
+        # The index may name one that stood here before; then the condition on its rank fails, and we look again.
+        return object_key(OURS, keys[-1]["id"]["S"])
+
+    def page(self, list_name: str, window: Window) -> Page:
+        """A page of one of our lists; ``dynamodb_pages`` says what it costs.
+
+        Raises:
+            InvalidParameters: the window's cursor is not one of ours.
+        """
+        return self._pages.page(list_name, window)
+
+    def find(self, index: str, key: str, limit: int = MOST_FOUND) -> list[IndexHit]:
+        """Up to ``limit`` objects of whatever owner with this key in an index, the latest change first; two calls."""
+        if not key:
+            return []
+        keys = self._table.ask(
+            {},
+            IndexName=index,
+            KeyConditionExpression="#key = :key",
+            ExpressionAttributeNames={"#key": key_attribute(index)},
+            ExpressionAttributeValues={":key": {"S": key}},
+            ScanIndexForward=False,
+            Limit=limit,
+        ).items
+        items = self._table.get_all([{"pk": each["pk"], "id": each["id"]} for each in keys])
+        # What is read decides: the index may remember a key that the object has no longer.
+        found = [IndexHit(item["pk"]["S"], stored_of(item)) for item in items]
+        found = [each for each in found if each.stored.keys.get(index) == key]
+        return sorted(found, key=lambda each: each.stored.last_updated, reverse=True)
+
+    def received(self, owner: str, after: str | None, limit: int) -> list[StoredObject]:
+        """Up to ``limit`` objects of an owner by id, those behind ``after``."""
+        items = self._table.query(
+            KeyConditionExpression="pk = :owner AND id > :after" if after else "pk = :owner",
+            ExpressionAttributeValues={":owner": {"S": owner}} | ({":after": {"S": after}} if after else {}),
+            ConsistentRead=True,
+            Limit=limit,
+        )
+        return [stored_of(item) for item in islice(items, limit)]
+
+
+def _size(item: Item) -> int:
+    # The id may have 1024 bytes; 512 are for the other attributes, which are small, and for their names.
+    return len(item["body"]["B"]) + 1536
+
+
+def _new_state(stored: StoredObject) -> dict[str, Any]:
+    """The parameters of the update that writes this state over the one before."""
+    content = content_of(stored)
+    values = {f":{name}": value for name, value in content.items()}
+    update = "SET " + ", ".join(f"#{name} = :{name}" for name in content)
+    names = {f"#{name}": name for name in content}
+    gone = [name for name in ("aside", *map(key_attribute, INDEXES)) if name not in content]
+    if gone:
+        update += " REMOVE " + ", ".join(f"#{name}" for name in gone)
+        names |= {f"#{name}": name for name in gone}
+    if stored.version == 1:
+        condition = "attribute_not_exists(pk)"
+    else:
+        condition, values[":before"] = "#version = :before", {"N": str(stored.version - 1)}
+    return {
+        "UpdateExpression": update,
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+    }
+
+
+def _at_version(stored: StoredObject, rank: int | None = None) -> dict[str, Any]:
+    """The condition that the object has this version and, if given, this rank."""
+    condition, names, values = "#version = :version", {"#version": "version"}, {":version": {"N": str(stored.version)}}
+    if rank is not None:
+        condition += " AND #rank = :rank"
+        names, values = names | {"#rank": "rank"}, values | {":rank": {"N": str(rank)}}
+    return {
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+    }
+
+
+def _move(key: Item, rank: int, to: int) -> Action:
+    request = {
+        "Key": key,
+        "UpdateExpression": "SET #rank = :to",
+        "ConditionExpression": "#rank = :rank",
+        "ExpressionAttributeNames": {"#rank": "rank"},
+        "ExpressionAttributeValues": {":rank": {"N": str(rank)}, ":to": {"N": str(to)}},
+    }
+    return "Update", request
+
+
+def _count(list_name: str, counter: Counter, more: int) -> Action:
+    """The action that moves a list's counter, if nobody moved it since it was read."""
+    values = {":n": {"N": str(counter.n)}, ":new": {"N": str(counter.n + more)}, ":out": {"N": str(int(more < 0))}}
+    request = {
+        "Key": counter_key(list_name),
+        "UpdateExpression": "SET n = :new ADD removals :out",
+        "ConditionExpression": "n = :n" if counter.n else "attribute_not_exists(n) OR n = :n",
+        "ExpressionAttributeValues": values,
+    }
+    return "Update", request

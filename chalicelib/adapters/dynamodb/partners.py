@@ -1,0 +1,267 @@
+"""Our partners, the tokens we issued, what we counted, operator keys: one table, as ``PartnerStore`` promises it.
+
+| pk | sk | what |
+|---|---|---|
+| ``partners`` | partner's id | the partner (JSON), ``version``, ``since`` |
+| ``token/{role}/{hash}`` | ``token`` | a grant (JSON), ``expires_at`` |
+| ``party/{role}/{COUNTRY}/{PARTY}`` | ``claim`` | the partner that registered as this party |
+| ``tally`` | partner's id | a number per counter |
+| ``contact`` | partner's id | per direction, module and outcome when that was last, and why |
+| ``operator`` | hash | the name of an operator key |
+| ``node`` | ``public_url`` | where partners reach us |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, fields
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+
+from chalicelib.adapters.dynamodb.table import Action, Cancelled, Item, Table, epoch
+from chalicelib.node.conflicts import Conflict
+from chalicelib.node.partners.contacts import Contact
+from chalicelib.node.partners.partner import Grant, GrantKind, Partner, State
+from chalicelib.node.partners.store import Authentication, OperatorKey, PartyTaken
+from chalicelib.ocpi.auth import AuthToken
+from chalicelib.ocpi.parties import Party, Role
+from chalicelib.ocpi.reading import Profile
+
+_MOST_COUNTERS: Final = 100
+"""In one update; its expression may have 4 KB."""
+
+
+class DynamoPartners:
+    """The partners of one stage."""
+
+    def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
+        self._table = table
+        self._clock = clock
+
+    def get(self, partner_id: str) -> Partner | None:
+        """The partner, strongly consistent."""
+        item = self._table.get(_key("partners", partner_id))
+        return _partner_of(item) if item else None
+
+    def all(self) -> list[Partner]:
+        """Every partner, oldest first, registered or not."""
+        items = sorted(self._table.under("partners"), key=lambda item: (item["since"]["S"], item["sk"]["S"]))
+        return list(map(_partner_of, items))
+
+    def save(
+        self, partner: Partner, *, issue: Iterable[Grant] = (), revoke: Iterable[str] = (), release: Party | None = None
+    ) -> Partner:
+        """Write the partner, tokens to issue and token hashes to revoke, in one transaction.
+
+        Raises:
+            Conflict: the partner changed meanwhile.
+            PartyTaken: another connection of this role has claimed the party (Q-34).
+        """
+        saved = partner.with_(version=partner.version + 1)
+        claimed, released = _claims(partner, release)
+        issued = {grant.token_hash: grant for grant in issue}
+        revoked = set(revoke) - issued.keys()
+        tokens: list[Action] = [("Put", {"Item": _grant_item(grant)}) for grant in issued.values()]
+        tokens += [("Delete", {"Key": _token_key(partner.our_role, token_hash)}) for token_hash in revoked]
+        claim = [_claim(partner, party) for party in claimed]
+        # A claim of somebody else's is not ours to give up, and no reason to fail.
+        mine = [_release(partner, party) for party in released if self._claimant(partner.our_role, party) == partner.id]
+        try:
+            self._table.transact([_write(saved, self._clock()), *claim, *mine, *tokens])
+        except Cancelled as cancelled:
+            if not cancelled.refused(0) and claim and cancelled.refused(1):
+                raise PartyTaken(f"{partner.party} is registered by another connection") from cancelled
+            raise Conflict(f"partner {partner.id} changed meanwhile") from cancelled
+        return saved
+
+    def _claimant(self, our_role: Role, party: Party) -> str | None:
+        item = self._table.get(_claim_key(our_role, party))
+        return item["partner_id"]["S"] if item else None
+
+    def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
+        """Whom the token admits to this role's tree, strongly consistent; two calls. None if unknown or expired."""
+        item = self._table.get(_token_key(our_role, token_hash))
+        grant = _grant_of(item) if item else None
+        # DynamoDB may take days to delete what has expired.
+        if grant is None or (grant.expires_at is not None and grant.expires_at <= self._clock()):
+            return None
+        partner = self.get(grant.partner_id)
+        return Authentication(grant, partner) if partner else None
+
+    def tally(self, partner_id: str, counts: Mapping[str, int]) -> None:
+        """Add to the partner's counters; one call per hundred of them."""
+        left = iter(counts.items())
+        while some := list(islice(left, _MOST_COUNTERS)):
+            numbers = range(len(some))
+            self._table.write(
+                "update_item",
+                Key=_key("tally", partner_id),
+                UpdateExpression="ADD " + ", ".join(f"#n{number} :n{number}" for number in numbers),
+                ExpressionAttributeNames={f"#n{number}": some[number][0] for number in numbers},
+                ExpressionAttributeValues={f":n{number}": {"N": str(some[number][1])} for number in numbers},
+            )
+
+    def tallies(self, partner_id: str) -> dict[str, int]:
+        """The partner's counters."""
+        item = self._table.get(_key("tally", partner_id)) or {}
+        return {name: int(value["N"]) for name, value in item.items() if "N" in value}
+
+    def note_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
+        """Remember that it went well with the partner then, or failed with this problem; one call."""
+        noted: Item = {"at": {"S": at.isoformat()}} | ({"problem": {"S": problem}} if problem is not None else {})
+        outcome = "success" if problem is None else "failure"
+        self._table.write(
+            "update_item",
+            Key=_key("contact", partner_id),
+            UpdateExpression="SET #entry = :noted",
+            ExpressionAttributeNames={"#entry": f"{direction}/{module}/{outcome}"},
+            ExpressionAttributeValues={":noted": {"M": noted}},
+        )
+
+    def contacts(self, partner_id: str) -> list[Contact]:
+        """When we were last in touch with the partner, by module and direction; one call."""
+        item = self._table.get(_key("contact", partner_id)) or {}
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for name, value in item.items():
+            if "M" in value:
+                direction, module, outcome = name.split("/")
+                facts = found.setdefault((module, direction), {})
+                facts[f"last_{outcome}"] = datetime.fromisoformat(value["M"]["at"]["S"])
+                if "problem" in value["M"]:
+                    facts["problem"] = value["M"]["problem"]["S"]
+        return [Contact(module, direction, **found[module, direction]) for module, direction in sorted(found)]
+
+    def operator_key(self, key_hash: str) -> OperatorKey | None:
+        """The operator key with this hash, or None."""
+        item = self._table.get(_key("operator", key_hash))
+        return _operator_key(item) if item else None
+
+    def save_operator_key(self, key_hash: str, key: OperatorKey) -> None:
+        """Let this key in."""
+        roles: Item = {"roles": {"SS": sorted(key.roles)}} if key.roles else {}
+        self._table.write("put_item", Item=_key("operator", key_hash) | {"name": {"S": key.name}} | roles)
+
+    def operator_keys(self) -> dict[str, OperatorKey]:
+        """All operator keys by their hash."""
+        return {item["sk"]["S"]: _operator_key(item) for item in self._table.under("operator")}
+
+    def remove_operator_key(self, key_hash: str) -> None:
+        """Let this key in no longer."""
+        self._table.write("delete_item", Key=_key("operator", key_hash))
+
+    def public_url(self) -> str | None:
+        """Where partners reach us, as recorded at the last deployment."""
+        item = self._table.get(_key("node", "public_url"))
+        return item["url"]["S"] if item else None
+
+    def record_public_url(self, url: str) -> None:
+        """Remember where partners reach us."""
+        self._table.write("put_item", Item=_key("node", "public_url") | {"url": {"S": url}})
+
+
+def _key(pk: str, sk: str) -> Item:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def _token_key(our_role: Role, token_hash: str) -> Item:
+    return _key(f"token/{our_role}/{token_hash}", "token")
+
+
+def _claim_key(our_role: Role, party: Party) -> Item:
+    return _key(f"party/{our_role}/{party}", "claim")
+
+
+# --- what save writes --------------------------------------------------------------------------------------------
+
+
+def _claims(partner: Partner, release: Party | None) -> tuple[set[Party], set[Party]]:
+    """The parties that the partner claims, and those that it gives up."""
+    claimed = {partner.party} if partner.party and partner.is_registered else set()
+    left = {partner.party} if partner.party and partner.state is State.UNREGISTERED else set()
+    return claimed, (left | ({release} if release else set())) - claimed
+
+
+def _write(saved: Partner, now: datetime) -> Action:
+    before = saved.version - 1
+    values = {
+        ":body": {"S": _json(saved)},
+        ":version": {"N": str(saved.version)},
+        ":since": {"S": now.isoformat(timespec="microseconds")},
+    }
+    request = {
+        "Key": _key("partners", saved.id),
+        "UpdateExpression": "SET #body = :body, #version = :version, #since = if_not_exists(#since, :since)",
+        "ConditionExpression": "#version = :before" if before else "attribute_not_exists(pk)",
+        "ExpressionAttributeNames": {"#body": "body", "#version": "version", "#since": "since"},
+        "ExpressionAttributeValues": values | ({":before": {"N": str(before)}} if before else {}),
+    }
+    return "Update", request
+
+
+def _claim(partner: Partner, party: Party) -> Action:
+    request = {
+        "Item": _claim_key(partner.our_role, party) | {"partner_id": {"S": partner.id}},
+        "ConditionExpression": "attribute_not_exists(pk) OR partner_id = :id",
+        "ExpressionAttributeValues": {":id": {"S": partner.id}},
+    }
+    return "Put", request
+
+
+def _release(partner: Partner, party: Party) -> Action:
+    request = {
+        "Key": _claim_key(partner.our_role, party),
+        "ConditionExpression": "partner_id = :id",
+        "ExpressionAttributeValues": {":id": {"S": partner.id}},
+    }
+    return "Delete", request
+
+
+# --- partners and grants as items --------------------------------------------------------------------------------
+
+_READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "our_role": Role,
+    "state": State,
+    "party": lambda party: Party(**party),
+    "token_we_send": lambda token: AuthToken(**token),
+    "former_token_we_send": lambda token: AuthToken(**token),
+    "overlap_until": datetime.fromisoformat,
+    "issued": tuple,
+    "fading": tuple,
+    "profile": Profile,
+    "updated_at": datetime.fromisoformat,
+    "kind": GrantKind,
+    "expires_at": datetime.fromisoformat,
+}
+
+
+def _json(value: Any) -> str:
+    facts = {name: fact for name, fact in asdict(value).items() if fact is not None and name != "version"}
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"), default=datetime.isoformat)
+
+
+def _facts(text: str, of: type) -> dict[str, Any]:
+    """The facts that ``of`` knows; one that a later release wrote is left out."""
+    known = {field.name for field in fields(of)}
+    facts = json.loads(text).items()
+    return {name: _READERS.get(name, lambda fact: fact)(fact) for name, fact in facts if name in known}
+
+
+def _partner_of(item: Item) -> Partner:
+    return Partner(**_facts(item["body"]["S"], Partner), version=int(item["version"]["N"]))
+
+
+def _grant_item(grant: Grant) -> Item:
+    item = _token_key(grant.our_role, grant.token_hash) | {"body": {"S": _json(grant)}}
+    if grant.expires_at is not None:
+        item["expires_at"] = {"N": str(epoch(grant.expires_at))}
+    return item
+
+
+def _grant_of(item: Item) -> Grant:
+    return Grant(**_facts(item["body"]["S"], Grant))
+
+
+def _operator_key(item: Item) -> OperatorKey:
+    return OperatorKey(item["name"]["S"], frozenset(item.get("roles", {}).get("SS", ())))

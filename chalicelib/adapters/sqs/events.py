@@ -1,0 +1,67 @@
+"""The queue ``events`` in SQS, as ``EventQueue`` promises it: ``{"v": 1, "attempt": 0, "events": [EVENT, ...]}``.
+
+EVENT: ``[kind, partner, module, owner, id, path, version, at, reason]``, as in ``Event``; no content, for that is read
+when it is published.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from chalicelib.adapters.aws import Client
+from chalicelib.adapters.sqs.queue import Queue, opened
+from chalicelib.node.events.announcing import Event, EventKind
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.parties import Party
+
+_VERSION: Final = 1
+
+
+class SqsEventQueue:
+    """The queue of one stage."""
+
+    def __init__(self, name: str, client: Client) -> None:
+        """A queue by its full name."""
+        self._queue = Queue(name, client)
+
+    def announce(self, events: Sequence[Event], /, *, attempt: int = 0, delay_s: int = 0) -> None:
+        """Send one message, or more where one would exceed 200 KB; to be read now or later."""
+        texts = [json.dumps(_list_of(event), separators=(",", ":")) for event in events]
+        self._queue.announce(_VERSION, "events", texts, attempt=attempt, delay_s=delay_s)
+
+
+def events_in(body: str) -> tuple[list[Event], int]:
+    """The events of a message, and how often it was put back.
+
+    Raises:
+        ValueError: a later release wrote it.
+    """
+    message = opened(body, _VERSION)
+    return [_event(event) for event in message["events"]], message["attempt"]
+
+
+def _list_of(event: Event) -> list[Any]:
+    owner = str(event.owner) if event.owner else None
+    at = event.at.isoformat()
+    return [
+        *(event.kind, event.partner_id, event.module, owner, event.object_id),
+        *(event.path, event.version, at, event.reason),
+    ]
+
+
+def _event(event: list[Any]) -> Event:
+    kind, partner_id, module, owner, object_id, path, version, at, reason = event
+    return Event(
+        EventKind(kind),
+        partner_id,
+        object_id,
+        version,
+        datetime.fromisoformat(at),
+        module and ModuleID(module),
+        Party.of(*owner.split("/")) if owner else None,
+        tuple(path),
+        reason,
+    )

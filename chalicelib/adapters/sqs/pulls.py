@@ -1,0 +1,36 @@
+"""The queue ``pulls`` in SQS, as ``PullQueue`` promises it: ``{"v": 1, "step": [partner, module, crawl, page]}``."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from chalicelib.adapters.aws import Client
+from chalicelib.adapters.sqs.queue import Queue, opened
+from chalicelib.node.pulling.state import PullStep
+from chalicelib.ocpi.module import ModuleID
+
+_VERSION: Final = 1
+
+
+class SqsPullQueue:
+    """The queue of one stage."""
+
+    def __init__(self, name: str, client: Client) -> None:
+        """A queue by its full name."""
+        self._queue = Queue(name, client)
+
+    def step(self, step: PullStep, *, delay_s: int = 0) -> None:
+        """Send one message, to be read now or later; one call."""
+        body = json.dumps({"v": _VERSION, "step": [step.partner_id, step.module, step.crawl, step.page]})
+        self._queue.send(body, delay_s=delay_s)
+
+
+def step_in(body: str) -> PullStep:
+    """The step of a message.
+
+    Raises:
+        ValueError: a later release wrote it.
+    """
+    partner_id, module, crawl, page = opened(body, _VERSION)["step"]
+    return PullStep(partner_id, ModuleID(module), crawl, page)

@@ -1,0 +1,62 @@
+"""The ports on AWS: DynamoDB, SQS, EventBridge and the web; nothing connects before it is used."""
+
+from __future__ import annotations
+
+from chalicelib.bootstrap.ports import Ports, utc_now
+from chalicelib.modules import MODULES
+from chalicelib.node.partners.store import PartnerStore
+from chalicelib.node.telemetry import NoObserver, Observer
+from chalicelib.settings import Settings
+
+
+def on_aws(settings: Settings, observer: Observer) -> Ports:
+    """The ports on DynamoDB, SQS and the real web; nothing connects before it is used."""
+    from chalicelib.adapters.aws import Clients
+    from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakers
+    from chalicelib.adapters.dynamodb.commands import DynamoCommands
+    from chalicelib.adapters.dynamodb.events import DynamoEventFeed
+    from chalicelib.adapters.dynamodb.objects import DynamoObjects
+    from chalicelib.adapters.dynamodb.outbox import DynamoOutbox
+    from chalicelib.adapters.dynamodb.partners import DynamoPartners
+    from chalicelib.adapters.dynamodb.pulls import DynamoPulls
+    from chalicelib.adapters.dynamodb.quarantine import DynamoQuarantine
+    from chalicelib.adapters.dynamodb.table import Table
+    from chalicelib.adapters.eventbridge import EventBridge
+    from chalicelib.adapters.http.web import HttpWeb as PublicWeb
+    from chalicelib.adapters.sqs.commands import SqsCommandQueues
+    from chalicelib.adapters.sqs.events import SqsEventQueue
+    from chalicelib.adapters.sqs.pulls import SqsPullQueue
+    from chalicelib.adapters.sqs.pushes import SqsPushQueues
+
+    clients = Clients()
+
+    def table(name: str) -> Table:
+        return Table(settings.table(name), clients.dynamodb)
+
+    return Ports(
+        stores={module: DynamoObjects(table(module)) for module in MODULES},
+        partners=DynamoPartners(table("partners"), utc_now),
+        queues=SqsPushQueues(settings.queue("changes"), settings.queue("deliveries.fifo"), clients.sqs),
+        outbox=DynamoOutbox(table("outbox")),
+        breakers=DynamoCircuitBreakers(table("outbox")),
+        quarantine=DynamoQuarantine(table("quarantine")),
+        commands=DynamoCommands(table("commands")),
+        pulls=DynamoPulls(table("pulls")),
+        pull_queue=SqsPullQueue(settings.queue("pulls"), clients.sqs),
+        event_queue=SqsEventQueue(settings.queue("events"), clients.sqs),
+        event_bus=EventBridge(settings.bus, settings.event_source, clients.events),
+        journal=DynamoEventFeed(table("events")),
+        command_queues=SqsCommandQueues(
+            settings.queue("commands"),
+            settings.queue("command-results"),
+            settings.queue("command-answers.fifo"),
+            clients.sqs,
+        ),
+        web=PublicWeb(open_network=settings.open_network),
+        observer=observer,
+    )
+
+
+def partner_store(settings: Settings) -> PartnerStore:
+    """Our partners and operator keys on DynamoDB; the command line uses it to create the first key."""
+    return on_aws(settings, NoObserver()).partners

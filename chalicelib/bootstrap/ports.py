@@ -1,0 +1,70 @@
+"""What a node needs from the outside, put together: on AWS; tests and benchmarks put together their own."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from chalicelib.node.commands import CommandQueues, CommandStore
+from chalicelib.node.conflicts import Sleep
+from chalicelib.node.events.announcing import EventBus, EventFeed, EventQueue
+from chalicelib.node.objects import ObjectStore
+from chalicelib.node.outbound import Web
+from chalicelib.node.partners.breaker import CircuitBreakerStore
+from chalicelib.node.partners.store import PartnerStore
+from chalicelib.node.pulling.state import PullQueue, PullStore
+from chalicelib.node.pushing.messages import PushQueues
+from chalicelib.node.pushing.outbox import Outbox
+from chalicelib.node.receiving.quarantine import Quarantine
+from chalicelib.node.telemetry import NoObserver, Observer
+from chalicelib.ocpi.auth import AuthToken
+from chalicelib.ocpi.module import ModuleID
+
+
+def utc_now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+def fresh_token() -> AuthToken:
+    """A token of 256 random bits, in 43 characters."""
+    return AuthToken(secrets.token_urlsafe(32))
+
+
+def fresh_id() -> str:
+    """An id for a partner: short enough to type, too long to guess twice."""
+    return secrets.token_hex(5)
+
+
+def fresh_command_id() -> str:
+    """An id for a command: it is part of a URL, and of many within a month no two may be alike."""
+    return secrets.token_hex(12)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports, fulfilled: what differs between AWS, a local run and a test."""
+
+    stores: Mapping[ModuleID, ObjectStore]
+    partners: PartnerStore
+    queues: PushQueues
+    outbox: Outbox
+    breakers: CircuitBreakerStore
+    quarantine: Quarantine
+    commands: CommandStore
+    command_queues: CommandQueues
+    pulls: PullStore
+    pull_queue: PullQueue
+    event_queue: EventQueue
+    event_bus: EventBus
+    journal: EventFeed
+    web: Web
+    observer: Observer = field(default_factory=NoObserver)
+    clock: Callable[[], datetime] = utc_now
+    sleep: Sleep = time.sleep
+    fresh_token: Callable[[], AuthToken] = fresh_token
+    fresh_id: Callable[[], str] = fresh_id
+    fresh_command_id: Callable[[], str] = fresh_command_id

@@ -1,0 +1,61 @@
+"""What keeps the partners' objects, put together: whether they push them, we pull them, or they lie in quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.bootstrap.ports import Ports
+from chalicelib.modules import MODULES
+from chalicelib.modules.cdrs.interface import CDRS
+from chalicelib.modules.cdrs.received import ReceivedCdrs
+from chalicelib.modules.sessions.ending import SessionEnds
+from chalicelib.node.events.announcing import EventAnnouncer
+from chalicelib.node.pulling.disappearance import Disappearance
+from chalicelib.node.receiving.outcome import ReceiveAll, ReceiveOne
+from chalicelib.node.receiving.received import ReceivedObjects, no_correction
+from chalicelib.ocpi.module import ModuleID
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedModules:
+    """What keeps the partners' objects."""
+
+    of: Mapping[ModuleID, ReceivedObjects]
+    cdrs: ReceivedCdrs
+
+    @property
+    def takes(self) -> Mapping[ModuleID, ReceiveAll]:
+        """What takes the objects of a page that was pulled, by their module."""
+        found: dict[ModuleID, ReceiveAll] = {identifier: keeper.take_all for identifier, keeper in self.of.items()}
+        return found | {CDRS.identifier: self.cdrs.pulled}
+
+    @property
+    def takes_again(self) -> Mapping[ModuleID, ReceiveOne]:
+        """What takes an object that lies in quarantine, by its module."""
+        found: dict[ModuleID, ReceiveOne] = {identifier: keeper.take for identifier, keeper in self.of.items()}
+        return found | {CDRS.identifier: self.cdrs.again}
+
+
+def received_modules(ports: Ports, announcer: EventAnnouncer) -> ReceivedModules:
+    """The keepers of every module that partners have objects of."""
+    stores, tallies, sleep = ports.stores, ports.partners, ports.sleep
+    sessions = SessionEnds(stores[ModuleID.SESSIONS], stores[ModuleID.CDRS], MODULES[ModuleID.CDRS], sleep, announcer)
+    elsewhere = {ModuleID.SESSIONS: sessions.corrected}
+    keepers = {
+        identifier: ReceivedObjects(
+            module, stores[identifier], tallies, sleep, announcer, elsewhere.get(identifier, no_correction)
+        )
+        for identifier, module in MODULES.items()
+        if not module.sending.posted
+    }
+    cdrs = ReceivedCdrs(stores[ModuleID.CDRS], tallies, ports.quarantine, sleep, announcer, sessions.ended)
+    return ReceivedModules(keepers, cdrs)
+
+
+def disappearances(ports: Ports, announcer: EventAnnouncer) -> Mapping[ModuleID, Disappearance]:
+    """For the modules whose objects expire when their owner lists them no longer (Q-28)."""
+    return {
+        identifier: Disappearance(identifier, ports.stores[identifier], ports.sleep, announcer)
+        for identifier in (ModuleID.LOCATIONS, ModuleID.TARIFFS)
+    }

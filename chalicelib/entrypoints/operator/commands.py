@@ -1,0 +1,90 @@
+"""The host's side of commands: send one, see what became of it, answer one for a charge point."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from chalicelib.entrypoints.operator.operation import ROOT, Operation, OperatorCall, OperatorReply
+from chalicelib.modules.commands.stages import is_over, stage
+from chalicelib.node.commands import Command, CommandResult, Side
+from chalicelib.node.objects import is_storable
+from chalicelib.ocpi.errors import InvalidParameters, NotFound
+from chalicelib.ocpi.paging import window_of
+from chalicelib.ocpi.parties import Role
+from chalicelib.ocpi.types import format_date_time
+
+HELP_DESK: Final = "help-desk"
+"""The role of a key whose holder talks to drivers: only they unlock connectors (CMD-17)."""
+_MOST_AT_A_TIME: Final = 100
+
+
+def _send(ask: OperatorCall) -> OperatorReply:
+    name, asked, partner = ask.steps["command"], ask.json, ask.active_partner
+    if not isinstance(asked, dict):
+        raise InvalidParameters("the body is a JSON object with the fields of the command")
+    if Role.EMSP not in ask.company.settings.roles or partner.our_role is not Role.EMSP:
+        raise InvalidParameters("commands go from an eMSP to a CPO, and this is none to us")
+    if name == "UNLOCK_CONNECTOR":
+        ask.require(HELP_DESK, "UNLOCK_CONNECTOR is for help desks, never for drivers (CMD-17)")
+    command = ask.company.commands.send(partner, name, asked)
+    return OperatorReply(_shown(command, ask.company.ports.clock()), 201)
+
+
+def _show(ask: OperatorCall) -> OperatorReply:
+    command = _found(ask)
+    if command.side is Side.SENT:
+        command = ask.company.commands.followed(command, ask.company.ports.partners.get(command.partner_id))
+    return OperatorReply(_shown(command, ask.company.ports.clock()))
+
+
+def _list(ask: OperatorCall) -> OperatorReply:
+    limit = window_of({"limit": str(_MOST_AT_A_TIME)} | dict(ask.request.query), _MOST_AT_A_TIME).limit
+    after, now = ask.after, ask.company.ports.clock()
+    found = ask.company.ports.commands.of(ask.partner.id, after or None, limit)
+    following = found[-1].id if len(found) == limit else None
+    return OperatorReply({"items": [_shown(command, now) for command in found], "next": following})
+
+
+def _result(ask: OperatorCall) -> OperatorReply:
+    result = ask.texts(required={"result"})["result"]
+    command = ask.company.results.take(CommandResult(_found(ask).id, result, "operator"))
+    return OperatorReply(_shown(command, ask.company.ports.clock()))
+
+
+def _found(ask: OperatorCall) -> Command:
+    command_id = ask.steps["id"]
+    command = ask.company.ports.commands.get(command_id) if is_storable(command_id) else None
+    if command is None:
+        raise NotFound("there is no such command; they are kept for 30 days")
+    return command
+
+
+def _shown(command: Command, now: datetime) -> dict[str, Any]:
+    return {
+        "id": command.id,
+        "side": command.side,
+        "partner": command.partner_id,
+        "command": command.command,
+        "stage": stage(command, now),
+        "is_over": is_over(command, now),
+        "request": dict(command.request),
+        "answer": command.answer,
+        "result": command.result,
+        "posting": command.posting,
+        "problem": command.problem,
+        "session_id": command.session_id,
+        "at": format_date_time(command.at),
+        "deadline": format_date_time(command.deadline),
+        "events": [{"at": event.at.isoformat(timespec="milliseconds"), "what": event.what} for event in command.events],
+    }
+
+
+_COMMANDS: Final = f"{ROOT}/partners/{{partner}}/commands"
+
+OPERATIONS: Final = (
+    Operation("GET", _COMMANDS, "Commands to and from this partner, the latest first", _list, query=("after", "limit")),
+    Operation("POST", f"{_COMMANDS}/{{command}}", "Send a command to this partner", _send, "CommandRequest"),
+    Operation("GET", f"{ROOT}/commands/{{id}}", "What became of a command", _show),
+    Operation("POST", f"{ROOT}/commands/{{id}}/result", "What the charge point did", _result, "CommandResponse"),
+)

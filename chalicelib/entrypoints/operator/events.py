@@ -1,0 +1,56 @@
+"""The host's feed of events: what partners did, in the order in which it was published; see docs/events.md."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chalicelib.entrypoints.operator.operation import ROOT, Operation, OperatorCall, OperatorReply
+from chalicelib.node.events.announcing import FEED_EXPIRES_AFTER, FEED_KEPT, cursor_at, moment_of
+from chalicelib.node.events.publishing import SETTLED
+from chalicelib.ocpi.errors import InvalidParameters
+from chalicelib.ocpi.paging import window_of
+
+_MOST_AT_A_TIME: Final = 100
+
+
+def _events(ask: OperatorCall) -> OperatorReply:
+    query, journal = ask.request.query, ask.company.ports.journal
+    limit = window_of({"limit": str(_MOST_AT_A_TIME)} | dict(query), _MOST_AT_A_TIME).limit
+    until = ask.company.ports.clock() - SETTLED
+    after = query.get("after")
+    if query.get("latest", "no") not in ("yes", "no") or (after and "latest" in query):
+        raise InvalidParameters("latest is yes or no, and not asked for together with after")
+    behind = _checked(after, cursor_at(until - FEED_EXPIRES_AFTER)) if after else cursor_at(until - FEED_KEPT)
+    latest = query.get("latest") == "yes"
+    found = journal.latest(until, limit) if latest else journal.after(behind, until, limit)
+    following = found[-1].cursor if found else max(behind, cursor_at(until))
+    return OperatorReply({"items": [noted.detail for noted in found], "next": following})
+
+
+def _checked(after: str, oldest: str) -> str:
+    """The cursor, if it is one of ours and what follows it is still there.
+
+    Raises:
+        InvalidParameters: it is not.
+    """
+    try:
+        moment_of(after)
+    except ValueError:
+        raise InvalidParameters("after is no cursor of ours: give next of an earlier answer") from None
+    if after < oldest:
+        raise InvalidParameters(
+            f"what came after this was kept for {FEED_KEPT.days} days and is gone: begin without after"
+        )
+    return after
+
+
+OPERATIONS: Final = (
+    Operation(
+        "GET",
+        f"{ROOT}/events",
+        "What partners did within seven days, in order",
+        _events,
+        query=("after", "limit", "latest"),
+        reply="Events",
+    ),
+)

@@ -1,0 +1,206 @@
+"""The host's side of roaming with somebody: invite, register, look, change, suspend, rotate, end."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chalicelib.bootstrap.company import Company
+from chalicelib.entrypoints.operator.operation import ROOT, Operation, OperatorCall, OperatorReply, shown_time
+from chalicelib.entrypoints.operator.outbox import standing
+from chalicelib.entrypoints.operator.pulls import pull_json
+from chalicelib.modules.credentials.objects import is_callable_url
+from chalicelib.node.partners.breaker import for_current_token
+from chalicelib.node.partners.contacts import Contact
+from chalicelib.node.partners.partner import Partner
+from chalicelib.ocpi.auth import AuthToken
+from chalicelib.ocpi.errors import ClientError, InvalidParameters
+from chalicelib.ocpi.parties import Party, Role
+from chalicelib.ocpi.reading import Profile
+from chalicelib.ocpi.types import format_date_time
+
+
+def _self(ask: OperatorCall) -> OperatorReply:
+    company = ask.company
+    return OperatorReply(
+        {
+            "name": company.settings.name,
+            "party": str(company.settings.party),
+            "roles": sorted(company.settings.roles),
+            "stage": company.settings.stage,
+            "versions_urls": {role.value: company.versions_url(role) for role in sorted(company.settings.roles)},
+        }
+    )
+
+
+def _invite(ask: OperatorCall) -> OperatorReply:
+    asked = ask.texts(required={"role"}, optional={"name"})
+    role = _their_role(ask.company, asked["role"])
+    invitation = ask.company.registrations.invite(role, asked.get("name", ""))
+    return OperatorReply(
+        {
+            "id": invitation.partner.id,
+            "token": invitation.token.secret,
+            "expires_at": format_date_time(invitation.expires_at),
+            "versions_url": ask.company.versions_url(role.other),
+        },
+        201,
+    )
+
+
+def _register(ask: OperatorCall) -> OperatorReply:
+    asked = ask.texts(required={"versions_url", "token", "role"}, optional={"name"})
+    role = _their_role(ask.company, asked["role"])
+    if not is_callable_url(asked["versions_url"]):
+        raise InvalidParameters("versions_url is no absolute http(s) URL")
+    try:
+        token = AuthToken.of(asked["token"])
+    except ValueError as broken:
+        raise InvalidParameters(f"token: {broken}") from None
+    partner = ask.company.registrations.register(asked["versions_url"], token, role, asked.get("name", ""))
+    return OperatorReply(_partner_json(ask.company, partner), 201)
+
+
+def _partners(ask: OperatorCall) -> OperatorReply:
+    company, breakers = ask.company, ask.company.breakers.all()
+    return OperatorReply(
+        {
+            "partners": [
+                _partner_json(company, each) | standing(company, each, for_current_token(breakers.get(each.id), each))
+                for each in company.ports.partners.all()
+            ]
+        }
+    )
+
+
+def _partner(ask: OperatorCall) -> OperatorReply:
+    partner, company = ask.partner, ask.company
+    facts = {
+        "contacts": list(map(_contact_json, company.ports.partners.contacts(partner.id))),
+        "pulls": list(map(pull_json, company.ports.pulls.of(partner.id))),
+    }
+    return OperatorReply(
+        _partner_json(company, partner) | standing(company, partner, company.breakers.of(partner)) | facts
+    )
+
+
+def _change(ask: OperatorCall) -> OperatorReply:
+    changes = ask.fields(optional={"name", "party", "profile"}, flags={"accept_incomplete_locations", "takes_patches"})
+    if "profile" in changes:
+        changes = changes | {"profile": _profile(changes["profile"])}
+    if "party" in changes:
+        changes = changes | {"party": _their_party(changes["party"])}
+    return OperatorReply(_partner_json(ask.company, ask.company.registrations.changed(ask.partner, **changes)))
+
+
+def _rotate(ask: OperatorCall) -> OperatorReply:
+    return OperatorReply(_partner_json(ask.company, ask.company.registrations.rotate(ask.active_partner)))
+
+
+def _unregister(ask: OperatorCall) -> OperatorReply:
+    return OperatorReply(_partner_json(ask.company, ask.company.registrations.unregister(ask.partner)))
+
+
+def _suspend(ask: OperatorCall) -> OperatorReply:
+    return OperatorReply(_partner_json(ask.company, _switched(ask, is_suspended=True)))
+
+
+def _resume(ask: OperatorCall) -> OperatorReply:
+    """Lets everything flow again; also where an earlier attempt broke off after its first step."""
+    partner, company = _switched(ask, is_suspended=False), ask.company
+    for module in company.puller.pullable(partner):
+        company.puller.start(partner, module, full=True)
+    company.reached_again(partner)
+    return OperatorReply(_partner_json(company, partner))
+
+
+def _switched(ask: OperatorCall, *, is_suspended: bool) -> Partner:
+    """The partner, suspended or not.
+
+    Raises:
+        ClientError: it is not registered.
+    """
+    partner = ask.partner
+    if not partner.is_registered:
+        raise ClientError(f"this partner is {partner.state}, not registered: there is nothing to suspend or to resume")
+    return ask.company.registrations.changed(partner, is_suspended=is_suspended)
+
+
+def _partner_json(company: Company, partner: Partner) -> dict[str, Any]:
+    return {
+        "id": partner.id,
+        "name": partner.name,
+        "state": partner.state,
+        "is_suspended": partner.is_suspended,
+        "our_role": partner.our_role,
+        "their_role": partner.our_role.other,
+        "party": str(partner.party) if partner.party else None,
+        "versions_url": partner.versions_url,
+        "endpoints": dict(partner.endpoints),
+        "business_details": dict(partner.business_details),
+        "profile": partner.profile,
+        "accept_incomplete_locations": partner.accept_incomplete_locations,
+        "takes_patches": partner.takes_patches,
+        "problem": partner.problem,
+        "updated_at": shown_time(partner.updated_at),
+        "tallies": company.ports.partners.tallies(partner.id),
+    }
+
+
+def _contact_json(contact: Contact) -> dict[str, Any]:
+    return {
+        "module": contact.module,
+        "direction": contact.direction,
+        "last_success": shown_time(contact.last_success),
+        "last_failure": shown_time(contact.last_failure),
+        "problem": contact.problem,
+    }
+
+
+def _their_role(company: Company, text: str) -> Role:
+    """The role that a partner plays towards us.
+
+    Raises:
+        InvalidParameters: it is none, or we do not play its counterpart.
+    """
+    try:
+        role = Role(text)
+    except ValueError:
+        raise InvalidParameters("role is the role that they play: cpo or emsp") from None
+    if role.other not in company.settings.roles:
+        raise InvalidParameters(f"this node does not act as {role.other}, so it cannot roam with a {role}")
+    return role
+
+
+def _their_party(text: str) -> Party:
+    """Who the operator says that they are, where they do not say it themselves or may become another (Q-34, Q-36).
+
+    Raises:
+        InvalidParameters: it is no party.
+    """
+    try:
+        return Party.of(*text.split("/"))
+    except (TypeError, ValueError):
+        raise InvalidParameters("party is a country and a party id, such as NL/ABC") from None
+
+
+def _profile(text: str) -> Profile:
+    try:
+        return Profile(text)
+    except ValueError:
+        raise InvalidParameters("profile is strict or lenient") from None
+
+
+_PARTNER: Final = f"{ROOT}/partners/{{partner}}"
+
+OPERATIONS: Final = (
+    Operation("GET", ROOT, "Who this node is", _self),
+    Operation("GET", f"{ROOT}/partners", "Every partner", _partners),
+    Operation("POST", f"{ROOT}/partners", "Invite a partner; the token is shown once", _invite, "Invitation"),
+    Operation("POST", f"{ROOT}/partners/register", "Register with a partner", _register, "Registration"),
+    Operation("GET", _PARTNER, "One partner", _partner),
+    Operation("PATCH", _PARTNER, "Rename a partner, set how it is read or who it is", _change, "PartnerChange"),
+    Operation("DELETE", _PARTNER, "Unregister", _unregister),
+    Operation("PUT", f"{_PARTNER}/credentials", "Rotate the tokens of both sides", _rotate),
+    Operation("POST", f"{_PARTNER}/suspend", "Let nothing flow for a while; the registration stays", _suspend),
+    Operation("POST", f"{_PARTNER}/resume", "Let everything flow again, and fetch and tell what was missed", _resume),
+)

@@ -1,0 +1,46 @@
+"""The host's side of pulling: crawl a partner's list now, and see how far that is."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chalicelib.entrypoints.operator.operation import ROOT, Operation, OperatorCall, OperatorReply, shown_time
+from chalicelib.node.pulling.state import Pull
+from chalicelib.ocpi.errors import InvalidParameters
+
+
+def _start(ask: OperatorCall) -> OperatorReply:
+    full = ask.request.query.get("full", "no")
+    if full not in ("yes", "no"):
+        raise InvalidParameters("full is yes or no")
+    pull = ask.company.puller.start(ask.active_partner, ask.module.identifier, full=full == "yes")
+    return OperatorReply(pull_json(pull), 202)
+
+
+def _pulls(ask: OperatorCall) -> OperatorReply:
+    return OperatorReply({"pulls": [pull_json(pull) for pull in ask.company.ports.pulls.of(ask.partner.id)]})
+
+
+def pull_json(pull: Pull) -> dict[str, Any]:
+    """How far we are with a list."""
+    moments = ("began_at", "updated_at", "completed_at", "full_at")
+    return {
+        "module": pull.module,
+        "state": pull.state,
+        "is_full": pull.is_full,
+        "pages": pull.page,
+        "total": pull.total,
+        "received": pull.received,
+        "taken": pull.taken,
+        "refused": pull.refused,
+        "problem": pull.problem,
+        **{name: shown_time(getattr(pull, name)) for name in moments},
+    }
+
+
+_PARTNER: Final = f"{ROOT}/partners/{{partner}}"
+
+OPERATIONS: Final = (
+    Operation("GET", f"{_PARTNER}/pulls", "How far we are with the lists that they serve", _pulls),
+    Operation("POST", f"{_PARTNER}/pull/{{module}}", "Crawl a list of theirs now", _start, query=("full",)),
+)

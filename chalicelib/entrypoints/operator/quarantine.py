@@ -1,0 +1,65 @@
+"""The host's side of the quarantine: look at what partners sent and we did not take, have it taken again, drop it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from chalicelib.entrypoints.operator.operation import ROOT, Operation, OperatorCall, OperatorReply
+from chalicelib.node.receiving.quarantine import QuarantineEntry
+from chalicelib.ocpi.types import format_date_time
+
+_AT_A_TIME: Final = 100
+_MOST_BYTES: Final = 2_000_000
+"""Of objects in one answer, or a little more: a function answers 6 MB at most."""
+
+
+def _quarantine(ask: OperatorCall) -> OperatorReply:
+    items, size, following = list[dict[str, Any]](), 0, None
+    found = ask.company.ports.quarantine.of(ask.partner.id, ask.after, _AT_A_TIME)
+    for each in found:
+        if items and size + len(each.body) > _MOST_BYTES:
+            following = items[-1]["entry"]
+            break
+        items.append(_shown(each))
+        size += len(each.body)
+    if following is None and len(found) == _AT_A_TIME:
+        following = items[-1]["entry"]
+    return OperatorReply({"items": items, "after": following})
+
+
+def _retry(ask: OperatorCall) -> OperatorReply:
+    return OperatorReply({"outcome": ask.company.retrial.retry(ask.partner, ask.steps["entry"])})
+
+
+def _drop(ask: OperatorCall) -> OperatorReply:
+    ask.company.retrial.drop(ask.partner, ask.steps["entry"])
+    return OperatorReply({"outcome": "deleted"})
+
+
+def _shown(each: QuarantineEntry) -> dict[str, Any]:
+    return {
+        "entry": each.entry,
+        "module": each.module,
+        "id": each.id,
+        "reason": each.reason,
+        "at": format_date_time(each.at),
+        "object": _as_far_as_it_is_json(each.body),
+    }
+
+
+def _as_far_as_it_is_json(body: bytes) -> Any:
+    """The object; its beginning as text where it was too large to be kept whole."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")
+
+
+_QUARANTINE: Final = f"{ROOT}/partners/{{partner}}/quarantine"
+
+OPERATIONS: Final = (
+    Operation("GET", _QUARANTINE, "What they sent and we did not take", _quarantine, query=("after",)),
+    Operation("POST", f"{_QUARANTINE}/{{entry}}/retry", "Take it once more, as the partner is read now", _retry),
+    Operation("DELETE", f"{_QUARANTINE}/{{entry}}", "Keep it no longer", _drop),
+)

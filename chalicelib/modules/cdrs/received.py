@@ -1,0 +1,188 @@
+"""What becomes of a partner's CDR that reaches us, posted or pulled: kept as it came, and never changed.
+
+Rules CDR-05, CDR-08, CDR-18, CDR-23; Q-49.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from chalicelib.modules.cdrs.interface import CDRS
+from chalicelib.modules.cdrs.objects import Cdr
+from chalicelib.node.bodies import as_bytes, as_json
+from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.events.announcing import EventAnnouncer, EventKind
+from chalicelib.node.objects import ObjectStore, StoredObject, is_storable, theirs
+from chalicelib.node.partners.partner import Partner
+from chalicelib.node.receiving.incoming import capped
+from chalicelib.node.receiving.leniency import Counters, count_deviations
+from chalicelib.node.receiving.outcome import Outcome
+from chalicelib.node.receiving.quarantine import Quarantine, QuarantineEntry
+from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
+from chalicelib.ocpi.parts import Json
+from chalicelib.ocpi.reading import Deviation, Profile, read, read_value
+
+_LOG = logging.getLogger(__name__)
+
+Received = Callable[[Partner, Sequence[Json]], None]
+"""Told of each CDR, once or more often; of those that came together at once."""
+
+
+class ContradictedCdr(InvalidParameters):
+    """We hold a CDR of this id with other content, and a CDR never changes (CDR-08, Q-49)."""
+
+    def __init__(self, cdr: Json) -> None:
+        super().__init__("Cdr: we hold a CDR of this id with different content, and a CDR never changes (CDR-08)")
+        self.cdr = cdr
+
+
+class ReceivedCdrs:
+    """The partners' CDRs."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        tallies: Counters,
+        quarantine: Quarantine,
+        sleep: Sleep,
+        announcer: EventAnnouncer,
+        received: Received,
+    ) -> None:
+        self._store = store
+        self._tallies = tallies
+        self._quarantine = quarantine
+        self._sleep = sleep
+        self._announcer = announcer
+        self._received = received
+
+    def stored(self, partner: Partner, cdr_id: str) -> StoredObject | None:
+        """What we hold of the partner's CDR, by its id or by the last step of its URL."""
+        return self._store.get(_owner(partner), CDRS.key_of(cdr_id)) if is_storable(cdr_id) else None
+
+    def take(self, partner: Partner, body: bytes, now: datetime) -> tuple[Json, bool]:
+        """The CDR as we hold it from now on, and whether it is new.
+
+        Raises:
+            InvalidJson, InvalidParameters: the body is no CDR.
+            ContradictedCdr: we hold another one of this id; this one is kept aside for the operator.
+        """
+        try:
+            return self._taken(partner, body, now)
+        except ContradictedCdr as contradiction:
+            self._put_aside(partner, contradiction, now)
+            raise
+
+    def _taken(self, partner: Partner, body: bytes, now: datetime) -> tuple[Json, bool]:
+        cdr, is_new, forgiven = self._kept(partner, body, now)
+        count_deviations(self._tallies, partner.id, CDRS.identifier, forgiven)
+        # For a repeat as well: we may have failed between keeping the CDR and telling of it.
+        self._received(partner, [cdr])
+        return cdr, is_new
+
+    def pulled(self, partner: Partner, items: Sequence[Any], now: datetime) -> list[Outcome]:
+        """Like ``take``, for the CDRs of a list, which may also be posted (CDR-23): what became of each.
+
+        One call per hundred reads what we hold, one counts what was forgiven. Only what is new is looked for again, as
+        is what comes twice.
+        """
+        held, outcomes = self._held(partner, items), list[Outcome]()
+        cdrs, forgiven = list[Json](), list[Deviation]()
+        for item in items:
+            try:
+                cdr, is_new, remarks = self._kept(partner, as_bytes(item), now, held)
+            except ContradictedCdr as contradiction:
+                # It is put aside, and the crawl goes on.
+                self._put_aside(partner, contradiction, now)
+                outcomes.append(False)
+            except ClientError as broken:
+                outcomes.append(broken)
+            else:
+                outcomes.append(is_new)
+                cdrs.append(cdr)
+                forgiven += remarks
+        count_deviations(self._tallies, partner.id, CDRS.identifier, forgiven)
+        self._received(partner, cdrs)
+        return outcomes
+
+    def _held(self, partner: Partner, items: Sequence[Any]) -> dict[str, StoredObject]:
+        ids = [item.get(CDRS.id_field) for item in items if isinstance(item, dict)]
+        keys = [CDRS.key_of(each) for each in ids if isinstance(each, str) and is_storable(each)]
+        return self._store.get_many(theirs(partner.party), keys) if partner.party else {}
+
+    def _kept(
+        self, partner: Partner, body: bytes, now: datetime, held: dict[str, StoredObject] | None = None
+    ) -> tuple[Json, bool, Sequence[Deviation]]:
+        """The CDR as we hold it from now on, whether it is new, and what was forgiven.
+
+        Args:
+            partner: whose CDR it is.
+            body: the CDR as it came.
+            now: the time.
+            held: what we have just read by their keys.
+        """
+        reading = read(Cdr, body, partner.profile, now)
+        # What is shown again is what was posted (CDR-05), without the defaults of fields that nobody sent.
+        cdr = as_json(reading.value, defaults=False)
+        if held and (stored := held.get(CDRS.key_of(cdr["id"]))):
+            return _same(stored, cdr, reading.value, now), False, reading.deviations
+        known = retry_on_conflict(partial(self._keep, partner, cdr, reading.value, now), self._sleep)
+        return known or cdr, known is None, reading.deviations
+
+    def again(self, partner: Partner, body: bytes, now: datetime) -> bool:
+        """Like ``take``, for a CDR that lies aside already; whether it is new.
+
+        Raises:
+            InvalidParameters: the body is no CDR.
+            ContradictedCdr: we hold another one of this id.
+        """
+        return self._taken(partner, body, now)[1]
+
+    def _keep(self, partner: Partner, cdr: Json, value: Cdr, now: datetime) -> Json | None:
+        """The CDR as we have held it before; None if it is new."""
+        owner, key = _owner(partner), CDRS.key_of(cdr["id"])
+        stored = self._store.get(owner, key)
+        if stored is None:
+            self._announcer.object(partner, CDRS.identifier, cdr["id"], EventKind.CREATED, version=1)
+            self._store.put(owner, StoredObject(key, as_bytes(cdr), capped(value.last_updated, now)))
+            return None
+        return _same(stored, cdr, value, now)
+
+    def _put_aside(self, partner: Partner, contradiction: ContradictedCdr, now: datetime) -> None:
+        cdr = contradiction.cdr
+        # Somebody has to find out which of the two is to be paid.
+        _LOG.error("partner %s sent CDR %r twice, with different content", partner.id, cdr["id"])
+        self._quarantine.record(
+            QuarantineEntry(partner.id, CDRS.identifier, cdr["id"], as_bytes(cdr), str(contradiction), now)
+        )
+        self._tallies.tally(partner.id, {"cdr_contradicted": 1})
+
+
+def _owner(partner: Partner) -> str:
+    if partner.party is None:
+        raise NotFound("we do not know which party you are")
+    return theirs(partner.party)
+
+
+def _same(stored: StoredObject, cdr: Json, value: Cdr, now: datetime) -> Json:
+    """The CDR that is stored, which says what this one says.
+
+    Raises:
+        ContradictedCdr: it does not.
+    """
+    known: Json = json.loads(stored.body)
+    held = read_value(Cdr, known | {"id": cdr["id"]}, Profile.LENIENT, now).value
+    if _content(as_json(held)) != _content(as_json(value)):
+        raise ContradictedCdr(cdr)
+    return known
+
+
+def _content(value: Any) -> Any:
+    """What a CDR says, whenever it was said (Q-49)."""
+    if isinstance(value, dict):
+        return {name: _content(each) for name, each in value.items() if name != "last_updated"}
+    return [_content(each) for each in value] if isinstance(value, list) else value

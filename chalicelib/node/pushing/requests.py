@@ -1,0 +1,208 @@
+"""What one partner is sent about one object: its current state, in the smallest request that says what changed.
+
+Spec: transport_and_format.md, PUT and PATCH; rules TRA-19, TRA-23, TRA-25, TRA-28, LOC-29, LOC-30, SES-12, CDR-21,
+TAR-14, TOK-19.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urljoin
+
+from chalicelib.node.bodies import as_bytes
+from chalicelib.node.objects import StoredObject
+from chalicelib.node.outbound import Outbound, object_url
+from chalicelib.node.partners.breaker import is_refusal
+from chalicelib.node.partners.partner import Partner
+from chalicelib.node.pushing.messages import Announcement
+from chalicelib.ocpi.envelope import accepted, code_of, opened
+from chalicelib.ocpi.errors import NotTaken, OcpiError, UnableToUseApi, Unreachable
+from chalicelib.ocpi.http import Response
+from chalicelib.ocpi.module import Module
+from chalicelib.ocpi.parties import Party
+from chalicelib.ocpi.parts import Json, Path, find
+
+_ANSWERED_WITHIN_S: Final = 20.0
+"""Each request."""
+
+RefreshEndpoints = Callable[[Partner], Partner]
+"""Fetches a partner's endpoints again and answers with the partner as it then is (VER-13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRequests:
+    """The way to one of our objects at one partner; each call raises where it is not taken."""
+
+    our_party: Party
+    outbound: Outbound
+    refresh: RefreshEndpoints
+    partner: Partner
+    module: Module
+    object_id: str
+    ends_at: datetime
+    """When whoever tells has to be done: what is not told by then is not taken."""
+    clock: Callable[[], datetime]
+
+    def remove(self) -> None:
+        """Tell that the object is gone; one that they do not know is gone as well.
+
+        Raises:
+            OcpiError: they did not take it.
+        """
+        response = self._where_they_are("DELETE")
+        if not _is_missing(response):
+            _expect_taken(response, "DELETE")
+
+    def tell(self, whole: Json, news: Iterable[Announcement]) -> bool:
+        """Tell the object as it is now, as far as the news are about it; whether there was anything to tell.
+
+        Raises:
+            OcpiError: they did not take it.
+        """
+        was_called = False
+        for announcement in news:
+            part = find(whole, self.module.levels, announcement.path)
+            # A part that is gone since: whoever removed it has announced that too.
+            if part is None:
+                continue
+            if announcement.fields is None or not self.partner.takes_patches:
+                self._put(whole, announcement.path)
+            else:
+                self._patch(whole, part, announcement.path, announcement.fields)
+            was_called = True
+        return was_called
+
+    def post(self, stored: StoredObject, *, is_unsure: bool) -> str | None:
+        """POST the object, and where they say that it is found from now on (CDR-21); None if they do not say.
+
+        Args:
+            stored: the object.
+            is_unsure: they may have it from an earlier try, so look there first (Q-57).
+
+        Raises:
+            OcpiError: they did not take it.
+        """
+        if is_unsure and (url := self._where_it_is_shown(json.loads(stored.body))):
+            return url
+        response = self._where_they_are("POST", stored.body)
+        _expect_taken(response, "POST")
+        return _location(self._endpoint, response)
+
+    def _patch(self, whole: Json, part: Json, path: Path, fields: Iterable[str]) -> None:
+        patch = {name: part[name] for name in fields if name in part} | {"last_updated": part["last_updated"]}
+        response = self._send("PATCH", self._url(*path), as_bytes(patch))
+        if accepted(response):
+            return
+        # Look what they have, and PUT where that differs (TRA-25).
+        _expect_not_refused(response, "PATCH")
+        if _found(self._send("GET", self._url(*path))) != part:
+            self._put(whole, path)
+
+    def _put(self, whole: Json, path: Path) -> None:
+        """PUT the part as it is now; where its parent is unknown to them, the whole object."""
+        if path:
+            part = find(whole, self.module.levels, path)
+            response = self._send("PUT", self._url(*path), as_bytes(part or {}))
+            if not _is_missing(response):
+                _expect_taken(response, "PUT")
+                return
+        _expect_taken(self._where_they_are("PUT", as_bytes(whole)), "PUT")
+
+    def _where_they_are(self, method: str, body: bytes = b"") -> Response:
+        """The answer of the module's endpoint about the whole object, or of the one that it has moved to (VER-13)."""
+        response = self.whole_at_endpoint(method, body)
+        if not _is_missing(response):
+            return response
+        moved = replace(self, partner=self.refresh(self.partner))
+        if moved.partner.endpoints.get(self.module.identifier) in (None, self._endpoint):
+            return response
+        return moved.whole_at_endpoint(method, body)
+
+    def whole_at_endpoint(self, method: str, body: bytes) -> Response:
+        """What is answered to a request about the whole object."""
+        return self._send(method, self._endpoint if method == "POST" else self._url(), body)
+
+    def _where_it_is_shown(self, whole: Json) -> str | None:
+        """Where many receivers show what was posted (Q-67), if it is found there."""
+        name, key_of = self.module.id_field, self.module.key_of
+        # With the id as it was posted: not every receiver knows that its case does not matter (FMT-07).
+        url = object_url(self._endpoint, whole[name])
+        response = self._send("GET", url)
+        _expect_not_refused(response, "GET")
+        code, _ = code_of(response)
+        if response.status < 300 and (code is None or code >= 3000):
+            # They cannot tell today; posting it twice would be worse than posting it late.
+            raise NotTaken(f"GET was answered with HTTP {response.status}, OCPI status {code}", response)
+        found = _found(response)
+        return url if isinstance(found, dict) and key_of(str(found.get(name))) == key_of(whole[name]) else None
+
+    @property
+    def _endpoint(self) -> str:
+        return self.partner.endpoints[self.module.identifier]
+
+    def _url(self, *path: str) -> str:
+        party = self.our_party
+        return object_url(self._endpoint, party.country_code, party.party_id, self.object_id, *path)
+
+    def _send(self, method: str, url: str, body: bytes = b"") -> Response:
+        left_s = (self.ends_at - self.clock()).total_seconds()
+        if left_s <= 0:
+            raise Unreachable(f"{method}: their answers took so long that no time is left for it", unsent=True)
+        return self.outbound.send(
+            self.partner, self.module.identifier, method, url, body, timeout_s=min(left_s, _ANSWERED_WITHIN_S)
+        )
+
+
+def may_have_arrived(failure: OcpiError) -> bool:
+    """Whether they may have done what we asked for all the same: their answer got lost, or says nothing about it."""
+    if isinstance(failure, NotTaken):
+        code, _ = code_of(failure.response)
+        status = failure.response.status
+        return status >= 500 or (status < 400 if code is None else code >= 3000)
+    return not (isinstance(failure, Unreachable) and failure.unsent)
+
+
+def is_final(failure: OcpiError) -> bool:
+    """Whether they will never take it as it is: they understood what we sent, and say that it is wrong (Q-57)."""
+    return isinstance(failure, NotTaken) and code_of(failure.response)[0] == 2001
+
+
+def _location(endpoint: str, response: Response) -> str | None:
+    """Where they say that the object is: some give a path, relative to what they were asked; some nothing (Q-67)."""
+    location = response.headers.get("location", "").strip()
+    try:
+        return urljoin(endpoint, location) if location else None
+    except ValueError:
+        # It has arrived all the same.
+        return None
+
+
+def _expect_not_refused(response: Response, what: str) -> None:
+    """Asking again is no use where they do not let us in, or cannot answer."""
+    if is_refusal(response):
+        _expect_taken(response, what)
+
+
+def _is_missing(response: Response) -> bool:
+    """Whether nothing is at that URL; some say so with HTTP 404, some with OCPI status 2003 (Q-76)."""
+    return response.status == 404 or code_of(response)[0] == 2003
+
+
+def _found(response: Response) -> Any:
+    """What a GET has brought; None if we cannot tell."""
+    try:
+        return opened(response, "GET")
+    except UnableToUseApi:
+        return None
+
+
+def _expect_taken(response: Response, what: str) -> None:
+    if not accepted(response):
+        code, said = code_of(response)
+        status = f"OCPI status {code}" if code is not None else "no OCPI envelope"
+        problem = ": ".join(filter(None, (f"{what} was answered with HTTP {response.status}, {status}", said[:200])))
+        raise NotTaken(problem, response)

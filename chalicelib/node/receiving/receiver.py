@@ -1,0 +1,138 @@
+"""They own the object and push it to us: GET, PUT, PATCH and DELETE, once for every module.
+
+Spec: transport_and_format.md, Client owned object push; rules TRA-19 to TRA-32, LOC-11 to LOC-24, SES-04 to SES-06,
+TAR-02 to TAR-05, TOK-01 to TOK-03.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from chalicelib.node.bodies import as_bytes
+from chalicelib.node.partners.partner import Partner
+from chalicelib.node.receiving.incoming import ObjectAddress, read_put
+from chalicelib.node.receiving.leniency import Counters, count_deviations
+from chalicelib.node.receiving.received import ReceivedObjects, Remarks
+from chalicelib.node.serving.router import Call, Endpoint, Handler, version_root
+from chalicelib.ocpi.envelope import success
+from chalicelib.ocpi.errors import InvalidParameters, NotFound
+from chalicelib.ocpi.http import Response
+from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.parties import Party
+from chalicelib.ocpi.parts import find
+from chalicelib.ocpi.reading import parse
+
+T = TypeVar("T")
+
+OnUnknownObject = Callable[[Partner, ModuleID], None]
+"""Told where a partner changes something that we do not hold: its push did not arrive, or comes later (Q-46)."""
+
+
+class Receiver:
+    """The receiver's interface of one module."""
+
+    def __init__(self, keeper: ReceivedObjects, tallies: Counters, overlooked: OnUnknownObject) -> None:
+        self._keeper = keeper
+        self._module = keeper.module
+        self._tallies = tallies
+        self._overlooked = overlooked
+
+    def endpoints(self) -> Iterable[Endpoint]:
+        """The module's URLs in the tree of whoever does not own it, one per depth."""
+        role, module = self._module.owner.other, self._module
+        root = f"{version_root(role)}/{module.identifier}"
+        # The published URL itself addresses no object, but it exists (VER-04).
+        yield Endpoint(role, module.identifier, root, {}, interface="receiver")
+        path = f"{root}/{{country_code}}/{{party_id}}"
+        for depth, level in enumerate(module.levels):
+            path += f"/{{{level.url_parameter}}}"
+            methods: dict[str, Handler] = {"GET": self.get, "PUT": self.put, "PATCH": self.patch}
+            if module.deletable and not depth:
+                methods["DELETE"] = self.delete
+            yield Endpoint(role, module.identifier, path, methods, interface="receiver")
+
+    def get(self, call: Call) -> Response:
+        """What we hold of the object or part (LOC-17, TRA-17).
+
+        Raises:
+            NotFound: nothing, or it is not the caller's.
+        """
+        at = self._addressed(call)
+        stored = self._keeper.meant(at, self._qualified(call))
+        if stored is None:
+            raise self._keeper.missing(at)
+        if not at.path:
+            return success(call.now, stored.body)
+        part = find(json.loads(stored.body), self._module.levels, at.path)
+        if part is None:
+            raise self._keeper.missing(at)
+        return success(call.now, as_bytes(part))
+
+    def put(self, call: Call) -> Response:
+        """Create or replace the object or part (TRA-19 to TRA-21, TRA-26).
+
+        Raises:
+            InvalidJson, InvalidParameters: the body is not such an object, or names another id (TRA-31).
+            NotFound: the parent is unknown (LOC-14), or the owner is not the caller.
+        """
+        at = self._addressed(call)
+        push = read_put(at, call.request.body, call.partner, call.now)
+        kept = self._known(call, lambda: self._keeper.put(call.partner, at, push, call.now))
+        self._count(call, (*push.deviations, *kept.remarks))
+        return success(call.now, created=kept.is_new)
+
+    def patch(self, call: Call) -> Response:
+        """Change the given fields of the object or part; the merged whole must be valid (TRA-22, TRA-24).
+
+        Raises:
+            InvalidJson, InvalidParameters: not a JSON object, or the result would break a rule.
+            NotFound: there is nothing to change.
+        """
+        at = self._addressed(call)
+        patch = parse(call.request.body)
+        if not isinstance(patch, dict):
+            raise InvalidParameters("a PATCH is a JSON object (TRA-22)")
+        qualified = self._qualified(call)
+        remarks = self._known(call, lambda: self._keeper.patch(call.partner, at, patch, call.now, qualified))
+        self._count(call, remarks)
+        return success(call.now)
+
+    def delete(self, call: Call) -> Response:
+        """Take the object away (TAR-03).
+
+        Raises:
+            NotFound: there is no such object.
+        """
+        self._keeper.delete(call.partner, self._addressed(call), call.now)
+        return success(call.now)
+
+    def _addressed(self, call: Call) -> ObjectAddress:
+        """What the URL addresses, if it is the caller's to address (TRA-30)."""
+        try:
+            owner = Party.of(call.params["country_code"], call.params["party_id"])
+        except ValueError:
+            owner = None
+        if owner is None or owner != call.partner.party:
+            raise NotFound("the country_code and party_id in the URL are not yours (TRA-30)")
+        ids = [call.params[level.url_parameter] for level in self._module.levels if level.url_parameter in call.params]
+        return ObjectAddress(owner, ids[0], tuple(ids[1:]), self._module.levels[len(ids) - 1 :])
+
+    def _known(self, call: Call, keep: Callable[[], T]) -> T:
+        """What ``keep`` answers.
+
+        Raises:
+            NotFound: we do not hold what it changes; its owner is asked for it (Q-46).
+        """
+        try:
+            return keep()
+        except NotFound:
+            self._overlooked(call.partner, self._module.identifier)
+            raise
+
+    def _qualified(self, call: Call) -> str | None:
+        return call.request.query.get(self._module.receiving.qualifier)
+
+    def _count(self, call: Call, remarks: Remarks) -> None:
+        count_deviations(self._tallies, call.partner.id, self._module.identifier, remarks)

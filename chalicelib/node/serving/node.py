@@ -1,0 +1,120 @@
+"""One request in, one envelope out: authentication, dispatch, and the only place where errors become answers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from chalicelib.node.partners.authentication import Authenticator
+from chalicelib.node.partners.partner import Grant, GrantKind, Partner
+from chalicelib.node.partners.store import Authentication
+from chalicelib.node.serving.router import Call, Endpoint, Router
+from chalicelib.node.telemetry import Exchange, Observer
+from chalicelib.ocpi.auth import presented_tokens
+from chalicelib.ocpi.envelope import failure
+from chalicelib.ocpi.errors import BodyTooLarge, NotAuthenticated, NotFound, OcpiError, ServerError
+from chalicelib.ocpi.http import Request, Response
+from chalicelib.ocpi.parties import Role
+
+LARGEST_BODY = 4 * 1024 * 1024
+"""Bytes of a request body that we read (N-68). API Gateway passes 10 MB, Lambda 6 MB."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The OCPI side of one party: its endpoints, and how they answer."""
+
+    router: Router
+    roles: frozenset[Role]
+    admissions: Authenticator
+    observer: Observer
+    clock: Callable[[], datetime]
+    successor_used: Callable[[Partner, Grant], Partner]
+    """Told when a partner uses a token that replaces others; answers with the partner as it then is (Q-40)."""
+
+    def handle(self, request: Request, base_url: str, correlation_id: str = "") -> Response:
+        """The answer to a request whose ``url`` is the path below ``base_url``; never an exception."""
+        try:
+            endpoint, params = self.router.match(request.url)
+        except NotFound as unknown:
+            return self._told(request, None, "", failure(self.clock(), unknown), 0.0)
+        return self.answer(endpoint, params, request, base_url, correlation_id)
+
+    def answer(
+        self, endpoint: Endpoint, params: Mapping[str, str], request: Request, base_url: str, correlation_id: str = ""
+    ) -> Response:
+        """The answer of ``endpoint`` to this request; never an exception.
+
+        Args:
+            endpoint: what the path addresses.
+            params: the path's variable segments, decoded.
+            request: the request; its ``url`` is the path below ``base_url``.
+            base_url: our public address.
+            correlation_id: named to the partner when we fail, so that the log line can be found (TRA-38).
+        """
+        began, partner_id = time.perf_counter(), ""
+        try:
+            if request.method == "OPTIONS":
+                return Response(204, {"allow": ", ".join(endpoint.allowed)})
+            admission = self._admission(endpoint, request)
+            partner_id = admission.partner.id
+            self.observer.about(partner_id, endpoint.module)
+            handler = endpoint.handler(request.method)
+            if len(request.body) > LARGEST_BODY:
+                raise BodyTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
+            url = base_url + request.url.removesuffix("/")
+            response = handler(Call(request, params, admission.partner, admission.grant, self.clock(), url, base_url))
+        except OcpiError as error:
+            response = failure(self.clock(), error)
+        except Exception:  # noqa: BLE001 - the edge: whatever happened, the partner gets an envelope
+            _LOG.exception("unexpected failure in %s %s", request.method, endpoint.path)
+            response = failure(self.clock(), ServerError(f"unexpected failure; reference {correlation_id}"))
+        return self._told(request, endpoint, partner_id, response, time.perf_counter() - began)
+
+    def _admission(self, endpoint: Endpoint, request: Request) -> Authentication:
+        if endpoint.role not in self.roles:
+            raise NotFound(f"this party does not act as {endpoint.role}")
+        for token in presented_tokens(request.headers):
+            admission = self.admissions.admission(endpoint.role, token.hash)
+            if admission is not None:
+                if admission.partner.is_suspended:
+                    raise NotAuthenticated("this connection is suspended for the time being")
+                if not endpoint.admits(admission.partner, admission.grant):
+                    break
+                if _is_succession(endpoint, admission):
+                    return replace(admission, partner=self.successor_used(admission.partner, admission.grant))
+                return admission
+        raise NotAuthenticated(f"this token is not valid for {endpoint.module} here")
+
+    def _told(
+        self, request: Request, endpoint: Endpoint | None, partner_id: str, response: Response, seconds: float
+    ) -> Response:
+        frame = json.loads(response.body) if response.status >= 400 or len(response.body) < 1000 else {}
+        self.observer.exchange(
+            Exchange(
+                direction="in",
+                partner_id=partner_id,
+                module=endpoint.module if endpoint else "",
+                method=request.method,
+                path=endpoint.path if endpoint else "",
+                http_status=response.status,
+                status_code=frame.get("status_code"),
+                latency_ms=seconds * 1000,
+                problem=frame.get("status_message", ""),
+            )
+        )
+        return response
+
+
+def _is_succession(endpoint: Endpoint, admission: Authentication) -> bool:
+    """Whether this request tells that a token has replaced others."""
+    if admission.grant.kind is GrantKind.OFFERED:
+        # Where callers are let in before they are registered, this may be the call-back of a PUT that fails yet.
+        return not endpoint.before_registration
+    return bool(admission.partner.fading) and admission.grant.kind is GrantKind.CURRENT
