@@ -39,11 +39,11 @@ class CompanyOnAws(CompanyInWorld):
         self.stage = stage
         super().__init__(world, host, party, roles, settings)
 
-    def ports(self) -> Ports:
+    def make_ports(self) -> Ports:
         """The outside: DynamoDB and SQS, and the world as the web."""
         stage = self.stage
         return replace(
-            super().ports(),
+            super().make_ports(),
             stores={module: DynamoObjects(stage.table(module)) for module in MODULES},
             partners=DynamoPartners(stage.table("partners"), self.world.clock),
             queues=SqsPushQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), stage.clients.sqs),
