@@ -48,9 +48,9 @@ def two() -> Pair:
     """A CPO with a location and a session of the eMSP's driver."""
     found = pair()
     location = make.location("LOC1", evses=[make.evse("E1", connectors=[make.connector("1")])])
-    found.cpo.company.own[ModuleID.LOCATIONS].put("LOC1", (), location)
+    found.cpo.company.own_objects[ModuleID.LOCATIONS].put("LOC1", (), location)
     session = make.session("S1", status="ACTIVE")
-    found.cpo.company.own[ModuleID.SESSIONS].put("S1", (), session, found.emsp.party)
+    found.cpo.company.own_objects[ModuleID.SESSIONS].put("S1", (), session, found.emsp.party)
     return found
 
 

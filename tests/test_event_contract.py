@@ -32,8 +32,8 @@ def news() -> list[dict[str, Any]]:
         push(there, module, make.object_of(module, "X1"))
     there.to_emsp("PATCH", there.at_emsp("locations", "X1", "E1", "1"), {"amperage": 16})
     there.to_emsp("DELETE", there.at_emsp("tariffs", "X1"))
-    there.cpo.company.own[ModuleID.LOCATIONS].put("LOC1", (), make.location("LOC1"))
-    there.emsp.company.own[ModuleID.TOKENS].put("K1", (), make.token("K1"))
+    there.cpo.company.own_objects[ModuleID.LOCATIONS].put("LOC1", (), make.location("LOC1"))
+    there.emsp.company.own_objects[ModuleID.TOKENS].put("K1", (), make.token("K1"))
     partner = there.emsp.partners()[0]
     asked = {"token_uid": "K1", "location_id": "LOC1"}
     command = there.emsp.company.commands.send(partner, "START_SESSION", asked)

@@ -36,7 +36,7 @@ def on_aws(settings: Settings, observer: Observer) -> Ports:
     return Ports(
         stores={module: DynamoObjects(table(module)) for module in MODULES},
         partners=DynamoPartners(table("partners"), utc_now),
-        queues=SqsPushQueues(settings.queue("changes"), settings.queue("deliveries.fifo"), clients.sqs),
+        push_queues=SqsPushQueues(settings.queue("changes"), settings.queue("deliveries.fifo"), clients.sqs),
         outbox=DynamoOutbox(table("outbox")),
         breakers=DynamoCircuitBreakers(table("outbox")),
         quarantine=DynamoQuarantine(table("quarantine")),
@@ -45,7 +45,7 @@ def on_aws(settings: Settings, observer: Observer) -> Ports:
         pull_queue=SqsPullQueue(settings.queue("pulls"), clients.sqs),
         event_queue=SqsEventQueue(settings.queue("events"), clients.sqs),
         event_bus=EventBridge(settings.bus, settings.event_source, clients.events),
-        journal=DynamoEventFeed(table("events")),
+        event_feed=DynamoEventFeed(table("events")),
         command_queues=SqsCommandQueues(
             settings.queue("commands"),
             settings.queue("command-results"),

@@ -56,20 +56,20 @@ class Company:
 
     settings: Settings
     node: Node
-    own: Mapping[ModuleID, OwnObjects]
+    own_objects: Mapping[ModuleID, OwnObjects]
     registrations: Registrations
     authorizer: Authorizer
     commands: Commands
     results: Results
-    puller: Crawler
-    retrial: QuarantineRetry
+    crawler: Crawler
+    quarantine_retry: QuarantineRetry
     publisher: EventPublisher
     outbound: Outbound
-    push: FanOut
+    fan_out: FanOut
     breakers: CircuitBreakers
-    reached_again: OnReachable
+    on_reachable: OnReachable
     deliverer: Deliverer
-    tending: Retries
+    retries: Retries
     ports: Ports
     public_url: Callable[[], str]
 
@@ -80,7 +80,7 @@ class Company:
 
 def build_company(settings: Settings, ports: Ports) -> Company:
     """The node of this party on these ports."""
-    admissions = CachedAuthenticator(ports.partners, ports.clock)
+    authenticator = CachedAuthenticator(ports.partners, ports.clock)
     partners = ports.partners
     observer = ContactRecorder(ports.observer, partners, ports.clock)
     outbound = Outbound(ports.web, observer, ports.clock)
@@ -94,7 +94,7 @@ def build_company(settings: Settings, ports: Ports) -> Company:
     identity = Identity(settings.party, _business_details(settings))
     registrations = Registrations(
         Introduction(identity, outbound, ports.clock, published, settings.required_modules),
-        PartnerRegistry(partners, ports.clock, ports.sleep, announcer, changed=admissions.forget),
+        PartnerRegistry(partners, ports.clock, ports.sleep, _registrations_told(announcer), saved=authenticator.forget),
         outbound,
         ports.clock,
         ports.fresh_token,
@@ -102,22 +102,24 @@ def build_company(settings: Settings, ports: Ports) -> Company:
     )
     commands = _commands(ports, outbound, public_url, announcer)
     terms = Terms(settings.commands, settings.command_timeout_s)
-    keepers = received_modules(ports, announcer)
+    received = received_modules(ports, announcer)
 
-    def overlooked(partner: Partner, module: ModuleID) -> None:
-        puller.catch_up(partner, module)
+    def on_unknown_object(partner: Partner, module: ModuleID) -> None:
+        crawler.catch_up(partner, module)
 
-    router = Router(build_endpoints(ports, keepers, overlooked, registrations, commands, terms, settings.page_limit))
+    router = Router(
+        build_endpoints(ports, received, on_unknown_object, registrations, commands, terms, settings.page_limit)
+    )
 
-    def reached_again(partner: Partner) -> None:
+    def on_reachable(partner: Partner) -> None:
         """Queue what they missed while nothing reached them, and ask them for what we missed (Q-57, OFF-04)."""
-        ports.queues.tend(RetryDue(partner.id, after=""), cause=f"{ports.clock():%Y-%m-%dT%H:%M:%S}")
-        puller.catch_up(partner)
+        ports.push_queues.retry(RetryDue(partner.id, after=""), cause=f"{ports.clock():%Y-%m-%dT%H:%M:%S}")
+        crawler.catch_up(partner)
 
-    breakers = CircuitBreakers(ports.breakers, ports.clock, ports.sleep, _breaks_told(announcer), reached_again)
-    puller = Crawler(
+    breakers = CircuitBreakers(ports.breakers, ports.clock, ports.sleep, _breaks_told(announcer), on_reachable)
+    crawler = Crawler(
         MODULES,
-        keepers.takes,
+        received.receive_all,
         disappearances(ports, announcer),
         partners,
         ports.pulls,
@@ -145,21 +147,21 @@ def build_company(settings: Settings, ports: Ports) -> Company:
     )
     return Company(
         settings=settings,
-        node=Node(router, settings.roles, admissions, observer, ports.clock, registrations.successor_used),
-        own=_own(settings, ports),
+        node=Node(router, settings.roles, authenticator, observer, ports.clock, registrations.successor_used),
+        own_objects=_own(settings, ports),
         registrations=registrations,
         authorizer=Authorizer(ports.stores[ModuleID.TOKENS], partners, outbound, ports.clock, decide),
         commands=commands,
-        puller=puller,
+        crawler=crawler,
         publisher=_publisher(ports),
-        retrial=QuarantineRetry(MODULES, keepers.takes_again, ports.stores, ports.quarantine, ports.clock),
+        quarantine_retry=QuarantineRetry(MODULES, received.receive_one, ports.stores, ports.quarantine, ports.clock),
         results=Results(ports.commands, partners, ports.command_queues, outbound, ports.clock, ports.sleep),
         outbound=outbound,
-        push=FanOut(MODULES, ports.stores, partners, ports.queues, ports.sleep),
+        fan_out=FanOut(MODULES, ports.stores, partners, ports.push_queues, ports.sleep),
         breakers=breakers,
-        reached_again=reached_again,
+        on_reachable=on_reachable,
         deliverer=deliverer,
-        tending=Retries(partners, ports.outbox, breakers, ports.queues, outbound, ports.clock),
+        retries=Retries(partners, ports.outbox, breakers, ports.push_queues, outbound, ports.clock),
         ports=ports,
         public_url=public_url,
     )
@@ -187,10 +189,20 @@ def _publisher(ports: Ports) -> EventPublisher:
         ports.commands,
         ports.event_queue,
         ports.event_bus,
-        ports.journal,
+        ports.event_feed,
         ports.clock,
         ports.sleep,
     )
+
+
+def _registrations_told(announcer: EventAnnouncer) -> Callable[[Partner, int], None]:
+    """What tells the host that a partner registered or is gone."""
+
+    def told(partner: Partner, version: int) -> None:
+        kind = EventKind.REGISTERED if partner.is_registered else EventKind.UNREGISTERED
+        announcer.partner(partner, kind, version=version)
+
+    return told
 
 
 def _breaks_told(announcer: EventAnnouncer) -> Callable[[Partner, CircuitBreaker], None]:
@@ -209,7 +221,7 @@ def _own(settings: Settings, ports: Ports) -> Mapping[ModuleID, OwnObjects]:
     """What the host puts in, by module: of those modules that our roles own."""
     addressee = TokenOwners(ports.stores[ModuleID.TOKENS]).of
     return {
-        identifier: OwnObjects(module, ports.stores[identifier], ports.queues, ports.clock, ports.sleep, addressee)
+        identifier: OwnObjects(module, ports.stores[identifier], ports.push_queues, ports.clock, ports.sleep, addressee)
         for identifier, module in _paced(settings.session_pause_s).items()
         if module.owner in settings.roles
     }
@@ -224,8 +236,8 @@ def _paced(session_pause_s: int) -> Mapping[ModuleID, Module]:
 
 def build_endpoints(
     ports: Ports,
-    keepers: ReceivedModules,
-    overlooked: OnUnknownObject,
+    received: ReceivedModules,
+    on_unknown_object: OnUnknownObject,
     registrations: Registrations,
     commands: Commands,
     terms: Terms,
@@ -242,7 +254,7 @@ def build_endpoints(
         ports.fresh_command_id,
         terms,
     )
-    stores, tallies = ports.stores, ports.partners
+    stores, counters = ports.stores, ports.partners
     for role in Role:
         served = [*CredentialsEndpoint(registrations).endpoints(role)]
         for identifier, module in MODULES.items():
@@ -250,11 +262,11 @@ def build_endpoints(
             if module.owner is role:
                 served += Sender(module, store, page_limit).endpoints()
             elif identifier is ModuleID.CDRS:
-                served += CdrReceiver(keepers.cdrs).endpoints()
+                served += CdrReceiver(received.cdrs).endpoints()
             else:
-                served += Receiver(keepers.of[identifier], tallies, overlooked).endpoints()
+                served += Receiver(received.by_module[identifier], counters, on_unknown_object).endpoints()
             if identifier is ModuleID.TOKENS and module.owner is role:
-                served += Authorize(store, stores[ModuleID.LOCATIONS], tallies).endpoints()
+                served += Authorize(store, stores[ModuleID.LOCATIONS], counters).endpoints()
         served += (relay if role is Role.CPO else commands).endpoints()
         yield from versions.endpoints(role, versions.roots(role, served), ports.partners)
         yield from served
@@ -290,5 +302,5 @@ def route_table() -> tuple[Endpoint, ...]:
     nowhere: Any = _Nowhere()
     ports = Ports(dict.fromkeys(MODULES, nowhere), *[nowhere] * 13)
     registrations = Registrations(nowhere, nowhere, nowhere, utc_now, fresh_token, fresh_id)
-    keepers, commands = received_modules(ports, nowhere), Commands(*[nowhere] * 9)
-    return tuple(build_endpoints(ports, keepers, nowhere, registrations, commands, Terms((), 0), 1))
+    received, commands = received_modules(ports, nowhere), Commands(*[nowhere] * 9)
+    return tuple(build_endpoints(ports, received, nowhere, registrations, commands, Terms((), 0), 1))

@@ -50,7 +50,7 @@ class Ports:
 
     stores: Mapping[ModuleID, ObjectStore]
     partners: PartnerStore
-    queues: PushQueues
+    push_queues: PushQueues
     outbox: Outbox
     breakers: CircuitBreakerStore
     quarantine: Quarantine
@@ -60,7 +60,7 @@ class Ports:
     pull_queue: PullQueue
     event_queue: EventQueue
     event_bus: EventBus
-    journal: EventFeed
+    event_feed: EventFeed
     web: Web
     observer: Observer = field(default_factory=NoObserver)
     clock: Callable[[], datetime] = utc_now

@@ -21,36 +21,40 @@ from chalicelib.ocpi.module import ModuleID
 class ReceivedModules:
     """What keeps the partners' objects."""
 
-    of: Mapping[ModuleID, ReceivedObjects]
+    by_module: Mapping[ModuleID, ReceivedObjects]
     cdrs: ReceivedCdrs
 
     @property
-    def takes(self) -> Mapping[ModuleID, ReceiveAll]:
+    def receive_all(self) -> Mapping[ModuleID, ReceiveAll]:
         """What takes the objects of a page that was pulled, by their module."""
-        found: dict[ModuleID, ReceiveAll] = {identifier: keeper.take_all for identifier, keeper in self.of.items()}
-        return found | {CDRS.identifier: self.cdrs.pulled}
+        found: dict[ModuleID, ReceiveAll] = {
+            identifier: received_objects.receive_all for identifier, received_objects in self.by_module.items()
+        }
+        return found | {CDRS.identifier: self.cdrs.receive_all}
 
     @property
-    def takes_again(self) -> Mapping[ModuleID, ReceiveOne]:
+    def receive_one(self) -> Mapping[ModuleID, ReceiveOne]:
         """What takes an object that lies in quarantine, by its module."""
-        found: dict[ModuleID, ReceiveOne] = {identifier: keeper.take for identifier, keeper in self.of.items()}
-        return found | {CDRS.identifier: self.cdrs.again}
+        found: dict[ModuleID, ReceiveOne] = {
+            identifier: received_objects.receive for identifier, received_objects in self.by_module.items()
+        }
+        return found | {CDRS.identifier: self.cdrs.receive_again}
 
 
 def received_modules(ports: Ports, announcer: EventAnnouncer) -> ReceivedModules:
     """The keepers of every module that partners have objects of."""
-    stores, tallies, sleep = ports.stores, ports.partners, ports.sleep
+    stores, counters, sleep = ports.stores, ports.partners, ports.sleep
     sessions = SessionEnds(stores[ModuleID.SESSIONS], stores[ModuleID.CDRS], MODULES[ModuleID.CDRS], sleep, announcer)
     elsewhere = {ModuleID.SESSIONS: sessions.corrected}
-    keepers = {
+    received = {
         identifier: ReceivedObjects(
-            module, stores[identifier], tallies, sleep, announcer, elsewhere.get(identifier, no_correction)
+            module, stores[identifier], counters, sleep, announcer, elsewhere.get(identifier, no_correction)
         )
         for identifier, module in MODULES.items()
         if not module.sending.posted
     }
-    cdrs = ReceivedCdrs(stores[ModuleID.CDRS], tallies, ports.quarantine, sleep, announcer, sessions.ended)
-    return ReceivedModules(keepers, cdrs)
+    cdrs = ReceivedCdrs(stores[ModuleID.CDRS], counters, ports.quarantine, sleep, announcer, sessions.ended)
+    return ReceivedModules(received, cdrs)
 
 
 def disappearances(ports: Ports, announcer: EventAnnouncer) -> Mapping[ModuleID, Disappearance]:

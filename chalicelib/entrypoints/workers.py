@@ -24,7 +24,7 @@ def changes(event: SQSEvent) -> None:
     with telemetry().event("changes", uuid4().hex):
         for record in event:
             announcements, attempt = announcements_in(record.body)
-            company().push.spread(announcements, attempt, cause=record.to_dict()["messageId"])
+            company().fan_out.fan_out(announcements, attempt, cause=record.to_dict()["messageId"])
 
 
 def deliveries(event: SQSEvent) -> None:
@@ -33,7 +33,7 @@ def deliveries(event: SQSEvent) -> None:
         for record in event:
             asked = delivery_in(record.body)
             if isinstance(asked, RetryDue):
-                company().tending.tend(asked)
+                company().retries.retry(asked)
             else:
                 count = record.to_dict().get("attributes", {}).get("ApproximateReceiveCount", "1")
                 company().deliverer.deliver(asked, is_repeated=count != "1")
@@ -44,7 +44,7 @@ def command_results(event: SQSEvent) -> None:
     with telemetry().event("command_results", uuid4().hex):
         for record in event:
             try:
-                company().results.take(result_in(record.body))
+                company().results.receive(result_in(record.body))
             except (UnreadableResult, ClientError) as useless:
                 # The host's mistake: another try cannot mend it, and must not hold up the others.
                 _LOG.error("a result in the queue was not taken: %s", useless)
@@ -61,7 +61,7 @@ def pulls(event: SQSEvent) -> None:
     """Fetch the next page of a crawl; one at a time, for a page of objects takes its time to keep."""
     with telemetry().event("pulls", uuid4().hex):
         for record in event:
-            company().puller.step(step_in(record.body))
+            company().crawler.crawl_page(step_in(record.body))
 
 
 def events(event: SQSEvent) -> None:
@@ -79,13 +79,13 @@ def pull_partners(_event: CloudWatchEvent) -> None:
     """Begin to crawl every list whose turn has come."""
     with telemetry().event("pull_partners", uuid4().hex):
         for partner in company().ports.partners.all():
-            company().puller.tend(partner)
+            company().crawler.start_due(partner)
 
 
 def tend_partners(_event: CloudWatchEvent) -> None:
     """Send for the partners that something is due for."""
     with telemetry().event("tend_partners", uuid4().hex):
-        company().tending.look()
+        company().retries.retry_all()
 
 
 def refresh_endpoints(_event: CloudWatchEvent) -> None:

@@ -17,7 +17,7 @@ GONE_AFTER: Final = 2
 
 def is_gone(stored: StoredObject) -> bool:
     """Whether the owner lists the object no longer."""
-    return int(stored.aside.get("absent_pulls", 0)) >= GONE_AFTER
+    return int(stored.metadata.get("absent_pulls", 0)) >= GONE_AFTER
 
 
 OURS: Final = "ours"
@@ -66,14 +66,14 @@ class StoredObject:
     version: int = 1
     list: str | None = None
     """The list an own object stands in: ``all``, or a party's; None for received objects."""
-    aside: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     """By which it is found in the module's indexes, such as ``by_auth_id``."""
 
-    def noted(self, **aside: Any) -> StoredObject:
+    def with_metadata(self, **aside: Any) -> StoredObject:
         """The next version, with this noted beside the same body; None forgets."""
-        noted = {name: value for name, value in {**self.aside, **aside}.items() if value is not None}
-        return replace(self, version=self.version + 1, aside=noted)
+        noted = {name: value for name, value in {**self.metadata, **aside}.items() if value is not None}
+        return replace(self, version=self.version + 1, metadata=noted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,11 @@ class Side:
             case Delivery():
                 node.deliverer.deliver(message.work, is_repeated=message.received > 1)
             case RetryDue():
-                node.tending.tend(message.work)
+                node.retries.retry(message.work)
             case PullStep():
-                node.puller.step(message.work)
+                node.crawler.crawl_page(message.work)
             case _:
-                node.push.spread(message.work, message.attempt, cause=message.id)
+                node.fan_out.fan_out(message.work, message.attempt, cause=message.id)
 
     def tried(self, action: Callable[[], object]) -> bool:
         """Whether the worker lived to the end of it."""
@@ -58,12 +58,12 @@ class Side:
 
     def look(self) -> None:
         """What the schedule does each minute."""
-        self.tried(self.company.company.tending.look)
+        self.tried(self.company.company.retries.retry_all)
 
     def pull(self) -> None:
         """What the schedule does each hour."""
         for partner in self.company.partners():
-            self.tried(lambda partner=partner: self.company.company.puller.tend(partner))  # type: ignore[misc]
+            self.tried(lambda partner=partner: self.company.company.crawler.start_due(partner))  # type: ignore[misc]
 
     @property
     def next_due(self) -> datetime | None:
@@ -72,7 +72,7 @@ class Side:
         found = []
         for partner in self.company.partners():
             breaker = ports.breakers.breaker(partner.id)
-            waiting = [each.due_at for each in ports.outbox.of(partner.id)]
+            waiting = [each.due_at for each in ports.outbox.entries(partner.id)]
             if breaker.needs_probe or (waiting and breaker.blocks(now)):
                 found.append(breaker.until)
             elif not breaker.blocks(now):
@@ -117,7 +117,7 @@ class Storm:
             breakers=worker.using(whole.breakers),
             pulls=worker.using(whole.pulls),
             quarantine=worker.using(whole.quarantine),
-            queues=sending,
+            push_queues=sending,
             pull_queue=sending,
             web=self.network.web(worker),
         )

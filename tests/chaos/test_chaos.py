@@ -64,7 +64,7 @@ def assert_at_rest(side: Side) -> None:
     """Nothing is left to be told, and nobody is thought to be away."""
     company = side.company
     for partner in company.partners():
-        assert company.ports.outbox.of(partner.id) == []
+        assert company.ports.outbox.entries(partner.id) == []
         assert company.ports.breakers.breaker(partner.id).is_clean
 
 
@@ -100,7 +100,9 @@ def scene(seed: int, crashes: float) -> Scene:
     storm.over(ours)
     found = Scene(storm, ours, partners)
     storm.also.append(found.minute)
-    storm.host = Host(storm.weather, lambda: ours.company.own, lambda: ours.company.own, Party("NL", "MSP"))
+    storm.host = Host(
+        storm.weather, lambda: ours.company.own_objects, lambda: ours.company.own_objects, Party("NL", "MSP")
+    )
     return found
 
 
@@ -159,7 +161,9 @@ def test_two_nodes_hold_the_same_in_the_end(crashes: float, seed: int) -> None:
     there = pair(page_limit=3)
     storm = Storm.of(there.world, seed, crashes=crashes)
     sides = [storm.over(company) for company in (there.cpo, there.emsp)]
-    storm.host = Host(storm.weather, lambda: there.cpo.company.own, lambda: there.emsp.company.own, there.emsp.party)
+    storm.host = Host(
+        storm.weather, lambda: there.cpo.company.own_objects, lambda: there.emsp.company.own_objects, there.emsp.party
+    )
     storm.also += [partial(sometimes_pull, storm, side) for side in sides]
 
     storm.rage(CHANGES)
@@ -176,12 +180,12 @@ def test_two_nodes_hold_the_same_in_the_end(crashes: float, seed: int) -> None:
 def sometimes_pull(storm: Storm, side: Side) -> None:
     """What an operator does who is not sure of something."""
     if storm.weather.strikes(0.1):
-        (partner,), puller = side.company.partners(), side.company.company.puller
-        module = storm.weather.one_of(puller.pullable(partner))
-        side.tried(lambda: puller.start(partner, module, full=storm.weather.flips(0.5)))
+        (partner,), crawler = side.company.partners(), side.company.company.crawler
+        module = storm.weather.one_of(crawler.pullable(partner))
+        side.tried(lambda: crawler.start(partner, module, full=storm.weather.flips(0.5)))
 
 
 def held(company: CompanyInWorld, module: ModuleID, owner: Party) -> dict[str, Json]:
     """What a company holds of another's objects, as ``own`` has it."""
     found = company.ports.stores[module].received(theirs(owner), None, 10_000)
-    return {each.id: ordered(json.loads(each.body)) for each in found if not each.aside.get("deleted_at")}
+    return {each.id: ordered(json.loads(each.body)) for each in found if not each.metadata.get("deleted_at")}

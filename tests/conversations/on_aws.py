@@ -46,7 +46,7 @@ class CompanyOnAws(CompanyInWorld):
             super().make_ports(),
             stores={module: DynamoObjects(stage.table(module)) for module in MODULES},
             partners=DynamoPartners(stage.table("partners"), self.world.clock),
-            queues=SqsPushQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), stage.clients.sqs),
+            push_queues=SqsPushQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), stage.clients.sqs),
             outbox=DynamoOutbox(stage.table("outbox")),
             breakers=DynamoCircuitBreakers(stage.table("outbox")),
             quarantine=DynamoQuarantine(stage.table("quarantine")),
@@ -61,7 +61,7 @@ class CompanyOnAws(CompanyInWorld):
             pull_queue=SqsPullQueue(stage.queue("pulls"), stage.clients.sqs),
             event_queue=SqsEventQueue(stage.queue("events"), stage.clients.sqs),
             event_bus=EventBridge(stage.bus, "ocpi.test", stage.clients.events),
-            journal=DynamoEventFeed(stage.table("events")),
+            event_feed=DynamoEventFeed(stage.table("events")),
             sleep=time.sleep,
         )
 
@@ -76,7 +76,7 @@ class CompanyOnAws(CompanyInWorld):
         """Fetch the pages whose turn it is; whether there were any."""
         steps = self._take("pulls")
         for message in steps:
-            self.company.puller.step(step_in(message["Body"]))
+            self.company.crawler.crawl_page(step_in(message["Body"]))
             self._done("pulls", message)
         return bool(steps)
 
@@ -98,7 +98,7 @@ class CompanyOnAws(CompanyInWorld):
         changes = self._take("changes")
         for message in changes:
             announcements, attempt = announcements_in(message["Body"])
-            self.company.push.spread(announcements, attempt, message["MessageId"])
+            self.company.fan_out.fan_out(announcements, attempt, message["MessageId"])
             self._done("changes", message)
         return bool(changes)
 
@@ -107,7 +107,7 @@ class CompanyOnAws(CompanyInWorld):
         for message in deliveries:
             asked = delivery_in(message["Body"])
             if isinstance(asked, RetryDue):
-                self.company.tending.tend(asked)
+                self.company.retries.retry(asked)
             else:
                 self.company.deliverer.deliver(asked)
             self._done("deliveries.fifo", message)
@@ -116,7 +116,7 @@ class CompanyOnAws(CompanyInWorld):
     def _take_results(self) -> bool:
         results = self._take("command-results")
         for message in results:
-            self.company.results.take(result_in(message["Body"]))
+            self.company.results.receive(result_in(message["Body"]))
             self._done("command-results", message)
         return bool(results)
 

@@ -96,7 +96,7 @@ def test_a_meter_value_costs_two_calls_and_a_cdr_three(pair: Pair) -> None:
 def test_a_session_finds_its_emsp_by_the_contract_and_ends_with_its_cdr(pair: Pair) -> None:
     """SES-13, SES-14, CDR-21, Q-47."""
     with_cards(pair, 3)
-    own = pair.cpo.company.own
+    own = pair.cpo.company.own_objects
 
     own[SESSIONS].put("C1", (), make.session("C1", auth_id="NL-MSP-7"))
     own[CDRS].put("C1", (), make.cdr("C1", auth_id="NL-MSP-7"))
@@ -104,7 +104,7 @@ def test_a_session_finds_its_emsp_by_the_contract_and_ends_with_its_cdr(pair: Pa
 
     held = pair.to_emsp("GET", pair.at_emsp("sessions", "C1")).data
     assert (held["status"], held["kwh"], held["auth_id"]) == ("COMPLETED", 12.5, "NL-MSP-7")
-    assert own[CDRS].stored("C1").aside["posted"]["url"] == f"https://emsp.example{CDRS_URL}/C1"
+    assert own[CDRS].stored("C1").metadata["posted"]["url"] == f"https://emsp.example{CDRS_URL}/C1"
     page = pair.to_cpo("GET", "/ocpi/cpo/2.1.1/sessions", query={"date_from": "2026-01-01T00:00:00Z"})
     assert [each["id"] for each in page.data] == ["C1"]
 
@@ -113,8 +113,8 @@ def test_a_ruling_stays_with_its_token(pair: Pair) -> None:
     """TOK-14, Q-52: and the token is still found by its uid."""
     pair.put_in(TOKENS, make.token("04:A7"))
 
-    pair.emsp.company.own[TOKENS].note("04:A7", authorization={"allowed": "NO_CREDIT"})
-    pair.emsp.company.own[TOKENS].patch("04:A7", (), {"issuer": "Other Mobility"})
+    pair.emsp.company.own_objects[TOKENS].set_metadata("04:A7", authorization={"allowed": "NO_CREDIT"})
+    pair.emsp.company.own_objects[TOKENS].patch("04:A7", (), {"issuer": "Other Mobility"})
 
     reply = pair.to_emsp("POST", "/ocpi/emsp/2.1.1/tokens/04A7/authorize")
     assert reply.data == {"allowed": "NO_CREDIT"}

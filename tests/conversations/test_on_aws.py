@@ -30,7 +30,7 @@ def stage_of(company: Any) -> Stage:
 
 
 def test_a_page_costs_two_calls_at_any_offset(pair: Pair) -> None:
-    pair.cpo.company.own[ModuleID.TARIFFS].import_all([make.tariff(f"T{n:03}") for n in range(150)])
+    pair.cpo.company.own_objects[ModuleID.TARIFFS].import_all([make.tariff(f"T{n:03}") for n in range(150)])
     pair.to_cpo("GET", "/ocpi/cpo/2.1.1/tariffs")
 
     for query in ({}, {"offset": "90"}, {"offset": "140"}, {"limit": "99"}, {"limit": "1", "offset": "149"}):
@@ -77,7 +77,7 @@ def test_fifty_patches_of_different_evses_at_once_all_survive(pair: Pair) -> Non
 
 def test_fifty_creations_at_once_get_fifty_dense_places_in_the_list(pair: Pair) -> None:
     """PAG-05, PAG-11."""
-    own = pair.cpo.company.own[ModuleID.TARIFFS]
+    own = pair.cpo.company.own_objects[ModuleID.TARIFFS]
 
     at_once(*(lambda n=n: own.put(f"T{n}", (), make.tariff(f"T{n}")) for n in range(50)))
 
@@ -88,7 +88,7 @@ def test_fifty_creations_at_once_get_fifty_dense_places_in_the_list(pair: Pair) 
 
 def test_changes_travel_through_the_queues_and_arrive_whole(pair: Pair) -> None:
     """LOC-29, TRA-28."""
-    own = pair.cpo.company.own[ModuleID.LOCATIONS]
+    own = pair.cpo.company.own_objects[ModuleID.LOCATIONS]
     own.import_all([make.location(f"LOC{n}") for n in range(25)])
     own.patch("LOC7", ("E1",), {"status": "OUTOFORDER"})
 
@@ -103,7 +103,7 @@ def test_changes_travel_through_the_queues_and_arrive_whole(pair: Pair) -> None:
 def test_a_delivery_costs_three_calls_where_all_goes_well(pair: Pair) -> None:
     """N-43: the partner, what is written down about the two, the object; once it is noted that they were in touch."""
     pair.world.hosts["emsp.example"] = lambda _request: said()
-    own, queues = pair.cpo.company.own[ModuleID.TARIFFS], MemoryQueues()
+    own, queues = pair.cpo.company.own_objects[ModuleID.TARIFFS], MemoryQueues()
     own.import_all([make.tariff("T1"), make.tariff("T2")])
     pair.cpo.pump()
     partner = pair.cpo.partners()[0]
@@ -120,13 +120,13 @@ def test_a_delivery_costs_three_calls_where_all_goes_well(pair: Pair) -> None:
 
 def test_a_partner_that_is_back_gets_what_it_missed_through_the_queues(pair: Pair) -> None:
     """N-42, OFF-03, Q-57: the breaker, the schedule, the index of what is due and the leases, as they are on AWS."""
-    own = pair.cpo.company.own[ModuleID.TARIFFS]
+    own = pair.cpo.company.own_objects[ModuleID.TARIFFS]
     pair.world.down.add("emsp.example")
     own.import_all([make.tariff(f"T{n}") for n in range(8)])
     pair.cpo.pump()
     partner = pair.cpo.partners()[0]
     assert pair.cpo.ports.breakers.breaker(partner.id).needs_probe
-    assert len(pair.cpo.ports.outbox.of(partner.id)) == 8
+    assert len(pair.cpo.ports.outbox.entries(partner.id)) == 8
     pair.world.down.clear()
     mark = len(pair.world.traffic)
 
@@ -136,7 +136,7 @@ def test_a_partner_that_is_back_gets_what_it_missed_through_the_queues(pair: Pai
     # Our own pull begins, too, within a minute.
     sent = [each.request.method for each in pair.world.since(mark) if not each.path.endswith("/tokens")]
     assert sent == ["GET", *["PUT"] * 8]
-    assert pair.cpo.ports.outbox.of(partner.id) == []
+    assert pair.cpo.ports.outbox.entries(partner.id) == []
     assert pair.cpo.ports.breakers.breaker(partner.id).is_clean
 
 
@@ -144,10 +144,10 @@ def test_what_a_partner_that_is_down_missed_stands_in_the_outbox(pair: Pair) -> 
     """OFF-03."""
     pair.world.down.add("emsp.example")
 
-    pair.cpo.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    pair.cpo.company.own_objects[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
     pair.cpo.pump()
 
     partner = pair.cpo.partners()[0]
-    (failure,) = pair.cpo.ports.outbox.of(partner.id)
+    (failure,) = pair.cpo.ports.outbox.entries(partner.id)
     assert (failure.announcement.module, failure.announcement.id) == (ModuleID.TARIFFS, "T1")
     assert "refused" in failure.reason

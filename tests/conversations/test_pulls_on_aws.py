@@ -22,7 +22,7 @@ ON_A_PAGE = 100
 def pair(new_stage: Callable[[], Stage]) -> Pair:
     """The CPO has three pages of locations of which it told nobody."""
     pair = pair_on_aws(new_stage(), new_stage())
-    pair.cpo.company.own[ModuleID.LOCATIONS].import_all([make.location(f"LOC{n:03}") for n in range(201)])
+    pair.cpo.company.own_objects[ModuleID.LOCATIONS].import_all([make.location(f"LOC{n:03}") for n in range(201)])
     pair.world.clock.pass_(minutes=1)
     return pair
 
@@ -34,7 +34,7 @@ def emsp(pair: Pair) -> CompanyOnAws:
 
 def begin(pair: Pair) -> Pull:
     """Let the eMSP begin to pull everything."""
-    return pair.emsp.company.puller.start(pair.emsp.partners()[0], ModuleID.LOCATIONS, full=True)
+    return pair.emsp.company.crawler.start(pair.emsp.partners()[0], ModuleID.LOCATIONS, full=True)
 
 
 def found(pair: Pair) -> Pull:
@@ -77,7 +77,7 @@ def test_a_page_that_is_sent_for_twice_is_fetched_once(pair: Pair) -> None:
     """PAG-27."""
     pull = begin(pair)
     emsp(pair).pull_on()
-    emsp(pair).ports.pull_queue.step(_again(pull))
+    emsp(pair).ports.pull_queue.enqueue(_again(pull))
 
     emsp(pair).pump()
 

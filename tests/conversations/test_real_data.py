@@ -13,7 +13,7 @@ from chalicelib.node.objects import OURS, theirs
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.node.pushing import read_as, tallies
+from tests.node.pushing import counters, read_as
 from tests.world import Caller, World, crawl, pair
 
 Json = dict[str, Any]
@@ -88,7 +88,7 @@ def test_a_real_network_arrives_whole_at_a_partner(sample: Any, profile: Profile
     there = read_as(pair(world), profile)
 
     for module, values in network.items():
-        done = there.cpo.company.own[module].import_all(values)
+        done = there.cpo.company.own_objects[module].import_all(values)
         assert (done.created, done.failed) == (len(values), ())
     there.pump()
 
@@ -101,8 +101,8 @@ def test_a_real_network_arrives_whole_at_a_partner(sample: Any, profile: Profile
             assert arrived.body == ours.body
             assert significant(json.loads(ours.body)) == significant(value)
         assert pulled(there.to_cpo, module) == [value["id"] for value in values]
-    assert there.cpo.ports.outbox.of(there.cpo.partners()[0].id) == []
-    assert "stale_ignored" not in tallies(there)
+    assert there.cpo.ports.outbox.entries(there.cpo.partners()[0].id) == []
+    assert "stale_ignored" not in counters(there)
 
 
 def pulled(call: Caller, module: ModuleID) -> list[str]:
@@ -117,13 +117,13 @@ def test_importing_the_same_network_again_moves_nothing(sample: Any) -> None:
     network: dict[ModuleID, list[Json]] = sample()
     there = pair()
     for module, values in network.items():
-        there.cpo.company.own[module].import_all(values)
+        there.cpo.company.own_objects[module].import_all(values)
     there.pump()
     mark = len(there.world.traffic)
     there.world.clock.pass_(days=1)
 
     for module, values in network.items():
-        again = there.cpo.company.own[module].import_all(values)
+        again = there.cpo.company.own_objects[module].import_all(values)
         assert (again.unchanged, again.created + again.updated) == (len(values), 0)
     there.pump()
 

@@ -31,8 +31,8 @@ class Story:
     def opened(self) -> Story:
         """They have met, and the CPO's first tariffs and locations have arrived."""
         register(self.emsp, self.cpo, Role.CPO)
-        self.cpo.company.own[TARIFFS].import_all([DAY, NIGHT])
-        self.cpo.company.own[LOCATIONS].import_all([SQUARE, HARBOUR])
+        self.cpo.company.own_objects[TARIFFS].import_all([DAY, NIGHT])
+        self.cpo.company.own_objects[LOCATIONS].import_all([SQUARE, HARBOUR])
         self.cpo.pump()
         self.world.clock.pass_(hours=1)
         self.heard()
@@ -66,7 +66,7 @@ def _short(traffic: Traffic) -> str:
 def _bodies(company: CompanyInWorld, module: ModuleID, party: Party, object_id: str) -> bytes | None:
     owner = "ours" if company.party == party else f"theirs/{party}"
     stored = company.ports.stores[module].get(owner, object_id)
-    return None if stored is None or stored.aside.get("deleted_at") else stored.body
+    return None if stored is None or stored.metadata.get("deleted_at") else stored.body
 
 
 def test_they_meet_and_the_emsp_learns_what_there_is() -> None:
@@ -74,8 +74,8 @@ def test_they_meet_and_the_emsp_learns_what_there_is() -> None:
     story = Story()
 
     register(story.emsp, story.cpo, Role.CPO)
-    story.cpo.company.own[TARIFFS].import_all([DAY, NIGHT])
-    story.cpo.company.own[LOCATIONS].import_all([SQUARE, HARBOUR])
+    story.cpo.company.own_objects[TARIFFS].import_all([DAY, NIGHT])
+    story.cpo.company.own_objects[LOCATIONS].import_all([SQUARE, HARBOUR])
     story.heard()
     story.cpo.pump()
 
@@ -89,7 +89,7 @@ def test_a_car_comes_and_goes() -> None:
     story = Story().opened()
 
     for status in ("CHARGING", "AVAILABLE"):
-        story.cpo.company.own[LOCATIONS].patch("SQUARE", ("S2",), {"status": status})
+        story.cpo.company.own_objects[LOCATIONS].patch("SQUARE", ("S2",), {"status": status})
         story.cpo.pump()
 
         assert story.told() == [{"status": status}]
@@ -101,7 +101,7 @@ def test_a_connector_gets_another_tariff() -> None:
     """LOC-29, LOC-02, LOC-23: three stamps here, three stamps there."""
     story = Story().opened()
 
-    story.cpo.company.own[LOCATIONS].patch("HARBOUR", ("H1", "1"), {"tariff_id": "NIGHT"})
+    story.cpo.company.own_objects[LOCATIONS].patch("HARBOUR", ("H1", "1"), {"tariff_id": "NIGHT"})
     story.cpo.pump()
 
     assert story.told() == [{"tariff_id": "NIGHT"}]
@@ -116,7 +116,7 @@ def test_an_evse_is_taken_away_and_then_the_last_one() -> None:
     """LOC-30, LOC-19, LOC-20: drivers see less, the eMSP forgets nothing."""
     story = Story().opened()
 
-    story.cpo.company.own[LOCATIONS].put("SQUARE", (), SQUARE | {"evses": SQUARE["evses"][1:]})
+    story.cpo.company.own_objects[LOCATIONS].put("SQUARE", (), SQUARE | {"evses": SQUARE["evses"][1:]})
     story.cpo.pump()
 
     assert story.told() == [{"status": "REMOVED"}]
@@ -124,7 +124,7 @@ def test_an_evse_is_taken_away_and_then_the_last_one() -> None:
     square = story.emsp.received(LOCATIONS, story.cpo.party, "SQUARE")
     assert [evse["uid"] for evse in (for_drivers(square, {}) or {})["evses"]] == ["S2"]
 
-    story.cpo.company.own[LOCATIONS].patch("SQUARE", ("S2",), {"status": "REMOVED"})
+    story.cpo.company.own_objects[LOCATIONS].patch("SQUARE", ("S2",), {"status": "REMOVED"})
     story.cpo.pump()
 
     square = story.emsp.received(LOCATIONS, story.cpo.party, "SQUARE")
@@ -137,12 +137,12 @@ def test_a_tariff_is_taken_back_and_offered_again() -> None:
     """TAR-14, TAR-03."""
     story = Story().opened()
 
-    story.cpo.company.own[TARIFFS].delete("NIGHT")
+    story.cpo.company.own_objects[TARIFFS].delete("NIGHT")
     story.cpo.pump()
     assert story.heard() == ["DELETE tariffs NIGHT"]
     assert story.emsp.received(TARIFFS, story.cpo.party, "NIGHT") is None
 
-    story.cpo.company.own[TARIFFS].put("NIGHT", (), NIGHT)
+    story.cpo.company.own_objects[TARIFFS].put("NIGHT", (), NIGHT)
     story.cpo.pump()
     assert story.heard() == ["PUT tariffs NIGHT"]
     assert story.agree()
@@ -154,18 +154,18 @@ def test_a_day_on_which_the_emsp_is_down_is_made_good() -> None:
     story.world.down.add("emsp.example")
 
     for status in ("CHARGING", "BLOCKED", "CHARGING", "OUTOFORDER", "RESERVED"):
-        story.cpo.company.own[LOCATIONS].patch("SQUARE", ("S1",), {"status": status})
+        story.cpo.company.own_objects[LOCATIONS].patch("SQUARE", ("S1",), {"status": status})
         story.cpo.pump()
-    story.cpo.company.own[LOCATIONS].patch("HARBOUR", (), {"name": "Old harbour"})
-    story.cpo.company.own[TARIFFS].delete("NIGHT")
+    story.cpo.company.own_objects[LOCATIONS].patch("HARBOUR", (), {"name": "Old harbour"})
+    story.cpo.company.own_objects[TARIFFS].delete("NIGHT")
     story.cpo.pump()
-    backlog = story.cpo.ports.outbox.of(story.cpo.partners()[0].id)
+    backlog = story.cpo.ports.outbox.entries(story.cpo.partners()[0].id)
     assert sorted(failure.announcement.id for failure in backlog) == ["HARBOUR", "NIGHT", "SQUARE"]
 
     story.world.down.clear()
     story.world.clock.pass_(hours=6)
     story.heard()
-    story.cpo.company.own[TARIFFS].patch("DAY", (), {"currency": "CHF"})
+    story.cpo.company.own_objects[TARIFFS].patch("DAY", (), {"currency": "CHF"})
     story.cpo.pump()
     assert story.heard() == []
     story.cpo.look()
@@ -178,7 +178,7 @@ def test_a_day_on_which_the_emsp_is_down_is_made_good() -> None:
         "PATCH tariffs DAY",
     ]
     assert story.agree()
-    assert story.cpo.ports.outbox.of(story.cpo.partners()[0].id) == []
+    assert story.cpo.ports.outbox.entries(story.cpo.partners()[0].id) == []
 
 
 def test_an_emsp_that_only_pulls_is_told_nothing_and_finds_everything() -> None:
@@ -189,12 +189,12 @@ def test_an_emsp_that_only_pulls_is_told_nothing_and_finds_everything() -> None:
     story.cpo.ports.partners.save(partner.with_(endpoints=quiet))
     story.heard()
 
-    story.cpo.company.own[LOCATIONS].import_all([SQUARE, HARBOUR])
+    story.cpo.company.own_objects[LOCATIONS].import_all([SQUARE, HARBOUR])
     story.cpo.pump()
 
     assert story.heard() == []
     token = story.emsp.partners()[0].token_we_send
     assert token is not None
     found = Caller(story.world, "cpo.example", token.secret)("GET", "/ocpi/cpo/2.1.1/locations").data
-    assert found == [story.cpo.company.own[LOCATIONS].get(name) for name in ("SQUARE", "HARBOUR")]
-    assert story.cpo.ports.outbox.of(partner.id) == []
+    assert found == [story.cpo.company.own_objects[LOCATIONS].get(name) for name in ("SQUARE", "HARBOUR")]
+    assert story.cpo.ports.outbox.entries(partner.id) == []

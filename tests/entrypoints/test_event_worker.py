@@ -1,4 +1,4 @@
-"""Proves that what a request announces reaches the bus and the journal through the worker that Lambda would call."""
+"""Proves that what a request announces reaches the bus and the feed through the worker that Lambda would call."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_a_cdr_that_contradicts_another_is_never_taken() -> None:
     crawl.run(answered([make.cdr("X1")]))
     crawl.run(answered([make.cdr("X1", total_cost=9)]))
     crawl.read(Profile.LENIENT)
-    tallies = dict(crawl.tallies)
+    counters = dict(crawl.counters)
     [entry] = crawl.items
 
     for _ in range(2):
@@ -122,7 +122,7 @@ def test_a_cdr_that_contradicts_another_is_never_taken() -> None:
         assert answer.status == 422
         assert "a CDR never changes" in answer.error
     assert [each["entry"] for each in crawl.items] == [entry["entry"]]
-    assert crawl.tallies == tallies
+    assert crawl.counters == counters
 
     assert crawl.drop(entry["entry"]).json == {"outcome": "deleted"}
     assert crawl.items == []

@@ -59,19 +59,19 @@ def test_a_change_becomes_a_delivery_and_a_delivery_that_fails_stands_in_the_out
     company: Company, partner: Partner
 ) -> None:
     """LOC-29, TAR-14, Q-57."""
-    company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
 
     workers.changes(SQSEvent(taken(company, "changes"), None))
     workers.deliveries(SQSEvent(taken(company, "deliveries.fifo"), None))
 
-    (failure,) = company.ports.outbox.of(partner.id)
+    (failure,) = company.ports.outbox.entries(partner.id)
     assert failure.announcement == T1
     assert "127.0.0.1" in failure.reason
 
 
 def test_a_message_that_is_handed_over_twice_is_spread_once(company: Company, partner: Partner) -> None:
     """LOC-29: as SQS does when a worker fails after its work."""
-    company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
     event = SQSEvent(taken(company, "changes"), None)
 
     workers.changes(event)
@@ -104,19 +104,19 @@ def test_a_message_that_a_worker_gave_back_is_known_to_be_one(
     """Q-57, CDR-21: the CDR may have arrived, so that the next try looks first."""
     cdrs = partner.with_(endpoints={ModuleID.CDRS: NOWHERE})
     company.ports.partners.save(cdrs)
-    company.own[ModuleID.CDRS].put("C1", (), make.cdr("C1"), partner.party)
-    company.ports.queues.deliver([Delivery(partner.id, Announcement(ModuleID.CDRS, "c1", 1))])
+    company.own_objects[ModuleID.CDRS].put("C1", (), make.cdr("C1"), partner.party)
+    company.ports.push_queues.deliver([Delivery(partner.id, Announcement(ModuleID.CDRS, "c1", 1))])
     (record,) = taken(company, "deliveries.fifo")["Records"]
     attributes = {} if count is None else {"attributes": {"ApproximateReceiveCount": count}}
 
     workers.deliveries(SQSEvent({"Records": [record | attributes]}, None))
 
-    assert ("GET" in company.ports.outbox.of(partner.id)[0].reason) is (count == "2")
+    assert ("GET" in company.ports.outbox.entries(partner.id)[0].reason) is (count == "2")
 
 
 def test_equal_deliveries_of_one_cause_are_sent_once(company: Company) -> None:
     """Guards the test above: the queue itself would take both."""
     for cause in ("a", "a", "b"):
-        company.ports.queues.deliver([Delivery("p1", T1)], cause=cause)
+        company.ports.push_queues.deliver([Delivery("p1", T1)], cause=cause)
 
     assert len(taken(company, "deliveries.fifo")["Records"]) == 2

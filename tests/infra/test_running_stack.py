@@ -253,7 +253,7 @@ def test_every_minute_what_is_due_is_told_again(admin: Any, roaming: Roaming) ->
     call(admin, roaming.emsp, EVERY_MINUTE)
 
     assert roaming.eventually(lambda: "OVERDUE" in [token["uid"] for token in tokens_of_the_emsp(roaming)])
-    assert roaming.eventually(lambda: not outbox.of(roaming.at_emsp))
+    assert roaming.eventually(lambda: not outbox.entries(roaming.at_emsp))
 
 
 def test_a_partner_that_was_down_is_probed_and_then_told_what_it_missed(admin: Any, roaming: Roaming) -> None:
@@ -292,7 +292,7 @@ def test_a_delivery_finds_the_endpoint_that_has_moved(roaming: Roaming) -> None:
 
 
 def test_a_change_that_is_announced_long_before_it_is_written_is_told_then(roaming: Roaming) -> None:
-    roaming.cpo.ports.queues.announce([added("LATE")])
+    roaming.cpo.ports.push_queues.announce([added("LATE")])
     roaming.eventually(lambda: roaming.cpo.waiting("changes")["later"])
 
     roaming.cpo.write_tariff(make.tariff("LATE"))

@@ -1,7 +1,7 @@
 """The outside in memory: the ports as small classes that keep their promises, safe to share between threads."""
 
 from tests.memory.commands import MemoryCommandQueues, MemoryCommands
-from tests.memory.events import MemoryBus, MemoryEvents, MemoryJournal
+from tests.memory.events import MemoryBus, MemoryEventFeed, MemoryEvents
 from tests.memory.objects import MemoryObjects
 from tests.memory.outbox import MemoryBreakers, MemoryOutbox
 from tests.memory.partners import MemoryPartners, MemoryQuarantine
@@ -14,8 +14,8 @@ __all__ = [
     "MemoryBus",
     "MemoryCommandQueues",
     "MemoryCommands",
+    "MemoryEventFeed",
     "MemoryEvents",
-    "MemoryJournal",
     "MemoryObjects",
     "MemoryOutbox",
     "MemoryPartners",

@@ -1,4 +1,4 @@
-"""What the host hears: the queue of events, the bus and the journal, in memory."""
+"""What the host hears: the queue of events, the bus and the feed, in memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class MemoryBus:
         self.published.extend(details)
 
 
-class MemoryJournal:
+class MemoryEventFeed:
     """What was published."""
 
     def __init__(self) -> None:

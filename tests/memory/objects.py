@@ -105,7 +105,7 @@ def _kept(stored: StoredObject) -> StoredObject:
     return replace(
         stored,
         last_updated=moment.replace(microsecond=moment.microsecond // 1000 * 1000),
-        aside=dict(stored.aside),
+        metadata=dict(stored.metadata),
         keys=dict(stored.keys),
     )
 

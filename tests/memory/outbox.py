@@ -22,7 +22,7 @@ class MemoryOutbox:
         self._failures: dict[tuple[str, str], OutboxEntry] = {}
         self._told: dict[tuple[str, str], tuple[SentVersion, ...]] = {}
 
-    def ledger(self, partner_id: str, about: ObjectKey) -> DeliveryState:
+    def state(self, partner_id: str, about: ObjectKey) -> DeliveryState:
         with self._lock:
             key = (partner_id, entry_name(about))
             return DeliveryState(self._breakers.breaker(partner_id), self._failures.get(key), self._told.get(key, ()))
@@ -57,26 +57,26 @@ class MemoryOutbox:
                 self._failures[partner_id, entry_name(about)] = replace(known, due_at=now, attempts=0)
             return known is not None
 
-    def settle(self, partner_id: str, about: ObjectKey) -> None:
+    def clear(self, partner_id: str, about: ObjectKey) -> None:
         with self._lock:
             self._failures.pop((partner_id, entry_name(about)), None)
 
-    def tell(self, partner_id: str, about: ObjectKey, told: Sequence[SentVersion], until: datetime) -> None:
+    def record_sent(self, partner_id: str, about: ObjectKey, told: Sequence[SentVersion], until: datetime) -> None:
         with self._lock:
             self._told[partner_id, entry_name(about)] = tuple(told)
 
     def due(self, partner_id: str, now: datetime, limit: int) -> list[OutboxEntry]:
-        found = [(each.due_at, each) for each in self.of(partner_id) if each.due_at and each.due_at <= now]
+        found = [(each.due_at, each) for each in self.entries(partner_id) if each.due_at and each.due_at <= now]
         return [each for _, each in sorted(found, key=lambda pair: pair[0])][:limit]
 
-    def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[OutboxEntry]:
+    def entries(self, partner_id: str, after: str = "", limit: int | None = None) -> list[OutboxEntry]:
         with self._lock:
             found = sorted((where, each) for (whose, where), each in self._failures.items() if whose == partner_id)
             return [each for where, each in found if where > after][:limit]
 
     def backlog(self, partner_id: str) -> dict[str, Backlog]:
         found: dict[str, list[OutboxEntry]] = {}
-        for failure in self.of(partner_id, limit=MOST_COUNTED):
+        for failure in self.entries(partner_id, limit=MOST_COUNTED):
             found.setdefault(failure.announcement.module, []).append(failure)
         return {
             module: Backlog(

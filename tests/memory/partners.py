@@ -24,7 +24,7 @@ class MemoryPartners:
         self._partners: dict[str, Partner] = {}
         self._grants: dict[tuple[Role, str], Grant] = {}
         self._claims: dict[tuple[Role, Party], str] = {}
-        self._tallies: dict[str, dict[str, int]] = {}
+        self._counters: dict[str, dict[str, int]] = {}
         self._contacts: dict[str, dict[tuple[str, str], Contact]] = {}
         self._operator_keys: dict[str, OperatorKey] = {}
         self._public_url: str | None = None
@@ -59,7 +59,7 @@ class MemoryPartners:
             self._partners[partner.id] = partner.with_(version=partner.version + 1)
             return self._partners[partner.id]
 
-    def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
+    def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
         with self._lock:
             grant = self._grants.get((our_role, token_hash))
             partner = self._partners.get(grant.partner_id) if grant else None
@@ -67,17 +67,17 @@ class MemoryPartners:
                 return None
             return Authentication(grant, partner)
 
-    def tally(self, partner_id: str, counts: Mapping[str, int]) -> None:
+    def count(self, partner_id: str, counts: Mapping[str, int]) -> None:
         with self._lock:
-            tallies = self._tallies.setdefault(partner_id, {})
+            counters = self._counters.setdefault(partner_id, {})
             for name, count in counts.items():
-                tallies[name] = tallies.get(name, 0) + count
+                counters[name] = counters.get(name, 0) + count
 
-    def tallies(self, partner_id: str) -> dict[str, int]:
+    def counters(self, partner_id: str) -> dict[str, int]:
         with self._lock:
-            return dict(self._tallies.get(partner_id, {}))
+            return dict(self._counters.get(partner_id, {}))
 
-    def note_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
+    def record_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
         with self._lock:
             contacts = self._contacts.setdefault(partner_id, {})
             known = contacts.get((module, direction), Contact(module, direction))

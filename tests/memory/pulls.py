@@ -33,7 +33,7 @@ class MemoryPulls:
                 raise Conflict("somebody else wrote first")
             self._pulls[pull.partner_id, pull.module] = pull
 
-    def saw(self, pull: Pull, ids: Iterable[str]) -> None:
+    def record_seen(self, pull: Pull, ids: Iterable[str]) -> None:
         with self._lock:
             self._seen.setdefault((pull.partner_id, pull.module, pull.crawl), set()).update(map(digest_of, ids))
 
@@ -48,5 +48,5 @@ class MemoryPullQueue:
     def __init__(self) -> None:
         self.steps: list[tuple[PullStep, int]] = []
 
-    def step(self, step: PullStep, *, delay_s: int = 0) -> None:
+    def enqueue(self, step: PullStep, *, delay_s: int = 0) -> None:
         self.steps.append((step, delay_s))

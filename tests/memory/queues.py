@@ -27,7 +27,7 @@ class MemoryQueues:
         with self._lock:
             self.deliveries.extend(deliveries)
 
-    def tend(self, tend: RetryDue, *, cause: str) -> None:
+    def retry(self, tend: RetryDue, *, cause: str) -> None:
         with self._lock:
             self.deliveries.append(tend)
 

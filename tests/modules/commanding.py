@@ -95,7 +95,7 @@ def commanding(**settings: Json) -> Commanding:
         return there.answer(request)
 
     cpo.answer = answer
-    emsp.company.own[ModuleID.TOKENS].put("K1", (), make.token("K1"))
+    emsp.company.own_objects[ModuleID.TOKENS].put("K1", (), make.token("K1"))
     cpo.asked.clear()
     return there
 

@@ -132,7 +132,7 @@ class Relaying:
     def put_session(self, session_id: str, party: Party | None = None, **fields: Json) -> None:
         """The CPO's session of a driver of this party, the eMSP's unless said."""
         body = make.session(session_id, **fields)
-        self.cpo.company.own[ModuleID.SESSIONS].put(session_id, (), body, party or self.pair.emsp.party)
+        self.cpo.company.own_objects[ModuleID.SESSIONS].put(session_id, (), body, party or self.pair.emsp.party)
 
     def token(self, uid: str) -> Json:
         """What the CPO holds under this uid of the eMSP's tokens, pushed or not."""
@@ -143,7 +143,7 @@ class Relaying:
 def relaying(world: World | None = None, **cpo_settings: Json) -> Relaying:
     """Both, with Location LOC1 and the session S1 of the eMSP's driver, nothing of which the eMSP was told."""
     found = Relaying(company_pair(world, **cpo_settings))
-    found.cpo.company.own[ModuleID.LOCATIONS].put("LOC1", (), two_evses())
+    found.cpo.company.own_objects[ModuleID.LOCATIONS].put("LOC1", (), two_evses())
     found.put_session("S1")
     return found
 

@@ -60,8 +60,8 @@ class Charging:
     @property
     def counted(self) -> list[str]:
         partner = self.cpo.partners()[0]
-        tallies = self.cpo.ports.partners.tallies(partner.id)
-        return [name for name in tallies if name.startswith("lenient")]
+        counters = self.cpo.ports.partners.counters(partner.id)
+        return [name for name in counters if name.startswith("lenient")]
 
 
 def charging(**token: Any) -> Charging:

@@ -75,7 +75,7 @@ def two_emsps(first: Json, second: Json) -> tuple[CompanyInWorld, CompanyInWorld
     for emsp, token in zip(emsps, (first, second), strict=True):
         register(emsp, cpo, Role.CPO)
         world.clock.pass_(minutes=1)
-        emsp.company.own[TOKENS].put("K1", (), make.token("K1") | token)
+        emsp.company.own_objects[TOKENS].put("K1", (), make.token("K1") | token)
         emsp.pump()
     return cpo, emsps[0], emsps[1]
 
@@ -94,7 +94,7 @@ def test_two_slow_emsps_share_the_three_seconds() -> None:
         return real(request)
 
     cpo.world.hosts["two.example"] = slowly
-    two.company.own[TOKENS].note("K1", authorization={"allowed": "NO_CREDIT"})
+    two.company.own_objects[TOKENS].set_metadata("K1", authorization={"allowed": "NO_CREDIT"})
 
     assert cpo.company.authorizer.authorize("K1").allowed == "ALLOWED"
 
@@ -159,8 +159,8 @@ def test_a_valid_token_is_asked_about_before_a_later_one_that_is_not() -> None:
 def test_if_nobody_allows_it_the_likeliest_says_why() -> None:
     """TOK-07, Q-52."""
     cpo, one, two = two_emsps({"whitelist": "NEVER"}, {"whitelist": "NEVER"})
-    one.company.own[TOKENS].note("K1", authorization={"allowed": "EXPIRED"})
-    two.company.own[TOKENS].note("K1", authorization={"allowed": "NO_CREDIT"})
+    one.company.own_objects[TOKENS].set_metadata("K1", authorization={"allowed": "EXPIRED"})
+    two.company.own_objects[TOKENS].set_metadata("K1", authorization={"allowed": "NO_CREDIT"})
 
     assert cpo.company.authorizer.authorize("K1").allowed == "NO_CREDIT"
 
@@ -203,7 +203,7 @@ def test_a_uid_that_is_none_is_nobodys(uid: str) -> None:
 def own(**token: Any) -> Desk:
     """A company that is both CPO and eMSP, and has issued the token K1."""
     company = World().company("both.example", Party("DE", "ALL"))
-    company.company.own[TOKENS].put("K1", (), make.token("K1", **token))
+    company.company.own_objects[TOKENS].put("K1", (), make.token("K1", **token))
     return Desk(company)
 
 
@@ -241,4 +241,4 @@ def test_what_we_rule_about_our_own_token_counts_here_as_well() -> None:
 def test_a_ruling_goes_with_its_token_alone() -> None:
     """TOK-16."""
     with pytest.raises(NotFound):
-        own().company.company.own[TOKENS].note("K2", authorization={"allowed": "BLOCKED"})
+        own().company.company.own_objects[TOKENS].set_metadata("K2", authorization={"allowed": "BLOCKED"})

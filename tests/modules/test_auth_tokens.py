@@ -35,9 +35,9 @@ class Counted(MemoryPartners):
 
     asked = 0
 
-    def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
+    def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
         self.asked += 1
-        return super().admission(our_role, token_hash)
+        return super().authenticate(our_role, token_hash)
 
 
 PARTNER = Partner("p1", Role.CPO, State.REGISTERED)
@@ -52,26 +52,26 @@ def test_a_burst_of_requests_reads_the_store_once_and_three_seconds_later_again(
     clock = Clock()
     store = Counted(clock)
     store.save(PARTNER, issue=[grant()])
-    admissions = CachedAuthenticator(store, clock)
+    authenticator = CachedAuthenticator(store, clock)
 
-    found = [admissions.admission(Role.CPO, "hash") for _ in range(20)]
+    found = [authenticator.authenticate(Role.CPO, "hash") for _ in range(20)]
     assert store.asked == 1
     assert {each.grant.token_hash for each in found if each} == {"hash"}
 
     clock.pass_(seconds=3)
-    admissions.admission(Role.CPO, "hash")
+    authenticator.authenticate(Role.CPO, "hash")
     assert store.asked == 2
 
 
 def test_a_refusal_is_not_remembered() -> None:
     """CRD-06, CRD-27: a token works the moment it is issued."""
     store = Counted(Clock())
-    admissions = CachedAuthenticator(store, Clock())
-    assert admissions.admission(Role.CPO, "hash") is None
+    authenticator = CachedAuthenticator(store, Clock())
+    assert authenticator.authenticate(Role.CPO, "hash") is None
 
     store.save(PARTNER, issue=[grant()])
 
-    assert admissions.admission(Role.CPO, "hash") is not None
+    assert authenticator.authenticate(Role.CPO, "hash") is not None
 
 
 @pytest.mark.parametrize("kind", [kind for kind in GrantKind if kind is not GrantKind.CURRENT])
@@ -79,12 +79,12 @@ def test_a_token_that_will_end_is_looked_up_each_time(kind: GrantKind) -> None:
     """CRD-05, Q-40."""
     store = Counted(Clock())
     store.save(PARTNER, issue=[grant(kind)])
-    admissions = CachedAuthenticator(store, Clock())
-    assert admissions.admission(Role.CPO, "hash") is not None
+    authenticator = CachedAuthenticator(store, Clock())
+    assert authenticator.authenticate(Role.CPO, "hash") is not None
 
     store.save(PARTNER.with_(version=1), revoke=["hash"])
 
-    assert admissions.admission(Role.CPO, "hash") is None
+    assert authenticator.authenticate(Role.CPO, "hash") is None
 
 
 @pytest.mark.parametrize("partner", [PARTNER.with_(state=State.PENDING), PARTNER.with_(fading=("old",))])
@@ -92,10 +92,10 @@ def test_a_partner_that_will_change_is_looked_up_each_time(partner: Partner) -> 
     """CRD-22, Q-40."""
     store = Counted(Clock())
     store.save(partner, issue=[grant()])
-    admissions = CachedAuthenticator(store, Clock())
+    authenticator = CachedAuthenticator(store, Clock())
 
     for _ in range(2):
-        admissions.admission(Role.CPO, "hash")
+        authenticator.authenticate(Role.CPO, "hash")
 
     assert store.asked == 2
 
@@ -138,7 +138,7 @@ def test_no_token_is_logged_told_or_shown_in_a_whole_life(caplog: pytest.LogCapt
     met.partner.answers("PUT", "/2.1.1/tariffs/DE/CPO/T1", quoting)
     for method in ("POST", "PUT"):
         met.partner.answers(method, "/2.1.1/credentials", quoting)
-    met.ours.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    met.ours.company.own_objects[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
     met.ours.pump()
     attempts: list[Callable[[], object]] = [lambda: registrations.rotate(met.known), met.register]
     for attempt in attempts:
@@ -150,7 +150,7 @@ def test_no_token_is_logged_told_or_shown_in_a_whole_life(caplog: pytest.LogCapt
     secrets = {invited.token, answered, met.partner.token, "A-token-of-the-partner", *sent}
     assert len(secrets) == 6
     partners = met.ours.partners()
-    said += [failure.reason for partner in partners for failure in met.ours.ports.outbox.of(partner.id)]
+    said += [failure.reason for partner in partners for failure in met.ours.ports.outbox.entries(partner.id)]
     assert len(said) == 4
     assert all("cannot use Token AuthToken(" in text for text in said)
     shown = [*said, caplog.text, repr(partners), str(partners), repr(met.ours.observer.exchanges)]

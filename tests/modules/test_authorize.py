@@ -58,7 +58,7 @@ def rule(there: Desks, ruling: Json) -> None:
 
 def counted(there: Desks) -> list[str]:
     partner = there.pair.emsp.partners()[0]
-    return [name for name in there.pair.emsp.ports.partners.tallies(partner.id) if name.startswith("lenient")]
+    return [name for name in there.pair.emsp.ports.partners.counters(partner.id) if name.startswith("lenient")]
 
 
 # --- what the driver gets ------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from chalicelib.ocpi.reading import Profile
 from tests import make
 from tests.entrypoints.desk import desks
 from tests.node.faults import at_once
-from tests.node.pushing import read_as, tallies
+from tests.node.pushing import counters, read_as
 from tests.world import Caller, Pair, Reply, pair, register
 
 Json = dict[str, Any]
@@ -188,7 +188,7 @@ def test_what_does_not_add_up_is_taken_and_counted(rule: str, wrong: Json, profi
 
     assert post(there, make.cdr("C1", **wrong)).outcome == (201, 1000)
 
-    assert [count for name, count in tallies(there, CDRS).items() if f" {rule} " in name] == [1]
+    assert [count for name, count in counters(there, CDRS).items() if f" {rule} " in name] == [1]
 
 
 # --- posted again --------------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def test_a_contradiction_is_refused_and_kept_for_the_operator(
     assert item["object"] == make.cdr(cdr_id, total_cost=99.5)
     assert item["at"] == "2026-03-01T12:00:00Z"
     assert "different content" in item["reason"]
-    assert tallies(there.pair, CDRS)["cdr_contradicted"] == 2
+    assert counters(there.pair, CDRS)["cdr_contradicted"] == 2
     assert [cdr_id in record.getMessage() for record in caplog.records] == [True, True]
 
 

@@ -83,7 +83,7 @@ def test_a_cdr_is_stamped_when_it_is_made_and_never_again() -> None:
     """CDR-09, CDR-19: not even before anybody has seen it."""
     there = posting()
     there.host("POST", "/cdrs", make.cdr("C1"), query={"partner": there.host.company.partners()[0].id})
-    own = there.host.company.company.own[CDRS]
+    own = there.host.company.company.own_objects[CDRS]
     there.host.company.world.clock.pass_(days=1)
 
     assert there.host("POST", "/cdrs", make.cdr("C1", last_updated="2026-02-02T00:00:00Z")).status == 200
@@ -222,7 +222,7 @@ def test_the_list_shows_each_emsp_its_own_cdrs() -> None:
     other = there.world.company("other.example", Party("NL", "TWO"), frozenset({Role.EMSP}))
     register(other, there.cpo, Role.CPO)
     there.put_in(CDRS, make.cdr("C1"))
-    there.cpo.company.own[CDRS].put("C2", (), make.cdr("C2"), other.party)
+    there.cpo.company.own_objects[CDRS].put("C2", (), make.cdr("C2"), other.party)
 
     there.pump()
 

@@ -53,9 +53,9 @@ def outcome(step: int, error: type[BaseException], result: str | None, name: str
     for message in queues.asked if result else ():
         queues.result(CommandResult(message["command_id"], str(result), "charge point"))
     results = there.cpo.company.results
-    queues.work(results.take, results.post, timers=False)
+    queues.work(results.receive, results.post, timers=False)
     there.world.clock.pass_(minutes=2)
-    queues.work(results.take, results.post, timers=True)
+    queues.work(results.receive, results.post, timers=True)
     kept = there.commands()
     return Outcome(answered, inbox.results, kept[0] if kept else None, fuse)
 

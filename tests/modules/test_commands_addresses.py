@@ -40,7 +40,7 @@ class Asked:
         token = emsp.partners()[0].token_we_send
         assert token
         self._call = Caller(self.world, "cpo.example", token.secret)
-        self.cpo.company.own[ModuleID.LOCATIONS].put("LOC1", (), make.location("LOC1"))
+        self.cpo.company.own_objects[ModuleID.LOCATIONS].put("LOC1", (), make.location("LOC1"))
 
     def start(self, response_url: str) -> Reply:
         """START_SESSION, to be answered there."""

@@ -38,7 +38,7 @@ def test_the_session_of_an_unknown_token_finds_its_way_to_the_emsp_that_sent_it(
     there = started_by()
 
     session = make.session("S9", auth_id="NL-MSP-APP1", auth_method="AUTH_REQUEST")
-    there.cpo.company.own[ModuleID.SESSIONS].put("S9", (), session)
+    there.cpo.company.own_objects[ModuleID.SESSIONS].put("S9", (), session)
     there.pair.pump()
 
     assert there.pair.emsp.received(ModuleID.SESSIONS, there.cpo.party, "S9")["auth_id"] == "NL-MSP-APP1"
@@ -49,11 +49,11 @@ def test_a_command_does_not_take_over_another_emsp_s_driver() -> None:
     there = relaying()
     other = there.world.company("other.example", OTHER, frozenset({Role.EMSP}))
     register(other, there.cpo, Role.CPO)
-    other.company.own[ModuleID.TOKENS].put("K7", (), make.token("K7", auth_id="NL-OTH-1"))
+    other.company.own_objects[ModuleID.TOKENS].put("K7", (), make.token("K7", auth_id="NL-OTH-1"))
     other.pump()
 
     there.accepted(token=make.token("K7", auth_id="NL-OTH-1"))
-    there.cpo.company.own[ModuleID.SESSIONS].put("S9", (), make.session("S9", auth_id="NL-OTH-1"))
+    there.cpo.company.own_objects[ModuleID.SESSIONS].put("S9", (), make.session("S9", auth_id="NL-OTH-1"))
     there.pair.pump()
 
     assert other.received(ModuleID.SESSIONS, there.cpo.party, "S9")["auth_id"] == "NL-OTH-1"
@@ -82,7 +82,7 @@ def test_a_put_of_a_token_from_a_command_is_its_first() -> None:
     assert there.cpo.received(ModuleID.TOKENS, there.pair.emsp.party, "NEW")["issuer"] == "Second"
     stored = there.cpo.ports.stores[ModuleID.TOKENS].get(theirs(there.pair.emsp.party), "NEW")
     assert stored
-    assert "deleted_at" not in stored.aside
+    assert "deleted_at" not in stored.metadata
 
 
 def test_a_command_does_not_change_a_token_that_was_pushed() -> None:
@@ -101,7 +101,7 @@ def test_a_uid_that_several_drivers_of_an_app_share_leads_to_the_last_one() -> N
 
     there.accepted(token=make.token("APP", auth_id="NL-MSP-APP2"))
 
-    there.cpo.company.own[ModuleID.SESSIONS].put("S9", (), make.session("S9", auth_id="NL-MSP-APP2"))
+    there.cpo.company.own_objects[ModuleID.SESSIONS].put("S9", (), make.session("S9", auth_id="NL-MSP-APP2"))
     assert there.token("APP")["auth_id"] == "NL-MSP-APP2"
 
 
@@ -127,7 +127,7 @@ def test_a_token_with_a_field_too_few_is_enough_for_a_lenient_reader(field: str)
     token = {name: value for name, value in make.token("NEW").items() if name != field}
 
     there.accepted(token=token)
-    counted = there.cpo.ports.partners.tallies(there.cpo.partners()[0].id)
+    counted = there.cpo.ports.partners.counters(there.cpo.partners()[0].id)
     there.read_as(Profile.STRICT)
     refused = there.post(token=token)
 
@@ -180,7 +180,7 @@ def test_the_same_reservation_again_names_the_one_that_it_replaces() -> None:
 def test_another_reservation_replaces_nothing(other: Json) -> None:
     """CMD-12."""
     there = relaying()
-    there.cpo.company.own[ModuleID.LOCATIONS].put("LOC2", (), make.location("LOC2"))
+    there.cpo.company.own_objects[ModuleID.LOCATIONS].put("LOC2", (), make.location("LOC2"))
     there.accepted("RESERVE_NOW")
 
     there.accepted("RESERVE_NOW", **other)

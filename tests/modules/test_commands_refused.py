@@ -48,7 +48,7 @@ def test_a_place_that_we_do_not_have_is_2003(fields: Json, names: list[str], pro
 def test_a_place_where_nothing_is_left_is_2003(evses: Json) -> None:
     """CMD-08, Q-75: also if the partner leaves the choice to us."""
     there = relaying()
-    there.cpo.company.own[ModuleID.LOCATIONS].put("LOC2", (), make.location("LOC2") | {"evses": evses})
+    there.cpo.company.own_objects[ModuleID.LOCATIONS].put("LOC2", (), make.location("LOC2") | {"evses": evses})
 
     assert there.post("START_SESSION", "evse_uid", location_id="LOC2").outcome == (200, 2003)
     assert untouched(there)

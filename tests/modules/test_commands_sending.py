@@ -42,7 +42,7 @@ def test_the_whole_token_is_sent_as_the_token_list_has_it() -> None:
     """Q-55: our own, with every field, whether it is valid or not."""
     there = commanding()
     card = make.token("K2", visual_number="NL-1", language="nl", valid=False, whitelist="NEVER", type="OTHER")
-    there.emsp.company.own[ModuleID.TOKENS].put("K2", (), card)
+    there.emsp.company.own_objects[ModuleID.TOKENS].put("K2", (), card)
 
     there.send(token_uid="K2")
 

@@ -60,19 +60,19 @@ def test_a_push_that_finds_nothing_looks_where_the_module_is_now() -> None:
     they_move(met)
     met.partner.forget()
 
-    met.ours.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    met.ours.company.own_objects[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
     met.ours.pump()
 
     assert met.partner.asked == [("PUT", TARIFF), ("GET", "/versions"), ("GET", "/2.1.1"), ("PUT", "/new/DE/CPO/T1")]
     assert met.known.endpoints["tariffs"] == met.partner.url("/new")
-    assert met.ours.ports.outbox.of(met.known.id) == []
+    assert met.ours.ports.outbox.entries(met.known.id) == []
 
 
 def test_a_delete_that_finds_nothing_looks_where_the_module_is_now() -> None:
     """VER-13."""
     met = meeting(Role.EMSP)
     met.registered()
-    tariffs = met.ours.company.own[ModuleID.TARIFFS]
+    tariffs = met.ours.company.own_objects[ModuleID.TARIFFS]
     tariffs.put("T1", (), make.tariff("T1"))
     met.ours.pump()
     they_move(met)
@@ -209,7 +209,7 @@ def test_a_real_partner_finds_us_where_we_moved() -> None:
     move(both.emsp, "moved.example")
 
     both.emsp.company.registrations.tended(both.emsp.partners()[0])
-    both.cpo.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    both.cpo.company.own_objects[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
     both.pump()
 
     assert both.cpo.partners()[0].endpoints["tariffs"] == "https://moved.example/ocpi/emsp/2.1.1/tariffs"

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.modules.locations.view import for_drivers
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.node.pushing import LATER, read_as, tallies
+from tests.node.pushing import LATER, counters, read_as
 from tests.world import Pair, Reply, pair
 
 Json = dict[str, Any]
@@ -27,7 +27,7 @@ def held(there: Pair) -> Json:
 
 
 def counted(there: Pair, rule: str) -> int:
-    return sum(count for name, count in tallies(there).items() if f"lenient {rule} " in name)
+    return sum(count for name, count in counters(there).items() if f"lenient {rule} " in name)
 
 
 def evse_with(**fields: Any) -> Json:
@@ -73,7 +73,7 @@ def test_fields_that_the_spec_does_not_know_are_kept_and_not_held_against_anybod
     assert put(there, value).outcome == (201, 1000)
 
     assert held(there)["party_id"] == "CPO"
-    assert not [name for name in tallies(there) if name.startswith("lenient")]
+    assert not [name for name in counters(there) if name.startswith("lenient")]
 
 
 def test_an_evse_without_what_its_connector_needs_is_discarded() -> None:

@@ -10,7 +10,7 @@ from chalicelib.modules.locations.view import for_drivers
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.node.pushing import LATER, aside, read_as, tallies
+from tests.node.pushing import LATER, aside, counters, read_as
 from tests.world import Caller, Pair, Reply, pair
 
 Json = dict[str, Any]
@@ -222,7 +222,7 @@ def test_a_fragment_of_nothing_we_know_is_skipped_and_counted_or_refused(path: s
     assert lenient.held["city"] == ("Utrecht" if path else "Gouda")
     assert [list(there.evses) for there in (lenient, strict)] == [["E1"], ["E1"]]
     assert lenient.evses["E1"]["connectors"] == strict.evses["E1"]["connectors"] == E1["connectors"]
-    assert sum(count for name, count in tallies(lenient.there).items() if "Q-45" in name) == 1
+    assert sum(count for name, count in counters(lenient.there).items() if "Q-45" in name) == 1
 
 
 # --- nulls -------------------------------------------------------------------------------------------------------
@@ -270,4 +270,4 @@ def test_a_null_for_a_required_field_is_ignored_or_refused(
     assert null in refused.message
     assert strict.held == before
     assert lenient("GET", where).data[applied] == "-2"
-    assert tallies(lenient.there)[f"lenient TRA-36 locations {null} is null in a PATCH and was ignored"] == 1
+    assert counters(lenient.there)[f"lenient TRA-36 locations {null} is null in a PATCH and was ignored"] == 1

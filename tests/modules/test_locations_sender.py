@@ -29,7 +29,7 @@ def there() -> Pair:
     """A CPO with two locations."""
     found = pair()
     two = [make.connector("1"), make.connector("2")]
-    found.cpo.company.own[LOCATIONS].import_all(
+    found.cpo.company.own_objects[LOCATIONS].import_all(
         [make.location("LOC1", evses=[make.evse("E1", connectors=two), make.evse("E2")]), make.location("LOC2")]
     )
     return found
@@ -82,7 +82,7 @@ def test_a_change_of_a_part_is_a_change_of_its_location_for_a_delta_pull(there: 
     there.world.clock.pass_(days=1)
     since = format_date_time(there.world.clock.now - timedelta(minutes=1))
 
-    there.cpo.company.own[LOCATIONS].patch("LOC2", ("E1", "1"), {"amperage": 16})
+    there.cpo.company.own_objects[LOCATIONS].patch("LOC2", ("E1", "1"), {"amperage": 16})
 
     (found,) = there.to_cpo("GET", ROOT, query={"date_from": since}).data
     assert found["id"] == "LOC2"
@@ -95,7 +95,7 @@ def test_a_location_whose_evses_are_all_gone_is_still_there_for_those_who_pull_d
     there.world.clock.pass_(days=1)
     since = format_date_time(there.world.clock.now)
 
-    there.cpo.company.own[LOCATIONS].put("LOC2", (), make.location("LOC2", evses=[]))
+    there.cpo.company.own_objects[LOCATIONS].put("LOC2", (), make.location("LOC2", evses=[]))
 
     (found,) = there.to_cpo("GET", ROOT, query={"date_from": since}).data
     assert (found["id"], [evse["status"] for evse in found["evses"]]) == ("LOC2", ["REMOVED"])
@@ -104,8 +104,8 @@ def test_a_location_whose_evses_are_all_gone_is_still_there_for_those_who_pull_d
 def test_a_connector_that_is_free_names_a_tariff_that_is_in_our_list(there: Pair) -> None:
     """LOC-10, TAR-09: without a tariff_id nothing is said about the price."""
     free = {"elements": [{"price_components": [{"type": "FLAT", "price": 0.00, "step_size": 0}]}]}
-    there.cpo.company.own[TARIFFS].put("FREE", (), make.tariff("FREE", **free))
-    there.cpo.company.own[LOCATIONS].patch("LOC1", ("E1", "1"), {"tariff_id": "FREE"})
+    there.cpo.company.own_objects[TARIFFS].put("FREE", (), make.tariff("FREE", **free))
+    there.cpo.company.own_objects[LOCATIONS].patch("LOC1", ("E1", "1"), {"tariff_id": "FREE"})
 
     connectors = there.to_cpo("GET", f"{ROOT}/LOC1/E1").data["connectors"]
 
@@ -119,7 +119,7 @@ def test_a_connector_that_is_free_names_a_tariff_that_is_in_our_list(there: Pair
 def test_whatever_the_host_puts_in_partners_get_valid_objects(value: Json) -> None:
     """LOC-07, LOC-03, Q-20: read as strictly as we can, without a remark."""
     there = pair()
-    there.cpo.company.own[LOCATIONS].put("LOC1", (), value)
+    there.cpo.company.own_objects[LOCATIONS].put("LOC1", (), value)
     evse = value["evses"][0]
     urls: list[tuple[str, type[OcpiObject]]] = [
         (f"{ROOT}/LOC1", Location),
@@ -153,7 +153,7 @@ def test_the_host_cannot_make_us_send_what_the_spec_does_not_know(there: Pair, w
     before = there.to_cpo("GET", f"{ROOT}/LOC1").data
 
     with pytest.raises(InvalidParameters) as refused:
-        there.cpo.company.own[LOCATIONS].put("LOC1", (), make.location("LOC1") | wrong)
+        there.cpo.company.own_objects[LOCATIONS].put("LOC1", (), make.location("LOC1") | wrong)
 
     assert why in str(refused.value)
     assert there.to_cpo("GET", f"{ROOT}/LOC1").data == before
@@ -161,7 +161,7 @@ def test_the_host_cannot_make_us_send_what_the_spec_does_not_know(there: Pair, w
 
 def test_an_id_never_changes(there: Pair) -> None:
     """LOC-08: at any depth."""
-    own = there.cpo.company.own[LOCATIONS]
+    own = there.cpo.company.own_objects[LOCATIONS]
     for path, patch in (((), {"id": "L"}), (("E1",), {"uid": "E9"}), (("E1", "1"), {"id": "9"})):
         with pytest.raises(InvalidParameters):
             own.patch("LOC1", path, patch)

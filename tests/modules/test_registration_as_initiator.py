@@ -82,7 +82,7 @@ def test_from_then_on_we_use_the_token_that_they_answered_with() -> None:
     met.register()
     met.partner.forget()
 
-    met.ours.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    met.ours.company.own_objects[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
     met.ours.pump()
 
     assert met.partner.tokens == ["B-token-of-the-partner-1"]
@@ -96,7 +96,7 @@ def test_either_role_may_begin(initiator: Role) -> None:
     emsp = world.company("emsp.example", Party("NL", "MSP"), frozenset({Role.EMSP}))
     register(*((cpo, emsp) if initiator is Role.CPO else (emsp, cpo)), initiator.other)
 
-    cpo.company.own[ModuleID.LOCATIONS].put("L1", (), make.location("L1"))
+    cpo.company.own_objects[ModuleID.LOCATIONS].put("L1", (), make.location("L1"))
     cpo.pump()
 
     assert emsp.received(ModuleID.LOCATIONS, cpo.party, "L1")["id"] == "L1"

@@ -82,7 +82,7 @@ def test_pushes_carry_the_token_that_they_gave() -> None:
     met.registered()
     met.partner.forget()
 
-    met.ours.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    met.ours.company.own_objects[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
     met.ours.pump()
 
     assert met.partner.asked == [("PUT", "/2.1.1/tariffs/DE/CPO/T1")]

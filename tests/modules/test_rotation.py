@@ -24,7 +24,7 @@ def met(request: pytest.FixtureRequest) -> Meeting:
 def pushed(met: Meeting) -> list[tuple[str, str]]:
     """With which tokens, and to which paths, a change of ours was pushed."""
     met.partner.forget()
-    tariffs = met.ours.company.own[ModuleID.TARIFFS]
+    tariffs = met.ours.company.own_objects[ModuleID.TARIFFS]
     tariffs.put("T1", (), make.tariff("T1", currency="EUR" if b"SEK" in tariffs_body(met) else "SEK"))
     met.ours.pump()
     return list(zip(met.partner.tokens, (path for _, path in met.partner.asked), strict=True))

@@ -114,7 +114,7 @@ def test_their_former_token_is_tried_for_a_minute_where_the_new_one_is_refused()
     met.partner.forget()
     met.partner.answers("PUT", "/2.1.1/tariffs/DE/CPO/T1", refusal(401))
 
-    met.ours.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    met.ours.company.own_objects[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
     met.ours.pump()
 
     assert met.partner.tokens == [THEIR_ANSWER, "B-token-of-the-partner-1"]
@@ -129,7 +129,7 @@ def test_two_real_nodes_rotate_and_go_on() -> None:
         side.company.registrations.rotate(partner)
         assert side.partners()[0].token_we_send != before
 
-        both.cpo.company.own[ModuleID.TARIFFS].put(f"T{number}", (), make.tariff(f"T{number}"))
+        both.cpo.company.own_objects[ModuleID.TARIFFS].put(f"T{number}", (), make.tariff(f"T{number}"))
         both.pump()
         assert both.emsp.received(ModuleID.TARIFFS, both.cpo.party, f"T{number}")["id"] == f"T{number}"
     assert [side.partners()[0].problem for side in (both.cpo, both.emsp)] == [None, None]
@@ -278,11 +278,11 @@ def test_a_token_that_they_use_for_the_first_time_while_they_end_it_is_dead(met:
     """CRD-17, CRD-29: a request that was let in before the DELETE brings nothing back."""
     old = met.registered()
     new = fails(met, refusal(500))
-    admission = met.ours.ports.partners.admission(met.known.our_role, AuthToken(new.token).hash)
-    assert admission is not None
+    authentication = met.ours.ports.partners.authenticate(met.known.our_role, AuthToken(new.token).hash)
+    assert authentication is not None
     old("DELETE", met.credentials_path)
 
-    met.ours.company.registrations.successor_used(admission.partner, admission.grant)
+    met.ours.company.registrations.successor_used(authentication.partner, authentication.grant)
 
     assert new("GET", met.versions_path).outcome == (401, 2000)
 

@@ -12,7 +12,7 @@ from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.node.pushing import kept, read_as, tallies
+from tests.node.pushing import counters, kept, read_as
 from tests.world import Pair, pair, register
 
 Json = dict[str, Any]
@@ -59,7 +59,7 @@ def test_the_list_needs_a_date_and_shows_each_emsp_its_own_sessions() -> None:
     other = there.world.company("other.example", Party("NL", "TWO"), frozenset({Role.EMSP}))
     register(other, there.cpo, Role.CPO)
     there.put_in(SESSIONS, make.session("S1"))
-    there.cpo.company.own[SESSIONS].put("S2", (), make.session("S2"), other.party)
+    there.cpo.company.own_objects[SESSIONS].put("S2", (), make.session("S2"), other.party)
 
     there.pump()
 
@@ -78,7 +78,7 @@ def test_a_session_goes_to_the_party_whose_token_it_names() -> None:
     there.put_in(TOKENS, make.token("K1", auth_id="NL-MSP-7"))
     there.pump()
 
-    there.cpo.company.own[SESSIONS].put("S1", (), make.session("S1", auth_id="NL-MSP-7"))
+    there.cpo.company.own_objects[SESSIONS].put("S1", (), make.session("S1", auth_id="NL-MSP-7"))
     there.pump()
 
     assert held(there)["auth_id"] == "NL-MSP-7"
@@ -89,12 +89,12 @@ def test_a_session_of_nobodys_or_of_twos_contract_is_not_taken() -> None:
     there = pair()
     other = there.world.company("other.example", Party("BE", "TWO"), frozenset({Role.EMSP}))
     register(other, there.cpo, Role.CPO)
-    own = there.cpo.company.own[SESSIONS]
+    own = there.cpo.company.own_objects[SESSIONS]
 
     with pytest.raises(InvalidParameters, match=r"auth_id: no partner has sent us .*\?partner="):
         own.put("S1", (), make.session("S1", auth_id="NL-MSP-7"))
     for company in (there.emsp, other):
-        company.company.own[TOKENS].put("K1", (), make.token("K1", auth_id="NL-MSP-7"))
+        company.company.own_objects[TOKENS].put("K1", (), make.token("K1", auth_id="NL-MSP-7"))
         company.pump()
     with pytest.raises(InvalidParameters, match=r"auth_id: BE/TWO, NL/MSP all have .*\?partner="):
         own.put("S1", (), make.session("S1", auth_id="NL-MSP-7"))
@@ -116,7 +116,7 @@ def test_a_partner_that_registers_anew_still_finds_its_sessions() -> None:
 def test_the_story_of_a_session_is_put_then_patched_then_over() -> None:
     """SES-10, SES-12, SES-16: what comes after the end is refused here, and so never sent."""
     there = pair()
-    own = there.cpo.company.own[SESSIONS]
+    own = there.cpo.company.own_objects[SESSIONS]
     there.put_in(SESSIONS, make.session("S1", status="PENDING", kwh=0))
     there.pump()
     mark = len(there.world.traffic)
@@ -145,7 +145,7 @@ def test_periods_are_told_by_put() -> None:
     mark = len(there.world.traffic)
 
     there.world.clock.pass_(minutes=5)
-    there.cpo.company.own[SESSIONS].patch("S1", (), {"charging_periods": [period(1)]})
+    there.cpo.company.own_objects[SESSIONS].patch("S1", (), {"charging_periods": [period(1)]})
     there.pump()
 
     assert [each.request.method for each in there.world.since(mark)] == ["PUT"]
@@ -210,7 +210,7 @@ def test_more_than_the_evse_in_use_is_taken_and_counted(profile: Profile) -> Non
     there = holding(whole, profile)
 
     assert held(there) == kept(whole)
-    assert [name for name in tallies(there, SESSIONS) if "SES-08" in name] != []
+    assert [name for name in counters(there, SESSIONS) if "SES-08" in name] != []
 
 
 @both_profiles
@@ -226,7 +226,7 @@ def test_a_finished_session_does_not_start_again_but_is_corrected(method: str, f
     assert reply.outcome == (200, 1000)
     after = held(there)
     assert (after["status"], after["end_datetime"], after["kwh"]) == (final, at(2), 2.5)
-    counted = sorted(name for name in tallies(there, SESSIONS) if "SES-10" in name)
+    counted = sorted(name for name in counters(there, SESSIONS) if "SES-10" in name)
     assert [name.split()[3] for name in counted] == ["(the", "status"]
 
 
@@ -235,8 +235,8 @@ def test_a_correction_that_stays_final_is_counted_once_and_a_repeat_not_at_all()
     there = holding(make.session(status="COMPLETED"))
 
     there.to_emsp("PUT", url(there), make.session(status="COMPLETED"))
-    assert [name for name in tallies(there, SESSIONS) if "SES-10" in name] == []
+    assert [name for name in counters(there, SESSIONS) if "SES-10" in name] == []
     there.to_emsp("PATCH", url(there), {"kwh": 7, "last_updated": at(1)})
 
     assert held(there)["kwh"] == 7
-    assert [count for name, count in tallies(there, SESSIONS).items() if "SES-10" in name] == [1]
+    assert [count for name, count in counters(there, SESSIONS).items() if "SES-10" in name] == [1]

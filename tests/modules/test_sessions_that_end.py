@@ -13,7 +13,7 @@ from chalicelib.node.events.announcing import EventAnnouncer
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.node.pushing import read_as, tallies
+from tests.node.pushing import counters, read_as
 from tests.world import Pair, pair
 
 Json = dict[str, Any]
@@ -54,7 +54,7 @@ def held(there: Pair, session_id: str = "C1") -> Json:
 
 
 def blamed(there: Pair) -> list[str]:
-    return [name for name in tallies(there, SESSIONS) if "SES-10" in name]
+    return [name for name in counters(there, SESSIONS) if "SES-10" in name]
 
 
 @both_profiles

@@ -11,7 +11,7 @@ from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.node.pushing import LATER, read_as, tallies
+from tests.node.pushing import LATER, counters, read_as
 from tests.world import Pair, pair
 
 Json = dict[str, Any]
@@ -41,7 +41,7 @@ def put(there: Pair, value: Json) -> tuple[int, int]:
 def test_the_list_comes_in_pages_and_filtered_by_date() -> None:
     """TAR-01, PAG-01, PAG-20."""
     there = pair()
-    own = there.cpo.company.own[TARIFFS]
+    own = there.cpo.company.own_objects[TARIFFS]
     own.import_all([make.tariff(f"T{n}") for n in range(3)])
     there.world.clock.pass_(days=2)
     own.patch("T1", (), {"currency": "CHF"})
@@ -56,7 +56,7 @@ def test_the_list_comes_in_pages_and_filtered_by_date() -> None:
 def test_a_single_tariff_has_no_url_at_the_cpo() -> None:
     """TAR-01."""
     there = pair()
-    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
 
     assert there.to_cpo("GET", f"{ROOT}/T1").outcome == (404, 2000)
 
@@ -120,7 +120,7 @@ def test_a_deleted_tariff_is_kept_aside_for_those_that_still_refer_to_it() -> No
     stored = there.emsp.ports.stores[TARIFFS].get(theirs(there.cpo.party), "T1")
     assert stored is not None
     assert b'"price":0.25' in stored.body
-    assert stored.aside["deleted_at"].startswith("2026-03-01T12:00")
+    assert stored.metadata["deleted_at"].startswith("2026-03-01T12:00")
     assert there.to_emsp("GET", there.at_emsp("locations", "LOC1", "E1", "1")).data["tariff_id"] == "T1"
 
 
@@ -133,7 +133,7 @@ def test_a_tariff_that_is_made_again_may_be_older_than_the_one_that_was_deleted(
     assert put(there, make.tariff("T1", currency="CHF")) == (201, 1000)
 
     assert there.to_emsp("GET", there.at_emsp("tariffs", "T1")).data["currency"] == "CHF"
-    assert "stale_ignored" not in tallies(there)
+    assert "stale_ignored" not in counters(there)
 
 
 def test_a_patch_of_the_elements_replaces_the_whole_list() -> None:
@@ -151,7 +151,7 @@ def test_the_elements_stay_in_their_order_because_the_first_that_applies_is_used
     """TAR-07: here and at a partner that is told of it."""
     there = pair()
     elements = [element(component(price=n), min_kwh=10 - n) for n in (3, 1, 2)] + [element()]
-    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1", elements=elements))
+    there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1", elements=elements))
 
     there.pump()
 
@@ -185,7 +185,7 @@ def test_a_tariff_has_prices_and_each_price_all_its_fields(profile: Profile, ele
     put(there, make.tariff("T1"))
 
     assert put(there, make.tariff("T1", elements=elements, last_updated=LATER)) == (200, 2001)
-    own = there.cpo.company.own[TARIFFS]
+    own = there.cpo.company.own_objects[TARIFFS]
     with pytest.raises(InvalidParameters):
         own.put("T1", (), make.tariff("T1", elements=elements))
 
@@ -260,8 +260,8 @@ def test_a_tariff_whose_last_element_does_not_always_apply_is_remarked_on(
         there = read_as(pair(), profile)
         value = make.tariff("T1", elements=elements)
 
-        kept = there.cpo.company.own[TARIFFS].put("T1", (), value)
+        kept = there.cpo.company.own_objects[TARIFFS].put("T1", (), value)
         assert put(there, value) == (201, 1000)
 
         assert (["TAR-08"] if warned else []) == [remark.rule for remark in kept.remarks]
-        assert any("TAR-08" in name for name in tallies(there)) is warned
+        assert any("TAR-08" in name for name in counters(there)) is warned

@@ -18,7 +18,7 @@ def test_what_is_deleted_while_a_list_is_under_way_does_not_come_back() -> None:
     listed = crawl.holds("X1")
 
     def answer(_request: Request) -> Response:
-        crawl.owner.company.own[TARIFFS].delete("X1")
+        crawl.owner.company.own_objects[TARIFFS].delete("X1")
         crawl.owner.pump()
         return answered([listed])
 
@@ -38,7 +38,7 @@ def test_what_is_still_listed_long_after_it_was_deleted_is_there_again() -> None
     crawl.pair.put_in(TARIFFS, make.tariff("X1"))
     crawl.owner.pump()
     listed = crawl.holds("X1")
-    crawl.owner.company.own[TARIFFS].delete("X1")
+    crawl.owner.company.own_objects[TARIFFS].delete("X1")
     crawl.owner.pump()
     assert crawl.holds("X1") is None
 

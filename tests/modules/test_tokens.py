@@ -11,7 +11,7 @@ from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.node.pushing import EARLIER, LATER, read_as, tallies
+from tests.node.pushing import EARLIER, LATER, counters, read_as
 from tests.world import Caller, Pair, pair, register
 
 Json = dict[str, Any]
@@ -78,7 +78,7 @@ def test_a_token_that_is_made_invalid_charges_no_more() -> None:
     there.pump()
     assert authorize("K1").allowed == "ALLOWED"
 
-    there.emsp.company.own[TOKENS].patch("K1", (), {"valid": False})
+    there.emsp.company.own_objects[TOKENS].patch("K1", (), {"valid": False})
     there.pump()
 
     assert authorize("K1").allowed == "BLOCKED"
@@ -115,7 +115,7 @@ def test_what_we_do_not_know_is_taken_for_what_promises_least(field: str, taken_
     there = holding(make.token(**{field: "APP_USER"}))
 
     assert held(there)[field] == taken_for
-    assert [name for name in tallies(there, TOKENS) if f"FMT-11 tokens {field} " in name] != []
+    assert [name for name in counters(there, TOKENS) if f"FMT-11 tokens {field} " in name] != []
     strict = read_as(pair(), Profile.STRICT, TOKENS)
     assert strict.to_cpo("PUT", url(strict), make.token(**{field: "APP_USER"})).outcome == (200, 2001)
 
@@ -128,7 +128,7 @@ def test_one_uid_of_two_types_is_one_token_and_counted(profile: Profile) -> None
     assert there.to_cpo("PUT", url(there), make.token(type="OTHER", last_updated=EARLIER)).outcome == (200, 1000)
 
     assert held(there)["type"] == "OTHER"
-    assert [count for name, count in tallies(there, TOKENS).items() if " Q-51 " in name] == [1]
+    assert [count for name, count in counters(there, TOKENS).items() if " Q-51 " in name] == [1]
 
 
 def test_whoever_says_which_type_is_meant_gets_that_or_nothing() -> None:
@@ -164,7 +164,7 @@ def test_a_token_and_what_becomes_of_it_are_told() -> None:
 
     there.put_in(TOKENS, make.token("K1"))
     there.pump()
-    there.emsp.company.own[TOKENS].patch("K1", (), {"valid": False})
+    there.emsp.company.own_objects[TOKENS].patch("K1", (), {"valid": False})
     there.pump()
 
     put, patch = there.world.since(mark)
@@ -177,7 +177,7 @@ def test_a_token_and_what_becomes_of_it_are_told() -> None:
 def test_every_cpo_sees_the_list_in_pages_and_filtered_by_date() -> None:
     """TOK-10."""
     there = pair()
-    own = there.emsp.company.own[TOKENS]
+    own = there.emsp.company.own_objects[TOKENS]
     own.import_all([make.token(f"K{n}") for n in range(3)])
     there.world.clock.pass_(days=2)
     own.patch("K1", (), {"valid": False})

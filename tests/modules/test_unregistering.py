@@ -46,7 +46,7 @@ def test_both_sides_know_that_it_is_over(who: Role) -> None:
 def test_nothing_is_sent_any_more_and_what_was_received_stays(who: Role) -> None:
     """CRD-17, Q-42: not even what was queued before."""
     both = pair()
-    tariffs = both.cpo.company.own[ModuleID.TARIFFS]
+    tariffs = both.cpo.company.own_objects[ModuleID.TARIFFS]
     tariffs.put("T1", (), make.tariff("T1"))
     both.pump()
     tariffs.put("T2", (), make.tariff("T2"))

@@ -41,7 +41,7 @@ class Charging:
         self.there.pump()
 
     def change(self, **fields: Any) -> None:
-        self.there.cpo.company.own[SESSIONS].patch("S1", (), fields)
+        self.there.cpo.company.own_objects[SESSIONS].patch("S1", (), fields)
         self.there.pump()
 
     def wait(self, seconds: float) -> None:
@@ -59,7 +59,7 @@ class Charging:
 
     @property
     def own(self) -> Json:
-        return self.there.cpo.company.own[SESSIONS].get("S1")
+        return self.there.cpo.company.own_objects[SESSIONS].get("S1")
 
 
 def charging(**fields: Any) -> Charging:

@@ -86,7 +86,7 @@ class Traffic:
         self.world = World()
         self.cpo = _Busy(self.world, "cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}), {})
         self.world.serve("cpo.example", self.cpo)
-        self.cpo.company.own[ModuleID.LOCATIONS].put("LOC1", (), make.location("LOC1"))
+        self.cpo.company.own_objects[ModuleID.LOCATIONS].put("LOC1", (), make.location("LOC1"))
         self.ears = {party: Ears(pause) for party, pause in pauses.items()}
         self._callers = {party: self._registered(party) for party in pauses}
 
@@ -137,7 +137,7 @@ class Traffic:
 
     def _take_results(self) -> None:
         while (result := self.cpo.lanes.results.get()) is not None:
-            self.cpo.company.results.take(result)
+            self.cpo.company.results.receive(result)
 
     def _post_answers(self) -> None:
         while (message := self.cpo.lanes.next()) is not None:

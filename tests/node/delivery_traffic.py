@@ -109,7 +109,9 @@ class _Busy(CompanyInWorld):
 
     def make_ports(self) -> Ports:
         queues = SqsPushQueues(CHANGES, DELIVERIES, lambda: self.sqs)
-        return replace(super().make_ports(), queues=queues, sleep=lambda seconds: time.sleep(seconds / self._faster))
+        return replace(
+            super().make_ports(), push_queues=queues, sleep=lambda seconds: time.sleep(seconds / self._faster)
+        )
 
 
 class Traffic:
@@ -137,7 +139,7 @@ class Traffic:
         """Let the host change a tariff; each change of a tariff has a higher number."""
         self.changed_at[tariff, number] = time.perf_counter()
         url = f"https://cpo.example/{number}"
-        self.cpo.company.own[ModuleID.TARIFFS].put(tariff, (), make.tariff(tariff, tariff_alt_url=url))
+        self.cpo.company.own_objects[ModuleID.TARIFFS].put(tariff, (), make.tariff(tariff, tariff_alt_url=url))
 
     def tariffs(self) -> dict[str, Any]:
         """All of the CPO's as they are now."""
@@ -175,7 +177,7 @@ class Traffic:
         while (body := self.cpo.sqs.changes.get()) is not None:
             announcements, attempt = announcements_in(body)
             cause += 1
-            self.cpo.company.push.spread(announcements, attempt, cause=f"message {cause}")
+            self.cpo.company.fan_out.fan_out(announcements, attempt, cause=f"message {cause}")
 
     def _deliver(self) -> None:
         while (message := self.cpo.sqs.deliveries.next()) is not None:
@@ -185,7 +187,7 @@ class Traffic:
 
     def _look(self, stop: threading.Event) -> None:
         while not stop.wait(60 / self._faster):
-            self.cpo.company.tending.look()
+            self.cpo.company.retries.retry_all()
 
 
 def number_in(tariff: Any) -> int:

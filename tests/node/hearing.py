@@ -36,7 +36,7 @@ def held(there: Pair, module: ModuleID, object_id: str) -> Json | None:
     """The object as the module's receiver holds it."""
     key, owner = MODULES[module].key_of(object_id), there.owner(module).party
     stored = there.receiver(module).ports.stores[module].get(theirs(owner), key)
-    return None if stored is None or stored.aside.get("deleted_at") else json.loads(stored.body)
+    return None if stored is None or stored.metadata.get("deleted_at") else json.loads(stored.body)
 
 
 def push(there: Pair, module: ModuleID, value: Json) -> None:

@@ -67,12 +67,12 @@ class Partner:
 
     def change(self, path: tuple[str, ...], patch: Json, object_id: str = "LOC1") -> None:
         """The CPO's host changes a location."""
-        self.there.cpo.company.own[ModuleID.LOCATIONS].patch(object_id, path, patch)
+        self.there.cpo.company.own_objects[ModuleID.LOCATIONS].patch(object_id, path, patch)
 
     @property
     def backlog(self) -> list[OutboxEntry]:
         """What the owner's outbox holds for it."""
-        return self.owner.ports.outbox.of(self.owner.partners()[0].id)
+        return self.owner.ports.outbox.entries(self.owner.partners()[0].id)
 
     def held(self, object_id: str, module: ModuleID = ModuleID.LOCATIONS) -> Json | None:
         """What its node holds of an owner's object."""
@@ -81,7 +81,7 @@ class Partner:
 
     def own(self, object_id: str, module: ModuleID = ModuleID.LOCATIONS) -> Json:
         """The owner's object."""
-        return self.there.owner(module).company.own[module].get(object_id)
+        return self.there.owner(module).company.own_objects[module].get(object_id)
 
 
 def partner(*locations: Json, of: ModuleID = ModuleID.LOCATIONS) -> Partner:
@@ -90,7 +90,7 @@ def partner(*locations: Json, of: ModuleID = ModuleID.LOCATIONS) -> Partner:
     host = urlsplit(there.receiver(of).base_url).netloc
     found = Partner(there, there.world.hosts[host], of)
     there.world.hosts[host] = found
-    there.cpo.company.own[ModuleID.LOCATIONS].import_all(locations or [make.location()])
+    there.cpo.company.own_objects[ModuleID.LOCATIONS].import_all(locations or [make.location()])
     there.pump()
     found.asked.clear()
     there.world.clock.pass_(hours=1)

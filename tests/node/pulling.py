@@ -88,8 +88,8 @@ class Crawl:
         return self.us.partners()[0]
 
     @property
-    def puller(self) -> Crawler:
-        return self.us.company.puller
+    def crawler(self) -> Crawler:
+        return self.us.company.crawler
 
     @property
     def endpoint(self) -> str:
@@ -107,8 +107,8 @@ class Crawl:
         return self.us.ports.quarantine.of(self.them.id)
 
     @property
-    def tallies(self) -> Mapping[str, int]:
-        return self.us.ports.partners.tallies(self.them.id)
+    def counters(self) -> Mapping[str, int]:
+        return self.us.ports.partners.counters(self.them.id)
 
     @property
     def urls(self) -> list[str]:
@@ -126,7 +126,7 @@ class Crawl:
     def run(self, *pages: Response | None, full: bool = False) -> Pull:
         """A crawl from its beginning to its end, over these pages."""
         self.answers = list(pages) or self.answers
-        self.puller.start(self.them, self.module, full=full)
+        self.crawler.start(self.them, self.module, full=full)
         return self.work()
 
     def work(self) -> Pull:
@@ -142,5 +142,5 @@ def work_off(company: CompanyInWorld, of: ModuleID | None = None) -> list[int]:
         step, delay_s = company.pull_steps.steps.pop(0)
         if of in (None, step.module):
             delays.append(delay_s)
-        company.company.puller.step(step)
+        company.company.crawler.crawl_page(step)
     return delays

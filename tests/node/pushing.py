@@ -123,14 +123,14 @@ class Pushing:
         return dict(self.call("GET", self.url()).data)
 
     @property
-    def tallies(self) -> dict[str, int]:
-        return tallies(self.pair, self.depth.module.identifier)
+    def counters(self) -> dict[str, int]:
+        return counters(self.pair, self.depth.module.identifier)
 
 
-def tallies(there: Pair, module: ModuleID = ModuleID.LOCATIONS) -> dict[str, int]:
+def counters(there: Pair, module: ModuleID = ModuleID.LOCATIONS) -> dict[str, int]:
     """What the module's receiver has counted about its owner."""
     receiver = there.receiver(module)
-    return receiver.ports.partners.tallies(receiver.partners()[0].id)
+    return receiver.ports.partners.counters(receiver.partners()[0].id)
 
 
 def read_as(there: Pair, profile: Profile, module: ModuleID = ModuleID.LOCATIONS) -> Pair:
@@ -159,4 +159,4 @@ def aside(there: Pair, module: ModuleID, object_id: str) -> Any:
     """What the eMSP knows about the CPO's object beside its body."""
     stored = there.emsp.ports.stores[module].get(theirs(there.cpo.party), object_id)
     assert stored is not None
-    return stored.aside
+    return stored.metadata

@@ -47,14 +47,14 @@ def test_two_complete_crawls_hide_what_they_do_not_list(module: ModuleID) -> Non
 
     crawl.run(full=True)
     assert gone(crawl, 1, 2) == []
-    first = stored(crawl, 2).aside["absent_since"]
+    first = stored(crawl, 2).metadata["absent_since"]
     crawl.world.clock.pass_(days=7)
     crawl.run(full=True)
 
     assert gone(crawl, 1, 2) == [2]
-    assert stored(crawl, 2).aside["absent_since"] == first
+    assert stored(crawl, 2).metadata["absent_since"] == first
     assert json.loads(stored(crawl, 2).body)["id"] == "X2"
-    assert not stored(crawl, 1).aside
+    assert not stored(crawl, 1).metadata
 
 
 @pytest.mark.parametrize("module", LASTING)
@@ -66,7 +66,7 @@ def test_sessions_cdrs_and_tokens_never_expire(module: ModuleID) -> None:
         assert crawl.run(full=True).is_full
 
     assert gone(crawl, 1, 2) == []
-    assert not any(name.startswith("absent") for name in stored(crawl, 2).aside)
+    assert not any(name.startswith("absent") for name in stored(crawl, 2).metadata)
 
 
 @pytest.mark.parametrize("module", EXPIRING)
@@ -76,7 +76,7 @@ def test_a_delta_says_nothing_about_what_it_does_not_list(module: ModuleID) -> N
 
     for _ in range(3):
         assert not crawl.run().is_full
-    assert not stored(crawl, 2).aside
+    assert not stored(crawl, 2).metadata
     crawl.run(full=True)
     crawl.run()
 
@@ -103,7 +103,7 @@ def test_what_is_listed_by_the_second_of_two_is_there(module: ModuleID) -> None:
     crawl.run(full=True)
 
     crawl.run(answered(ids(1, 2, module=module)), full=True)
-    assert not stored(crawl, 2).aside
+    assert not stored(crawl, 2).metadata
     crawl.run(answered(ids(1, module=module)), full=True)
 
     assert gone(crawl, 1, 2) == []
@@ -136,7 +136,7 @@ def test_what_is_listed_again_is_shown_again(module: ModuleID, fields: dict[str,
 
     crawl.run(answered(ids(1, 2, module=module, **fields)), full=full)
 
-    assert not stored(crawl, 2).aside
+    assert not stored(crawl, 2).metadata
 
 
 @pytest.mark.parametrize("module", EXPIRING)
@@ -148,7 +148,7 @@ def test_what_is_pushed_again_is_shown_again(module: ModuleID, method: str) -> N
 
     assert crawl.pair.to_receiver(module)(method, crawl.pair.at_receiver(module, "X2"), body).code == 1000
 
-    assert not stored(crawl, 2).aside
+    assert not stored(crawl, 2).metadata
 
 
 @pytest.mark.parametrize(("left", "is_mistake"), [(0, True), (19, True), (23, True), (24, False), (29, False)])
@@ -224,7 +224,7 @@ def test_the_host_is_told_what_is_gone(module: ModuleID) -> None:
         crawl.run(full=True)
         told.append(desk("GET", url).json["gone"])
 
-    assert told == [{}, {}, {"X2": stored(crawl, 2).aside["absent_since"]}]
+    assert told == [{}, {}, {"X2": stored(crawl, 2).metadata["absent_since"]}]
     assert [each["id"] for each in desk("GET", url).json["items"]] == ["X1", "X2"]
     crawl.run(answered(ids(1, 2, module=module)), full=True)
     assert desk("GET", url).json["gone"] == {}

@@ -46,9 +46,9 @@ def test_a_location_that_was_pushed_in_vain_is_there_after_the_outage() -> None:
     there.pump()
 
     while there.emsp.pull_steps.steps:
-        there.emsp.company.puller.step(there.emsp.pull_steps.steps.pop(0)[0])
+        there.emsp.company.crawler.crawl_page(there.emsp.pull_steps.steps.pop(0)[0])
 
-    assert there.emsp.received(LOCATIONS, there.cpo.party, "L1") == there.cpo.company.own[LOCATIONS].get("L1")
+    assert there.emsp.received(LOCATIONS, there.cpo.party, "L1") == there.cpo.company.own_objects[LOCATIONS].get("L1")
 
 
 def test_a_partner_that_only_refuses_is_not_asked() -> None:
@@ -71,8 +71,8 @@ def test_what_was_pulled_just_now_is_not_pulled_again() -> None:
     """OFF-04, PAG-17."""
     there = pair()
     partner = there.emsp.partners()[0]
-    for module in there.emsp.company.puller.pullable(partner):
-        there.emsp.company.puller.start(partner, module)
+    for module in there.emsp.company.crawler.pullable(partner):
+        there.emsp.company.crawler.start(partner, module)
     there.emsp.pull_steps.steps.clear()
     there.world.down.add("cpo.example")
     there.put_in(TOKENS, make.token("K1"))

@@ -63,9 +63,9 @@ def test_what_calls_nobody_is_no_success() -> None:
     """N-42: an announcement of what is gone since says nothing about reaching the partner."""
     there = partner(make.location(evses=[make.evse("E1", connectors=[make.connector("1"), make.connector("2")])]))
     there.change(("E1", "2"), {"amperage": 16})
-    there.owner.company.push.spread(*there.owner.queues.announcements.pop())
+    there.owner.company.fan_out.fan_out(*there.owner.queues.announcements.pop())
     gone = there.owner.queues.deliveries.pop()
-    there.owner.company.own[LOCATIONS].put("LOC1", ("E1",), make.evse("E1"))
+    there.owner.company.own_objects[LOCATIONS].put("LOC1", ("E1",), make.evse("E1"))
     there.owner.queues.announcements.clear()
     failing(there, said(500, 3000))
     there.there.put_in(TARIFFS, make.tariff("T1"))

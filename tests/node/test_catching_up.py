@@ -30,7 +30,7 @@ def away(count: int) -> Partner:
     """A partner that is not called, and has missed so many tariffs."""
     there = partner()
     there.there.world.down.add("emsp.example")
-    there.owner.company.own[TARIFFS].import_all([make.tariff(f"T{n:03}") for n in range(count)])
+    there.owner.company.own_objects[TARIFFS].import_all([make.tariff(f"T{n:03}") for n in range(count)])
     there.there.pump()
     there.there.world.down.clear()
     there.asked.clear()
@@ -41,7 +41,7 @@ def away(count: int) -> Partner:
 def back(there: Partner) -> None:
     """The next probe goes well."""
     there.there.world.clock.pass_(minutes=2)
-    there.owner.company.tending.look()
+    there.owner.company.retries.retry_all()
 
 
 def worked_off(there: Partner) -> tuple[list[int], int]:
@@ -98,7 +98,7 @@ def test_what_is_queued_already_is_not_queued_again_until_nothing_was_heard_of_i
     queues = there.owner.queues
 
     def looked() -> int:
-        there.owner.company.tending.look()
+        there.owner.company.retries.retry_all()
         for tend in [queues.deliveries.pop() for _ in list(queues.deliveries)]:
             there.owner.deliver(tend)
         lost, queues.deliveries = queues.deliveries, []
@@ -180,9 +180,9 @@ def test_who_is_no_longer_registered_is_neither_probed_nor_told() -> None:
 # --- whoever dies --------------------------------------------------------------------------------------------------
 
 CALLS = {
-    "outbox": ("ledger", "record", "lease", "settle", "tell"),
+    "outbox": ("state", "record", "lease", "clear", "record_sent"),
     "breakers": ("save_breaker",),
-    "queues": ("deliver", "tend"),
+    "push_queues": ("deliver", "retry"),
 }
 
 
@@ -205,7 +205,7 @@ def work(there: Partner) -> None:
     while queues.announcements or queues.deliveries:
         if queues.announcements:
             announced = queues.announcements.pop(0)
-            _until_done(lambda _times, announced=announced: company.push.spread(*announced))
+            _until_done(lambda _times, announced=announced: company.fan_out.fan_out(*announced))
         else:
             asked = queues.deliveries.pop(0)
             _until_done(lambda times, asked=asked: _deliver(there, asked, times))
@@ -213,7 +213,7 @@ def work(there: Partner) -> None:
 
 def _deliver(there: Partner, asked: Delivery | RetryDue, times: int) -> None:
     if isinstance(asked, RetryDue):
-        there.owner.company.tending.tend(asked)
+        there.owner.company.retries.retry(asked)
     else:
         there.owner.company.deliverer.deliver(asked, is_repeated=times > 0)
 
@@ -230,7 +230,7 @@ def _until_done(attempt: Any) -> None:
 def story(fuse: Fuse) -> tuple[Partner, Counting]:
     """An outage, and what happens on both sides of it; whatever fails fails once."""
     there = partner()
-    host, world, own = Counting(there), there.there.world, there.owner.company.own
+    host, world, own = Counting(there), there.there.world, there.owner.company.own_objects
     whole = there.owner.ports
     ports: dict[str, Any] = {name: fuse.around(getattr(whole, name), *calls) for name, calls in CALLS.items()}
     ports["stores"] = {name: fuse.around(store, "get", "put", "get_many") for name, store in whole.stores.items()}
@@ -252,7 +252,7 @@ def story(fuse: Fuse) -> tuple[Partner, Counting]:
     world.down.clear()
     for _ in range(3):
         world.clock.now += timedelta(hours=1)
-        _until_done(lambda _times: there.owner.company.tending.look())
+        _until_done(lambda _times: there.owner.company.retries.retry_all())
         work(there)
     return there, host
 
@@ -277,4 +277,4 @@ def test_whoever_dies_wherever_everything_arrives_and_each_cdr_once(after: bool)
         assert host.posted == {"C1": 1, "C2": 1}, where
         assert there.backlog == [], where
         assert there.owner.ports.breakers.breaker(there.owner.partners()[0].id).state is CircuitState.CLOSED, where
-    assert names >= {"get", "put", "ledger", "record", "lease", "settle", "save_breaker", "deliver", "tend", "send"}
+    assert names >= {"get", "put", "state", "record", "lease", "clear", "save_breaker", "deliver", "retry", "send"}

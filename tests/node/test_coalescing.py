@@ -59,7 +59,7 @@ def test_a_hundred_changes_while_a_request_is_under_way_cost_two_more(module: Mo
 
     def change() -> None:
         for n in range(100):
-            there.owner.company.own[module].patch("X1", (), {name: first if n % 2 else value})
+            there.owner.company.own_objects[module].patch("X1", (), {name: first if n % 2 else value})
 
     meanwhile(there, change)
     there.there.put_in(module, make.object_of(module, "X1"))
@@ -130,7 +130,7 @@ def test_what_is_told_as_a_whole_needs_no_more_of_its_parts() -> None:
     def change() -> None:
         for n in range(50):
             floor = {"floor_level": "1"} if n % 2 else {}
-            there.there.cpo.company.own[LOCATIONS].put("LOC1", ("E0",), make.evse("E0", **floor))
+            there.there.cpo.company.own_objects[LOCATIONS].put("LOC1", ("E0",), make.evse("E0", **floor))
             there.change(("E0", "1"), {"amperage": n + 1})
 
     meanwhile(there, change)
@@ -164,9 +164,9 @@ def test_what_was_missed_is_settled_although_a_worker_died_before_it_could_do_so
     there.change(("E0",), {"status": "BLOCKED"})
     there.there.pump()
     hundred_times(there, "E0")
-    run_on(there.owner, outbox=Failing(there.owner.ports.outbox, "settle"))
+    run_on(there.owner, outbox=Failing(there.owner.ports.outbox, "clear"))
     for announcements, attempt in there.owner.queues.announcements:
-        there.owner.company.push.spread(announcements, attempt)
+        there.owner.company.fan_out.fan_out(announcements, attempt)
     there.owner.queues.announcements.clear()
     first = there.owner.queues.deliveries[0]
 
@@ -186,7 +186,7 @@ def test_what_was_missed_is_settled_although_a_worker_died_before_it_could_do_so
 def test_what_was_told_of_a_tariff_says_nothing_of_another_with_its_id(fails: bool, is_spread: bool) -> None:
     """OFF-03, TAR-14: versions begin anew, so that 2 may be later than 20."""
     there = partner()
-    tariffs = there.there.cpo.company.own[TARIFFS]
+    tariffs = there.there.cpo.company.own_objects[TARIFFS]
     tariffs.put("T1", (), make.tariff("T1"))
     for n in range(20):
         tariffs.patch("T1", (), {"tariff_alt_url": f"https://cpo.example/{n}"})
@@ -197,7 +197,7 @@ def test_what_was_told_of_a_tariff_says_nothing_of_another_with_its_id(fails: bo
 
     tariffs.delete("T1")
     if is_spread:
-        there.there.cpo.company.push.spread(*there.there.cpo.queues.announcements.pop())
+        there.there.cpo.company.fan_out.fan_out(*there.there.cpo.queues.announcements.pop())
     tariffs.put("T1", (), make.tariff("T1", currency="CHF"))
     there.there.pump()
     there.there.world.down.clear()

@@ -42,7 +42,10 @@ class Numbering:
 
     def change(self, what: str) -> None:
         self.changes += 1
-        number, own = self.changes, {module: self.there.owner.company.own[module] for module in (LOCATIONS, TARIFFS)}
+        number, own = (
+            self.changes,
+            {module: self.there.owner.company.own_objects[module] for module in (LOCATIONS, TARIFFS)},
+        )
         match what:
             case "E1" | "E2":
                 own[LOCATIONS].patch("LOC1", (what,), {"floor_level": str(number)})
@@ -107,7 +110,7 @@ def work_some(there: Partner, data: st.DataObject) -> None:
     queues = there.owner.queues
     while queues.announcements and by_chance(data, "spread"):
         which = data.draw(st.integers(0, len(queues.announcements) - 1), label="which")
-        there.owner.company.push.spread(*queues.announcements.pop(which))
+        there.owner.company.fan_out.fan_out(*queues.announcements.pop(which))
     while queues.deliveries and by_chance(data, "deliver"):
         heads = {_about(each): each for each in reversed(queues.deliveries)}
         head = heads[data.draw(st.sampled_from(sorted(heads)), label="of")]

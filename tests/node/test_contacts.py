@@ -180,7 +180,7 @@ class Notes:
     fails: bool = False
     noted: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def note_contact(self, *what: str | datetime | None) -> None:
+    def record_contact(self, *what: str | datetime | None) -> None:
         self.noted.append(what)
         if self.fails:
             raise OSError("the table is gone")

@@ -17,7 +17,7 @@ from chalicelib.ocpi.parts import difference, find
 from chalicelib.ocpi.reading import Profile
 from tests import make
 from tests import strategies as drawn
-from tests.node.pushing import kept, read_as, tallies
+from tests.node.pushing import counters, kept, read_as
 from tests.world import CLIENT_OWNED, CompanyInWorld, Pair, pair
 
 Json = dict[str, Any]
@@ -115,7 +115,7 @@ def assert_equal(there: Pair) -> None:
         owner, receiver = there.owner(module), there.receiver(module)
         for object_id in ids:
             stored = owner.ports.stores[module].get("ours", object_id)
-            ours = owner.company.own[module].get(object_id) if stored else None
+            ours = owner.company.own_objects[module].get(object_id) if stored else None
             assert receiver.received(module, owner.party, object_id) == ours
 
 
@@ -128,7 +128,7 @@ def deliver_some(owner: CompanyInWorld, data: st.DataObject) -> None:
     queues = owner.queues
     while queues.announcements and by_chance(data, "spread"):
         announcements, attempt = queues.announcements.pop(0)
-        owner.company.push.spread(announcements, attempt)
+        owner.company.fan_out.fan_out(announcements, attempt)
     while queues.deliveries and by_chance(data, "take another"):
         heads = {lane(each): each for each in reversed(queues.deliveries)}
         head = heads[data.draw(st.sampled_from(sorted(heads)), label="of")]
@@ -147,12 +147,12 @@ def test_a_partner_has_what_we_have_in_the_end(data: st.DataObject) -> None:
     """LOC-29, TAR-14, TOK-19, TRA-19, TRA-23, LOC-23: edits and deliveries in any order, some while they are down."""
     there = read_as(read_as(pair(), Profile.STRICT), Profile.STRICT, TOKENS)
     two = [make.evse("E1", connectors=[make.connector("1"), make.connector("2")]), make.evse("E2")]
-    there.cpo.company.own[LOCATIONS].put("LOC1", (), make.location("LOC1", evses=two))
-    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.cpo.company.own_objects[LOCATIONS].put("LOC1", (), make.location("LOC1", evses=two))
+    there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
 
     for edit in data.draw(st.lists(edits, min_size=1, max_size=6), label="edits"):
         owner = there.owner(edit[1])
-        apply(owner.company.own[edit[1]], edit)
+        apply(owner.company.own_objects[edit[1]], edit)
         if by_chance(data, "down"):
             there.world.down.update(("cpo.example", "emsp.example"))
         deliver_some(owner, data)
@@ -165,8 +165,8 @@ def test_a_partner_has_what_we_have_in_the_end(data: st.DataObject) -> None:
 
     assert_equal(there)
     for each in (there.cpo, there.emsp):
-        assert each.ports.outbox.of(each.partners()[0].id) == []
-    assert "stale_ignored" not in tallies(there) | tallies(there, TOKENS)
+        assert each.ports.outbox.entries(each.partners()[0].id) == []
+    assert "stale_ignored" not in counters(there) | counters(there, TOKENS)
 
 
 @pytest.mark.parametrize("module", CLIENT_OWNED)

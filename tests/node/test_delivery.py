@@ -22,7 +22,7 @@ LOCATIONS, SESSIONS = ModuleID.LOCATIONS, ModuleID.SESSIONS
 
 
 def stamp(there: Partner, *path: str) -> str:
-    return str(there.there.cpo.company.own[LOCATIONS].get("LOC1", path)["last_updated"])
+    return str(there.there.cpo.company.own_objects[LOCATIONS].get("LOC1", path)["last_updated"])
 
 
 # --- the smallest request ------------------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ def test_a_change_of_one_field_is_a_patch_of_that_field_in_every_module(module: 
     there.asked.clear()
     name, value = another_value(module)
 
-    there.owner.company.own[module].patch("X1", (), {name: value})
+    there.owner.company.own_objects[module].patch("X1", (), {name: value})
     there.there.pump()
 
     stamp_now = there.own("X1", module)["last_updated"]
@@ -93,7 +93,7 @@ def test_charging_periods_are_told_by_a_put_because_receivers_merge_them_differe
     there.asked.clear()
     period = {"start_date_time": make.STAMP, "dimensions": [{"type": "ENERGY", "volume": 2.5}]}
 
-    there.owner.company.own[SESSIONS].patch("S1", (), {"kwh": 2.5, "charging_periods": [period]})
+    there.owner.company.own_objects[SESSIONS].patch("S1", (), {"kwh": 2.5, "charging_periods": [period]})
     there.there.pump()
 
     assert there.news() == [("PUT", "sessions/DE/CPO/S1", there.own("S1", SESSIONS))]
@@ -173,8 +173,8 @@ def test_a_part_that_is_gone_when_its_change_is_delivered_is_not_mentioned() -> 
     """LOC-29: whoever removed it has announced that."""
     there = partner(make.location(evses=[make.evse("E1", connectors=[make.connector("1"), make.connector("2")])]))
     there.change(("E1", "2"), {"amperage": 16})
-    there.there.cpo.company.push.spread(*there.there.cpo.queues.announcements.pop())
-    own = there.there.cpo.company.own[LOCATIONS]
+    there.there.cpo.company.fan_out.fan_out(*there.there.cpo.queues.announcements.pop())
+    own = there.there.cpo.company.own_objects[LOCATIONS]
     own.put("LOC1", ("E1",), make.evse("E1"))
 
     there.there.cpo.deliver(there.there.cpo.queues.deliveries.pop())

@@ -25,7 +25,7 @@ LOCATIONS, TARIFFS = ModuleID.LOCATIONS, ModuleID.TARIFFS
 
 
 def change(there: Partner, path: tuple[str, ...], patch: Json, object_id: str = "LOC1") -> None:
-    there.there.cpo.company.own[LOCATIONS].patch(object_id, path, patch)
+    there.there.cpo.company.own_objects[LOCATIONS].patch(object_id, path, patch)
     there.there.pump()
 
 
@@ -51,7 +51,7 @@ def test_who_does_not_let_us_in_or_cannot_answer_is_not_asked_again_at_once(stat
 def test_who_cannot_be_reached_is_told_later(method: str) -> None:
     """Q-57, OFF-03: nothing is lost, and nothing raised."""
     there = partner()
-    tariffs = there.there.cpo.company.own[TARIFFS]
+    tariffs = there.there.cpo.company.own_objects[TARIFFS]
     if method == "DELETE":
         tariffs.put("T1", (), make.tariff("T1"))
         there.there.pump()
@@ -78,7 +78,7 @@ def test_a_put_that_is_refused_is_on_record_with_what_they_said(answer: Response
     there = partner()
     there.will("PUT", answer)
 
-    there.there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
     there.there.pump()
 
     assert f"HTTP {answer.status}" in there.backlog[0].reason
@@ -179,8 +179,8 @@ def test_nobody_looks_after_those_who_are_no_partners_any_more() -> None:
 def test_who_is_no_longer_registered_is_told_nothing_that_was_queued() -> None:
     """CRD-17."""
     there = partner()
-    there.there.cpo.company.own[LOCATIONS].patch("LOC1", ("E1",), {"status": "CHARGING"})
-    there.there.cpo.company.push.spread(*there.there.cpo.queues.announcements.pop())
+    there.there.cpo.company.own_objects[LOCATIONS].patch("LOC1", ("E1",), {"status": "CHARGING"})
+    there.there.cpo.company.fan_out.fan_out(*there.there.cpo.queues.announcements.pop())
     known = there.there.cpo.partners()[0]
     there.there.cpo.ports.partners.save(known.with_(state=State.UNREGISTERED))
 
@@ -234,11 +234,11 @@ def test_a_module_that_moved_without_a_word_is_found_again(module: ModuleID, tai
 def test_a_deletion_follows_a_module_that_moved() -> None:
     """VER-13, TAR-14: 404 at the old place does not mean that the tariff is gone."""
     there = partner()
-    there.there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
     there.there.pump()
     move(there, TARIFFS, "https://emsp.example/new")
 
-    there.there.cpo.company.own[TARIFFS].delete("T1")
+    there.there.cpo.company.own_objects[TARIFFS].delete("T1")
     there.there.pump()
 
     assert there.held("T1", TARIFFS) is None
@@ -255,7 +255,7 @@ def test_a_module_that_they_no_longer_serve_harms_nobody() -> None:
     assert LOCATIONS not in known.endpoints
 
     there.there.world.clock.pass_(days=1)
-    there.there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
     there.asked.clear()
     for _ in range(3):
         there.there.cpo.look()

@@ -44,7 +44,7 @@ def test_a_refused_patch_of_what_they_have_already_is_left_at_that() -> None:
     there = partner()
     there.change(("E1",), {"status": "CHARGING"})
     there.will("PATCH", said(200, 2001))
-    there.will("GET", said(data=there.there.cpo.company.own[LOCATIONS].get("LOC1", ("E1",))))
+    there.will("GET", said(data=there.there.cpo.company.own_objects[LOCATIONS].get("LOC1", ("E1",))))
 
     there.there.pump()
 
@@ -70,7 +70,7 @@ def test_a_look_that_shows_nothing_is_followed_by_a_put(look: Response) -> None:
 def test_a_part_whose_parent_they_lack_is_put_with_it(missing: Response) -> None:
     """LOC-14, Q-76: HTTP 404 and OCPI 2003 both mean that it is not there."""
     there = partner()
-    there.there.cpo.company.own[LOCATIONS].put("LOC1", ("E2",), make.evse("E2"))
+    there.there.cpo.company.own_objects[LOCATIONS].put("LOC1", ("E2",), make.evse("E2"))
     there.will("PUT", missing)
 
     there.there.pump()
@@ -87,7 +87,7 @@ def test_any_success_is_one(method: str, taken: Response) -> None:
     there = partner()
     there.change(("E1",), {"status": "CHARGING"} if method == "PATCH" else {"connectors": [make.connector("2")]})
     if method == "PUT":
-        there.there.cpo.company.own[LOCATIONS].put("LOC1", ("E1",), make.evse("E1"))
+        there.there.cpo.company.own_objects[LOCATIONS].put("LOC1", ("E1",), make.evse("E1"))
     there.will(method, taken)
 
     there.there.pump()
@@ -100,7 +100,7 @@ def test_any_success_is_one(method: str, taken: Response) -> None:
 def test_a_page_that_is_no_json_says_nothing_about_the_push(page: bytes) -> None:
     """Q-14, Q-57: something in front of the partner's node answers so; what was sent counts as not taken."""
     there = partner()
-    there.there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
     there.will("PUT", Response(200, {}, page))
 
     there.there.pump()
@@ -116,7 +116,7 @@ def test_a_page_that_is_no_json_says_nothing_about_the_push(page: bytes) -> None
 def test_a_deletion_is_a_delete_and_gone_already_is_fine(answer: Response | None) -> None:
     """TAR-14, TAR-03."""
     there = partner()
-    tariffs = there.there.cpo.company.own[TARIFFS]
+    tariffs = there.there.cpo.company.own_objects[TARIFFS]
     tariffs.put("T1", (), make.tariff("T1"))
     there.there.pump()
     there.asked.clear()
@@ -133,7 +133,7 @@ def test_a_deletion_is_a_delete_and_gone_already_is_fine(answer: Response | None
 def test_a_deletion_that_is_refused_is_not_forgotten(answer: Response) -> None:
     """TAR-14, TRA-14, Q-57."""
     there = partner()
-    tariffs = there.there.cpo.company.own[TARIFFS]
+    tariffs = there.there.cpo.company.own_objects[TARIFFS]
     tariffs.put("T1", (), make.tariff("T1"))
     there.there.pump()
     there.will("DELETE", answer)
@@ -149,7 +149,7 @@ def test_a_deletion_that_is_refused_is_not_forgotten(answer: Response) -> None:
 def test_a_tariff_that_is_deleted_before_its_change_is_delivered_is_deleted_there() -> None:
     """TAR-14: and one that was made again is put."""
     there = partner()
-    tariffs = there.there.cpo.company.own[TARIFFS]
+    tariffs = there.there.cpo.company.own_objects[TARIFFS]
     tariffs.import_all([make.tariff("T1"), make.tariff("T2")])
     there.there.pump()
     there.asked.clear()

@@ -134,11 +134,11 @@ def test_what_is_late_does_not_hold_up_what_is_there(there: Pair) -> None:
     assert [[event.object_id for event in events] for events, _ in there.emsp.events.messages] == [["X2"]]
 
 
-@pytest.mark.parametrize("broken", ["event_bus", "journal", "store"])
+@pytest.mark.parametrize("broken", ["event_bus", "event_feed", "store"])
 def test_what_cannot_be_published_comes_again_and_is_not_lost(there: Pair, broken: str) -> None:
     faults: dict[str, Callable[[], dict[str, Any]]] = {
         "event_bus": lambda: {"event_bus": Failing(there.emsp.bus, "publish")},
-        "journal": lambda: {"journal": Failing(there.emsp.ports.journal, "append")},
+        "event_feed": lambda: {"event_feed": Failing(there.emsp.ports.event_feed, "append")},
         "store": lambda: {
             "stores": {m: Failing(s, "get_many") for m, s in there.emsp.ports.stores.items()},
         },
@@ -260,45 +260,45 @@ def test_a_partner_that_is_gone_is_told_with_what_is_left(there: Pair) -> None:
     assert broken["partner"] == {"id": "gone", "name": "", "role": None, "party": "DE/CPO"}
 
 
-# --- the journal's order -------------------------------------------------------------------------------------------
+# --- the feed's order ----------------------------------------------------------------------------------------------
 
 
 class Slow:
-    """A journal that takes its time."""
+    """A feed that takes its time."""
 
     def __init__(self, company: CompanyInWorld, seconds: list[float]) -> None:
         self._company, self._seconds = company, seconds
-        self._journal = company.ports.journal
+        self._feed = company.ports.event_feed
 
     def append(self, detail: Any, now: Any) -> None:
-        self._journal.append(detail, now)
+        self._feed.append(detail, now)
         self._company.world.clock.pass_(seconds=self._seconds.pop(0) if self._seconds else 0)
 
 
 def noted(company: CompanyInWorld) -> list[str]:
     company.world.clock.pass_(hours=1)
-    return [each.detail["id"] for each in company.ports.journal.latest(company.world.clock.now, 100)]
+    return [each.detail["id"] for each in company.ports.event_feed.latest(company.world.clock.now, 100)]
 
 
 def test_an_event_that_was_noted_too_slowly_is_noted_again_where_it_is_seen(there: Pair) -> None:
     """Somebody may have read past its first place by then."""
     there.world.clock.pass_(days=8)
     push(there, ModuleID.TARIFFS, make.tariff("X1"))
-    run_on(there.emsp, journal=Slow(there.emsp, [2.5]))
+    run_on(there.emsp, event_feed=Slow(there.emsp, [2.5]))
     there.emsp.pump_events()
-    run_on(there.emsp, journal=there.emsp.company.ports.journal._journal)  # type: ignore[attr-defined]
+    run_on(there.emsp, event_feed=there.emsp.company.ports.event_feed._feed)  # type: ignore[attr-defined]
 
     first, second = noted(there.emsp)
 
     assert first == second
 
 
-def test_a_journal_that_stays_slow_lets_the_message_come_again(there: Pair) -> None:
+def test_a_feed_that_stays_slow_lets_the_message_come_again(there: Pair) -> None:
     push(there, ModuleID.TARIFFS, make.tariff("X1"))
-    run_on(there.emsp, journal=Slow(there.emsp, [3.0] * 3))
+    run_on(there.emsp, event_feed=Slow(there.emsp, [3.0] * 3))
     (message,) = there.emsp.events.messages
 
-    with pytest.raises(ServerError, match="journal"):
+    with pytest.raises(ServerError, match="feed"):
         there.emsp.pump_events()
     there.emsp.events.messages.append(message)
 

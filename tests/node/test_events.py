@@ -275,8 +275,8 @@ def test_no_token_is_in_any_event() -> None:
 def result_of(there: Pair, *results: Any) -> list[dict[str, Any]]:
     """What the eMSP's host hears when a command of it gets these results."""
     partner = there.emsp.partners()[0]
-    there.cpo.company.own[ModuleID.LOCATIONS].put("LOC1", (), make.location("LOC1"))
-    there.emsp.company.own[ModuleID.TOKENS].put("K1", (), make.token("K1"))
+    there.cpo.company.own_objects[ModuleID.LOCATIONS].put("LOC1", (), make.location("LOC1"))
+    there.emsp.company.own_objects[ModuleID.TOKENS].put("K1", (), make.token("K1"))
     asked = {"token_uid": "K1", "location_id": "LOC1"}
     command = there.emsp.company.commands.send(partner, "START_SESSION", asked)
     for result in results:

@@ -14,7 +14,7 @@ from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.node.pushing import another_value, read_as, tallies
+from tests.node.pushing import another_value, counters, read_as
 from tests.world import Pair, pair
 
 Json = dict[str, Any]
@@ -41,7 +41,7 @@ def ended(module: ModuleID, value: Json) -> Pair:
 def test_what_is_final_refuses_every_change(module: ModuleID, value: Json) -> None:
     """SES-10, CDR-09: here and so at the partner, and nothing is announced."""
     there = ended(module, value)
-    own, store = there.cpo.company.own[module], there.cpo.ports.stores[module]
+    own, store = there.cpo.company.own_objects[module], there.cpo.ports.stores[module]
     key, (name, other) = MODULES[module].key_of("X1"), another_value(module)
     before, mark = store.get(OURS, key), len(there.world.traffic)
 
@@ -66,7 +66,7 @@ def test_what_is_final_refuses_every_change(module: ModuleID, value: Json) -> No
 def test_what_is_final_may_be_repeated(module: ModuleID, value: Json) -> None:
     """SES-10, CDR-09, Q-68: hosts repeat what they are not sure of."""
     there = ended(module, value)
-    own, mark = there.cpo.company.own[module], len(there.world.traffic)
+    own, mark = there.cpo.company.own_objects[module], len(there.world.traffic)
 
     outcomes = [
         there.put_in(module, value).outcome,
@@ -87,14 +87,14 @@ def test_a_cdr_is_the_same_whatever_the_letter_case_of_its_id() -> None:
     with pytest.raises(FinalObject):
         there.put_in(CDRS, make.cdr("x1", total_cost=99.5))
 
-    assert there.cpo.company.own[CDRS].get("x1")["id"] == "X1"
+    assert there.cpo.company.own_objects[CDRS].get("x1")["id"] == "X1"
 
 
 @pytest.mark.parametrize("status", ["PENDING", "ACTIVE"])
 def test_a_session_may_change_until_it_is_final(status: str) -> None:
     """SES-10: PENDING may never become ACTIVE, and either may end."""
     there = ended(SESSIONS, make.session("X1", status=status))
-    own = there.cpo.company.own[SESSIONS]
+    own = there.cpo.company.own_objects[SESSIONS]
 
     assert own.patch("X1", (), {"kwh": 9.5}).outcome == "updated"
     assert own.patch("X1", (), {"status": "INVALID"}).outcome == "updated"
@@ -135,7 +135,7 @@ def test_we_do_not_break_these_rules_ourselves(module: ModuleID, rule: str, brea
     with pytest.raises(InvalidParameters, match=rf"{next(iter(breach))} .*\({rule}\)"):
         there.put_in(module, value)
 
-    done = there.cpo.company.own[module].import_all([value], there.emsp.party)
+    done = there.cpo.company.own_objects[module].import_all([value], there.emsp.party)
     assert [rule in reason for _, _, reason in done.failed] == [True]
     assert there.cpo.ports.stores[module].get(OURS, MODULES[module].key_of("X1")) is None
 
@@ -145,7 +145,7 @@ def test_a_change_may_not_break_them_either() -> None:
     there = ended(SESSIONS, make.session("X1"))
 
     with pytest.raises(InvalidParameters, match="SES-08"):
-        there.cpo.company.own[SESSIONS].patch("X1", (), {"location": TWO_EVSES})
+        there.cpo.company.own_objects[SESSIONS].patch("X1", (), {"location": TWO_EVSES})
 
 
 @pytest.mark.parametrize("profile", Profile)
@@ -161,7 +161,7 @@ def test_others_who_break_them_are_heard_and_counted(
     reply = there.to_receiver(module)(method, url.rstrip("/"), value)
 
     assert reply.outcome == (201, 1000)
-    assert [name for name in tallies(there) if name.startswith(f"lenient {rule} {module} {next(iter(breach))}")]
+    assert [name for name in counters(there) if name.startswith(f"lenient {rule} {module} {next(iter(breach))}")]
 
 
 @pytest.mark.parametrize("fields", [{}, {"total_parking_time": 0.5}, {"charging_periods": [period(0), period(1)]}])

@@ -63,7 +63,7 @@ def test_who_looks_after_a_partner_uses_its_lanes(places: list[str]) -> None:
     queues = SqsPushQueues(CHANGES, DELIVERIES, lambda: sqs)
     for number, place in enumerate(places):
         for partner in ("one", "two"):
-            queues.tend(RetryDue(partner, place), cause=str(number))
+            queues.retry(RetryDue(partner, place), cause=str(number))
             queues.deliver([Delivery(partner, Announcement(ModuleID.TARIFFS, place, number))])
 
     waiting = sqs.deliveries.waiting().values()

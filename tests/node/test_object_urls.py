@@ -47,7 +47,7 @@ def test_every_id_comes_out_of_the_url_as_it_went_in(steps: list[str]) -> None:
 def test_objects_with_odd_ids_reach_the_other_node_at_every_depth(odd: str) -> None:
     """Q-27, TRA-28."""
     there = pair()
-    own = there.cpo.company.own[LOCATIONS]
+    own = there.cpo.company.own_objects[LOCATIONS]
     own.put(odd, (), make.location(odd, evses=[make.evse(odd, connectors=[make.connector(odd)])]))
     there.pump()
 
@@ -56,7 +56,7 @@ def test_objects_with_odd_ids_reach_the_other_node_at_every_depth(odd: str) -> N
     there.pump()
 
     assert there.emsp.received(LOCATIONS, there.cpo.party, odd) == own.get(odd)
-    assert there.emsp.ports.partners.tallies(there.emsp.partners()[0].id).keys() <= {"call-backs"}
+    assert there.emsp.ports.partners.counters(there.emsp.partners()[0].id).keys() <= {"call-backs"}
 
 
 def elsewhere(there: Pair, module: ModuleID, url: str) -> list[str]:

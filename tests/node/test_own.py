@@ -35,7 +35,7 @@ class Host:
         self.pair = pair()
         self.company = self.pair.owner(module)
         self.module = module
-        self.own: OwnObjects = self.company.company.own[module]
+        self.own: OwnObjects = self.company.company.own_objects[module]
 
     @property
     def clock(self) -> Clock:
@@ -284,7 +284,7 @@ def test_a_null_in_a_patch_of_the_host_removes_an_optional_field() -> None:
 def test_a_day_later_a_delta_pull_finds_the_change_of_a_connector() -> None:
     """LOC-02, PAG-24: and the location whole."""
     there = pair()
-    own = there.cpo.company.own[LOCATIONS]
+    own = there.cpo.company.own_objects[LOCATIONS]
     own.import_all([make.location("LOC1"), make.location("LOC2")])
     there.world.clock.pass_(days=1)
     since = format_date_time(there.world.clock.now - timedelta(minutes=5))

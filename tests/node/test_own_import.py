@@ -42,7 +42,7 @@ def arrived(there: Pair, module: ModuleID, object_id: str) -> Json | None:
 
 def import_all(there: Pair, module: ModuleID, values: list[Any]) -> ImportResult:
     """What the owner's host puts in, for the receiver where the module is private."""
-    return there.owner(module).company.own[module].import_all(values, there.receiver(module).party)
+    return there.owner(module).company.own_objects[module].import_all(values, there.receiver(module).party)
 
 
 # --- lists ---------------------------------------------------------------------------------------------------------
@@ -73,7 +73,7 @@ def test_a_list_is_taken_object_by_object(module: ModuleID) -> None:
 
 def test_an_object_stands_in_a_list_twice_however_far_apart() -> None:
     """PAG-05."""
-    own = pair().cpo.company.own[TARIFFS]
+    own = pair().cpo.company.own_objects[TARIFFS]
     values = [make.tariff(f"T{n}") for n in range(2 * MOST_AT_ONCE)] + [make.tariff("T0", currency="CHF")]
 
     done = own.import_all(values)
@@ -86,7 +86,7 @@ def test_an_object_stands_in_a_list_twice_however_far_apart() -> None:
 def test_a_long_list_keeps_its_order_and_can_be_repeated() -> None:
     """PAG-05, Q-68."""
     there = pair()
-    own = there.cpo.company.own[TARIFFS]
+    own = there.cpo.company.own_objects[TARIFFS]
     values = [make.tariff(f"T{n:03}") for n in range(100)]
 
     assert own.import_all(values) == ImportResult(created=100)
@@ -100,7 +100,7 @@ def test_a_long_list_keeps_its_order_and_can_be_repeated() -> None:
 def test_a_list_that_is_not_to_be_told_is_found_by_pulling_and_its_next_change_is_told_again() -> None:
     """PAG-05, TOK-19."""
     there = pair()
-    tokens = there.emsp.company.own[ModuleID.TOKENS]
+    tokens = there.emsp.company.own_objects[ModuleID.TOKENS]
 
     done = tokens.import_all([make.token("K1"), make.token("K2")], told=False)
     there.emsp.pump()
@@ -120,7 +120,7 @@ def test_a_list_that_is_not_to_be_told_is_found_by_pulling_and_its_next_change_i
 
 def test_unknown_fields_and_doubtful_facts_are_told_and_the_fields_are_not_sent_on() -> None:
     """Q-22, TRA-37, FMT-18."""
-    own = pair().cpo.company.own[LOCATIONS]
+    own = pair().cpo.company.own_objects[LOCATIONS]
 
     done = own.import_all([make.location("LOC1", colour="red", time_zone="Mars/Olympus")])
 
@@ -134,10 +134,10 @@ def test_unknown_fields_and_doubtful_facts_are_told_and_the_fields_are_not_sent_
 def test_a_conflict_half_way_through_a_list_does_not_spoil_the_count(call: str) -> None:
     """Q-68."""
     there = pair()
-    there.cpo.company.own[TARIFFS].import_all([make.tariff("T0"), make.tariff("T1")])
+    there.cpo.company.own_objects[TARIFFS].import_all([make.tariff("T0"), make.tariff("T1")])
     with_failing_stores(there.cpo, call, error=Conflict)
 
-    done = there.cpo.company.own[TARIFFS].import_all([make.tariff(f"T{n}", currency="CHF") for n in range(4)])
+    done = there.cpo.company.own_objects[TARIFFS].import_all([make.tariff(f"T{n}", currency="CHF") for n in range(4)])
 
     assert done == ImportResult(created=2, updated=2)
 
@@ -148,7 +148,7 @@ def test_a_conflict_half_way_through_a_list_does_not_spoil_the_count(call: str) 
 def test_fifty_patches_of_different_evses_at_once_all_survive() -> None:
     """TRA-22, LOC-02: here and at the partner."""
     there = pair()
-    own = there.cpo.company.own[LOCATIONS]
+    own = there.cpo.company.own_objects[LOCATIONS]
     own.put("LOC1", (), make.location(evses=[make.evse(f"E{n}") for n in range(50)]))
 
     at_once(*(lambda n=n: own.patch("LOC1", (f"E{n}",), {"status": "CHARGING"}) for n in range(50)))
@@ -170,7 +170,7 @@ def test_fifty_creations_at_once_get_a_place_each(module: ModuleID) -> None:
 def test_fifty_creations_of_one_object_make_one() -> None:
     """TRA-26."""
     there = pair()
-    own, outcomes = there.cpo.company.own[TARIFFS], []
+    own, outcomes = there.cpo.company.own_objects[TARIFFS], []
 
     at_once(*(lambda: outcomes.append(own.put("T1", (), make.tariff("T1")).outcome) for _ in range(50)))
 
@@ -184,7 +184,7 @@ def test_who_never_wins_is_told_to_come_again() -> None:
     with_failing_stores(there.cpo, "create", times=1000, error=Conflict)
 
     with pytest.raises(ServerError, match="send it again"):
-        there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+        there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
 
 
 # --- failures half-way ---------------------------------------------------------------------------------------------
@@ -195,14 +195,14 @@ def test_a_change_that_cannot_be_announced_is_not_written(module: ModuleID) -> N
     """LOC-29, TAR-14: the host repeats the call, and nothing was lost."""
     there = pair()
     owner = there.owner(module)
-    run_on(owner, queues=Failing(owner.queues, "announce"))
+    run_on(owner, push_queues=Failing(owner.queues, "announce"))
 
     with pytest.raises(Broken):
         there.put_in(module, make.object_of(module, "X1"))
     assert listed(there, module) == []
 
     assert there.put_in(module, make.object_of(module, "X1")).outcome == "created"
-    assert arrived(there, module, "X1") == owner.company.own[module].get("X1")
+    assert arrived(there, module, "X1") == owner.company.own_objects[module].get("X1")
 
 
 @every_module
@@ -215,19 +215,19 @@ def test_an_announced_object_that_is_not_written_is_told_to_nobody(module: Modul
     with pytest.raises(Broken):
         there.put_in(module, make.object_of(module, "X1"))
     assert arrived(there, module, "X1") is None
-    assert owner.ports.outbox.of(owner.partners()[0].id) == []
+    assert owner.ports.outbox.entries(owner.partners()[0].id) == []
 
     assert there.put_in(module, make.object_of(module, "X1")).outcome == "created"
-    assert arrived(there, module, "X1") == owner.company.own[module].get("X1")
+    assert arrived(there, module, "X1") == owner.company.own_objects[module].get("X1")
 
 
 def test_an_announced_change_that_is_not_written_is_not_told() -> None:
     """LOC-29."""
     there = pair()
-    there.cpo.company.own[LOCATIONS].put("LOC1", (), make.location())
+    there.cpo.company.own_objects[LOCATIONS].put("LOC1", (), make.location())
     before = arrived(there, LOCATIONS, "LOC1")
     with_failing_stores(there.cpo, "put")
-    own = there.cpo.company.own[LOCATIONS]
+    own = there.cpo.company.own_objects[LOCATIONS]
 
     with pytest.raises(Broken):
         own.patch("LOC1", ("E1",), {"status": "CHARGING"})
@@ -241,13 +241,13 @@ def test_an_announced_change_that_is_not_written_is_not_told() -> None:
 def test_a_deletion_that_fails_half_way_deletes_nowhere(call: str) -> None:
     """TAR-14, TAR-03."""
     there = pair()
-    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
     before = arrived(there, TARIFFS, "T1")
     if call == "announce":
-        run_on(there.cpo, queues=Failing(there.cpo.queues, call))
+        run_on(there.cpo, push_queues=Failing(there.cpo.queues, call))
     else:
         with_failing_stores(there.cpo, call)
-    own = there.cpo.company.own[TARIFFS]
+    own = there.cpo.company.own_objects[TARIFFS]
 
     with pytest.raises(Broken):
         own.delete("T1")
@@ -263,7 +263,7 @@ def test_a_deletion_that_fails_half_way_deletes_nowhere(call: str) -> None:
 @pytest.mark.parametrize("object_id", ["", "x" * 256, "unknown"])
 def test_what_we_do_not_have_is_not_found(object_id: str) -> None:
     """LOC-04."""
-    own = pair().cpo.company.own[LOCATIONS]
+    own = pair().cpo.company.own_objects[LOCATIONS]
 
     for attempt in (
         lambda: own.get(object_id),
@@ -279,4 +279,4 @@ def test_what_we_do_not_have_is_not_found(object_id: str) -> None:
 def test_an_id_that_no_partner_could_address_is_refused(object_id: str) -> None:
     """FMT-10, LOC-07."""
     with pytest.raises(InvalidParameters, match="id"):
-        pair().cpo.company.own[LOCATIONS].put(object_id, (), make.location(object_id))
+        pair().cpo.company.own_objects[LOCATIONS].put(object_id, (), make.location(object_id))

@@ -111,9 +111,9 @@ def test_what_is_late_when_the_session_ends_is_told_by_the_end() -> None:
     there.change(charging_periods=[PERIOD])
     there.there.world.clock.pass_(seconds=55)
 
-    there.there.cpo.company.own[SESSIONS].patch("S1", (), {"status": "COMPLETED"})
+    there.there.cpo.company.own_objects[SESSIONS].patch("S1", (), {"status": "COMPLETED"})
     news = there.there.cpo.queues.announcements.pop()
-    there.there.cpo.company.push.spread(*news)
+    there.there.cpo.company.fan_out.fan_out(*news)
     there.wait(3600)
 
     assert [method for _, method in there.story] == ["PUT", "PUT"]
@@ -175,7 +175,7 @@ def test_sessions_of_one_list_leave_each_in_its_turn() -> None:
     there.wait(10)
     values = [make.session("S1", kwh=9.5), make.session("S2")]
 
-    done = there.there.cpo.company.own[SESSIONS].import_all(values, there.there.emsp.party)
+    done = there.there.cpo.company.own_objects[SESSIONS].import_all(values, there.there.emsp.party)
     there.there.pump()
     assert (done.created, done.updated) == (1, 1)
     there.wait(300)
@@ -192,7 +192,7 @@ def test_what_is_not_to_be_told_takes_no_turn(earlier: bool) -> None:
     there.wait(10)
     if earlier:
         there.change(kwh=2.0)
-    own = there.there.cpo.company.own[SESSIONS]
+    own = there.there.cpo.company.own_objects[SESSIONS]
     own.import_all([make.session("S1", kwh=2.5)], there.there.emsp.party, told=False)
 
     there.change(kwh=3.0)

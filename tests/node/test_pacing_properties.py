@@ -65,4 +65,4 @@ def test_whenever_the_partner_was_away_it_holds_the_last_state_in_the_end(
     there.there.cpo.look()
 
     assert there.held == there.own
-    assert there.there.cpo.ports.outbox.of(partner.id) == []
+    assert there.there.cpo.ports.outbox.entries(partner.id) == []

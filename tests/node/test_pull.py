@@ -38,7 +38,7 @@ def test_a_list_of_several_pages_is_held_whole(module: ModuleID) -> None:
     there = two_nodes(module, 25)
     us = there.receiver(module)
 
-    us.company.puller.start(us.partners()[0], module)
+    us.company.crawler.start(us.partners()[0], module)
     delays = work_off(us)
 
     done = us.ports.pulls.get(us.partners()[0].id, module)
@@ -100,7 +100,7 @@ def test_the_newer_of_what_is_pushed_and_what_is_pulled_stays(module: ModuleID) 
 
     assert older.taken == 0
     assert crawl.holds("X1")[name] == value
-    assert "stale_ignored" not in crawl.tallies
+    assert "stale_ignored" not in crawl.counters
     newest = make.object_of(module, "X1", last_updated="2026-02-05T00:00:00Z")
     assert crawl.run(answered([newest])).taken == 1
     assert crawl.holds("X1")[name] == newest[name]
@@ -157,7 +157,7 @@ def test_what_is_forgiven_in_a_list_is_counted() -> None:
 
     crawl.run(answered([unstamped]))
 
-    assert crawl.tallies["lenient TRA-20 locations last_updated is missing"] == 1
+    assert crawl.counters["lenient TRA-20 locations last_updated is missing"] == 1
 
 
 # --- CDRs and tokens -----------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def test_tokens_that_are_not_listed_any_more_stay() -> None:
     assert crawl.holds("X2")["issuer"] == "Other"
     stored = crawl.us.ports.stores[ModuleID.TOKENS].get(f"theirs/{crawl.owner.party}", "X1")
     assert stored is not None
-    assert not stored.aside
+    assert not stored.metadata
 
 
 # --- what is asked for ---------------------------------------------------------------------------------------------
@@ -239,13 +239,13 @@ def test_a_delta_overlaps_the_last_crawl_that_succeeded() -> None:
 def test_what_changed_around_the_boundary_is_pulled() -> None:
     """PAG-27: between two real nodes."""
     there = two_nodes(ModuleID.LOCATIONS, 2)
-    puller, cpo = there.emsp.company.puller, there.emsp.partners()[0]
-    puller.start(cpo, ModuleID.LOCATIONS)
+    crawler, cpo = there.emsp.company.crawler, there.emsp.partners()[0]
+    crawler.start(cpo, ModuleID.LOCATIONS)
     work_off(there.emsp)
     there.world.clock.pass_(hours=1)
     there.put_in(ModuleID.LOCATIONS, make.location("X1", name="New"))
 
-    puller.start(cpo, ModuleID.LOCATIONS)
+    crawler.start(cpo, ModuleID.LOCATIONS)
     work_off(there.emsp)
 
     done = there.emsp.ports.pulls.get(cpo.id, ModuleID.LOCATIONS)

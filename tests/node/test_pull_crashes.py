@@ -16,7 +16,7 @@ from tests.node.faults import Broken, run_on
 from tests.node.pulling import LISTED, Crawl, answered, following, ids
 
 STORE = ("get", "get_many", "put")
-PULLS = ("get", "save", "saw", "seen")
+PULLS = ("get", "save", "record_seen", "seen")
 MOST_CALLS = 60
 """More than a crawl of three pages makes."""
 
@@ -37,7 +37,7 @@ class Repeating:
             step, done = self.steps.pop(0), 0
             while done < 2:
                 try:
-                    crawl.puller.step(step)
+                    crawl.crawler.crawl_page(step)
                     done += 1
                 except (Broken, Died):
                     continue
@@ -60,7 +60,7 @@ class Fallible:
             self.crawl.us,
             stores={each: fuse.around(store, *STORE) for each, store in ports.stores.items()},
             pulls=fuse.around(ports.pulls, *PULLS),
-            pull_queue=fuse.around(self.queue, "step"),
+            pull_queue=fuse.around(self.queue, "enqueue"),
             quarantine=fuse.around(ports.quarantine, "record"),
             web=fuse.around(self.crawl.world, "send"),
         )
@@ -77,7 +77,7 @@ class Fallible:
         """Begin, if need be an hour later once more; from then on the queue alone keeps it going."""
         for _ in range(3):
             try:
-                self.crawl.puller.start(self.crawl.them, self.crawl.module, full=True)
+                self.crawl.crawler.start(self.crawl.them, self.crawl.module, full=True)
             except (Broken, Died):
                 self.crawl.world.clock.pass_(hours=1)
                 continue
@@ -124,7 +124,7 @@ def test_a_message_that_comes_twice_fetches_nothing() -> None:
 
     whole.run()
     stale = PullStep(whole.crawl.them.id, ModuleID.LOCATIONS, "an earlier one", 0)
-    whole.crawl.puller.step(stale)
+    whole.crawl.crawler.crawl_page(stale)
 
     assert len(whole.crawl.asked) == 3
 
@@ -149,5 +149,5 @@ def test_a_crawl_counts_once_for_what_it_does_not_list(*, after: bool) -> None:
         stored = crawl.us.ports.stores[ModuleID.LOCATIONS].get(theirs(crawl.owner.party), absent)
         assert crawl.now.state is PullState.DONE, attempt.fuse.blown
         assert stored is not None
-        assert stored.aside["absent_pulls"] == 1, attempt.fuse.blown
+        assert stored.metadata["absent_pulls"] == 1, attempt.fuse.blown
         assert not is_gone(stored)

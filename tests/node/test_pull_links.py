@@ -105,7 +105,7 @@ def test_pages_that_go_in_circles_end_the_crawl(size: int) -> None:
 
     crawl.answer = answer
 
-    crawl.puller.start(crawl.them, crawl.module)
+    crawl.crawler.start(crawl.them, crawl.module)
     done = crawl.work()
 
     assert (done.state, done.problem) == (PullState.FAILED, "the link to the next page leads back")
@@ -132,13 +132,13 @@ def test_an_empty_page_with_a_link_ends_the_crawl() -> None:
 def test_there_is_an_end_to_the_pages_that_we_fetch() -> None:
     """Q-09: as many as we fetch may be had, one more may not."""
     crawl = Crawl()
-    crawl.puller.start(crawl.them, crawl.module)
+    crawl.crawler.start(crawl.them, crawl.module)
     crawl.us.pull_steps.steps.clear()
     crawl.us.ports.pulls.save(crawl.now.with_(crawl.world.clock(), page=MOST_PAGES - 2))
     crawl.world.clock.pass_(hours=1)
     crawl.answers = [answered(ids(1), following("?c=1")), answered(ids(2), following("?c=2"))]
 
-    crawl.puller.start(crawl.them, crawl.module)
+    crawl.crawler.start(crawl.them, crawl.module)
     done = crawl.work()
 
     assert (done.state, done.problem) == (PullState.FAILED, f"more than {MOST_PAGES} pages")
@@ -159,13 +159,13 @@ def test_a_link_that_forgets_the_date_is_followed_and_counted(module: ModuleID) 
     ]
 
     assert crawl.run(*pages).is_full
-    assert "link_without_date_from" not in crawl.tallies
+    assert "link_without_date_from" not in crawl.counters
     done = crawl.run(*pages)
 
     assert (done.state, done.is_full) == (PullState.DONE, False)
     assert [request.query.get("c") for request in crawl.asked[3:]] == [None, "1", "2"]
     assert all("date_from" not in request.query for request in crawl.asked[4:])
-    assert crawl.tallies["link_without_date_from"] == 1
+    assert crawl.counters["link_without_date_from"] == 1
 
 
 def test_a_link_that_keeps_the_date_is_as_it_should_be() -> None:
@@ -176,7 +176,7 @@ def test_a_link_that_keeps_the_date_is_as_it_should_be() -> None:
     done = crawl.run(answered(ids(1), following("?date_from=2026-01-01T00:00:00Z&offset=1")), answered(ids(2)))
 
     assert (done.state, done.is_full) == (PullState.DONE, False)
-    assert "link_without_date_from" not in crawl.tallies
+    assert "link_without_date_from" not in crawl.counters
 
 
 # --- totals --------------------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def test_nothing_is_missed_when_the_list_shrinks(count: int, gone: list[int], *,
     crawl = Crawl()
     shrinking(crawl, count, gone, links=links)
 
-    crawl.puller.start(crawl.them, crawl.module)
+    crawl.crawler.start(crawl.them, crawl.module)
     done = crawl.work()
 
     assert done.state is PullState.DONE

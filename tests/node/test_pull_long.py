@@ -19,7 +19,7 @@ from tests.node.pulling import Crawl
 
 COUNT, PAGE = 20_000, 100
 SEED = 1
-CALLS = {"send": 1, "get_many": 1, "put": 30, "saw": 1, "save": 1, "step": 1}
+CALLS = {"send": 1, "get_many": 1, "put": 30, "record_seen": 1, "save": 1, "enqueue": 1}
 """What may fail, and how often a page calls it at least."""
 
 
@@ -65,7 +65,7 @@ class Queue:
                 whims.next_page()
             step = self.steps[0]
             try:
-                crawl.puller.step(step)
+                crawl.crawler.crawl_page(step)
             except (Broken, Died):
                 continue
             self.steps.remove(step)
@@ -94,11 +94,11 @@ def test_a_long_list_is_held_whole_whatever_interrupts_its_crawl() -> None:
     run_on(
         crawl.us,
         stores={**ports.stores, ModuleID.TARIFFS: whims.around(store, *CALLS)},
-        pulls=whims.around(ports.pulls, "save", "saw"),
-        pull_queue=whims.around(queue, "step"),
+        pulls=whims.around(ports.pulls, "save", "record_seen"),
+        pull_queue=whims.around(queue, "enqueue"),
         web=whims.around(crawl.world, "send"),
     )
-    crawl.puller.start(crawl.them, crawl.module, full=True)
+    crawl.crawler.start(crawl.them, crawl.module, full=True)
     crawl.us.ports = ports
 
     queue.work(crawl, whims)
@@ -106,7 +106,7 @@ def test_a_long_list_is_held_whole_whatever_interrupts_its_crawl() -> None:
     assert (crawl.now.state, crawl.now.received, crawl.now.problem) == (PullState.DONE, COUNT, None)
     held = store.get_many(owner, [f"T{number:05}" for number in range(COUNT)])
     assert (len(held), len(store.received(owner, None, COUNT + 1))) == (COUNT, COUNT)
-    assert {(each.version, len(each.aside)) for each in held.values()} == {(1, 0)}
+    assert {(each.version, len(each.metadata)) for each in held.values()} == {(1, 0)}
     fetched = Counter(request.query.get("offset") for request in crawl.asked)
     assert len(fetched) == COUNT // PAGE
     assert max(fetched.values()) == 2

@@ -19,7 +19,7 @@ from tests.world import CLIENT_OWNED
 
 Json = Any
 
-CALLS = ("get", "get_many", "put", "tally")
+CALLS = ("get", "get_many", "put", "count")
 NEWER = "2026-01-02T00:00:00Z"
 
 
@@ -27,7 +27,7 @@ def counted(crawl: Crawl) -> Counter[str]:
     """The calls to stores of objects and for tallies, from now on."""
     fuse, ports = Fuse(0), crawl.us.ports
     stores = {module: fuse.around(store, *CALLS) for module, store in ports.stores.items()}
-    run_on(crawl.us, stores=stores, partners=fuse.around(ports.partners, "tally"))
+    run_on(crawl.us, stores=stores, partners=fuse.around(ports.partners, "count"))
     crawl.run()
     return Counter(fuse.calls)
 
@@ -64,8 +64,8 @@ def test_what_is_forgiven_on_a_page_is_counted_with_one_call(module: ModuleID) -
 
     calls = counted(crawl)
 
-    assert calls["tally"] == 1
-    (counts,) = (crawl.tallies[name] for name in crawl.tallies if name.startswith("lenient"))
+    assert calls["count"] == 1
+    (counts,) = (crawl.counters[name] for name in crawl.counters if name.startswith("lenient"))
     assert (counts, crawl.now.refused) == (20, 1)
 
 
@@ -85,7 +85,7 @@ def test_of_two_versions_on_one_page_the_later_one_stays(module: ModuleID, *, ne
 
         assert crawl.holds("X1")["last_updated"] == "2026-01-03T00:00:00Z"
         assert (done.received, done.taken) == (2, 1 if newest_first else 2)
-        assert "stale_ignored" not in crawl.tallies
+        assert "stale_ignored" not in crawl.counters
 
 
 def test_a_cdr_that_a_page_lists_twice_is_one() -> None:
@@ -164,7 +164,7 @@ def test_a_page_that_is_served_again_ends_the_crawl(total: int, *, linked: bool)
     crawl = Crawl()
     forgetful(crawl, 2, total, linked=linked)
 
-    crawl.puller.start(crawl.them, crawl.module)
+    crawl.crawler.start(crawl.them, crawl.module)
     done = crawl.work()
 
     assert (done.state, len(crawl.asked)) == (PullState.FAILED, 2)

@@ -51,7 +51,7 @@ def announced(queues: MemoryQueues) -> list[Announcement]:
 def watched(company: CompanyInWorld, **ports: Any) -> WatchedQueues:
     """The company's queues, which are watched from now on."""
     queues = WatchedQueues()
-    run_on(company, queues=queues, **ports)
+    run_on(company, push_queues=queues, **ports)
     company.queues = queues
     return queues
 
@@ -82,7 +82,7 @@ def told(us: CompanyInWorld) -> list[str]:
 
 def spread(us: CompanyInWorld) -> None:
     announcements, attempt = us.queues.announcements.pop(0)
-    us.company.push.spread(announcements, attempt)
+    us.company.fan_out.fan_out(announcements, attempt)
 
 
 @every_module
@@ -91,7 +91,7 @@ def test_every_registered_partner_in_the_other_role_who_may_see_it_is_told(modul
     _, us, _ = network()
     us.company.registrations.invite(MODULES[module].owner.other)
     assert us.partners()[-1].state is State.INVITED
-    us.company.own[module].put("X1", (), make.object_of(module, "X1"), MS2)
+    us.company.own_objects[module].put("X1", (), make.object_of(module, "X1"), MS2)
 
     spread(us)
 
@@ -103,7 +103,7 @@ def test_who_is_no_longer_registered_is_told_nothing() -> None:
     """CRD-17."""
     _, us, partners = network()
     partners["MS2"].company.registrations.unregister(partners["MS2"].partners()[0])
-    us.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    us.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
 
     spread(us)
 
@@ -119,7 +119,7 @@ def test_who_published_no_endpoint_for_a_module_is_told_nothing_of_it(module: Mo
             endpoints = {name: url for name, url in partner.endpoints.items() if name != module}
             us.ports.partners.save(partner.with_(endpoints=endpoints))
     for object_id, party in (("X1", "MS1"), ("X2", "MS2")):
-        us.company.own[module].put(object_id, (), make.object_of(module, object_id), Party("NL", party))
+        us.company.own_objects[module].put(object_id, (), make.object_of(module, object_id), Party("NL", party))
 
     spread(us)
     spread(us)
@@ -131,7 +131,7 @@ def test_who_published_no_endpoint_for_a_module_is_told_nothing_of_it(module: Mo
 def test_a_partner_that_became_one_after_the_announcement_is_told() -> None:
     """LOC-29."""
     world, us, _ = network()
-    us.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    us.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
     register(world.company("late.example", Party("NL", "LAT"), frozenset({Role.EMSP})), us, Role.CPO)
 
     spread(us)
@@ -144,7 +144,7 @@ def test_a_partner_that_became_one_after_the_announcement_is_told() -> None:
 
 def announced_first(there: Pair) -> list[Announcement]:
     """The announcement of the tariff T1, which is not written."""
-    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
     ((announcements, _),) = there.cpo.queues.announcements
     there.cpo.queues.announcements.clear()
     stored = there.cpo.ports.stores[TARIFFS].get("ours", "T1")
@@ -162,11 +162,11 @@ def test_a_write_that_follows_its_announcement_is_waited_for() -> None:
     def write_meanwhile(seconds: float) -> None:
         naps.append(seconds)
         if len(naps) == 2:
-            there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+            there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
 
     queues = watched(there.cpo, sleep=write_meanwhile)
 
-    there.cpo.company.push.spread(early)
+    there.cpo.company.fan_out.fan_out(early)
 
     assert sum(naps) < 1
     assert announced(queues) == early
@@ -179,7 +179,7 @@ def test_a_write_that_never_comes_is_looked_for_ever_more_rarely_and_given_up(ca
     early, queues = announced_first(there), watched(there.cpo)
 
     with caplog.at_level(logging.WARNING):
-        there.cpo.company.push.spread(early)
+        there.cpo.company.fan_out.fan_out(early)
         there.cpo.pump()
 
     assert queues.put_back == [(early, attempt, delay) for attempt, delay in enumerate((1, 5, 15, 60, 300), 1)]
@@ -191,25 +191,27 @@ def test_a_write_that_is_minutes_late_is_told() -> None:
     """LOC-29."""
     there = pair()
     early, queues = announced_first(there), watched(there.cpo)
-    there.cpo.company.push.spread(early, attempt=3)
-    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.cpo.company.fan_out.fan_out(early, attempt=3)
+    there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
 
     there.cpo.pump()
 
     assert [delay for _, _, delay in queues.put_back] == [60]
-    assert there.emsp.received(TARIFFS, there.cpo.party, "T1") == there.cpo.company.own[TARIFFS].get("T1")
+    assert there.emsp.received(TARIFFS, there.cpo.party, "T1") == there.cpo.company.own_objects[TARIFFS].get("T1")
 
 
 def test_what_is_written_does_not_wait_for_what_is_not() -> None:
     """LOC-29, TAR-14: and order is kept."""
     there = pair()
-    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
-    there.cpo.company.own[LOCATIONS].put("LOC1", (), make.location())
+    there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.cpo.company.own_objects[LOCATIONS].put("LOC1", (), make.location())
     written = [change(), change(LOCATIONS, "LOC1", path=("E1",), fields=("status",)), change(LOCATIONS, "LOC1")]
     late = [change(version=2), change(LOCATIONS, "LOC2"), change(LOCATIONS, "LOC1", version=7)]
     queues = watched(there.cpo)
 
-    there.cpo.company.push.spread([late[0], written[0], late[1], written[1], late[2], written[2]], cause="message 1")
+    there.cpo.company.fan_out.fan_out(
+        [late[0], written[0], late[1], written[1], late[2], written[2]], cause="message 1"
+    )
 
     assert announced(queues) == written
     assert queues.causes == ["message 1"] * 3
@@ -220,13 +222,13 @@ def test_what_is_written_does_not_wait_for_what_is_not() -> None:
 def test_a_deletion_is_told_once_the_object_is_gone() -> None:
     """TAR-14."""
     there = pair()
-    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
     gone, queues = change(version=2, removed=True), watched(there.cpo)
 
-    there.cpo.company.push.spread([gone])
+    there.cpo.company.fan_out.fan_out([gone])
     assert queues.deliveries == []
-    there.cpo.company.own[TARIFFS].delete("T1")
-    there.cpo.company.push.spread([gone])
+    there.cpo.company.own_objects[TARIFFS].delete("T1")
+    there.cpo.company.fan_out.fan_out([gone])
 
     assert announced(queues) == [gone]
 
@@ -234,12 +236,12 @@ def test_a_deletion_is_told_once_the_object_is_gone() -> None:
 def test_a_later_version_covers_an_earlier_announcement() -> None:
     """LOC-29: the worker sends what is then true, and waits for nothing."""
     there, naps = pair(), list[float]()
-    own = there.cpo.company.own[TARIFFS]
+    own = there.cpo.company.own_objects[TARIFFS]
     for currency in ("EUR", "CHF", "DKK"):
         own.put("T1", (), make.tariff("T1", currency=currency))
     queues = watched(there.cpo, sleep=naps.append)
 
-    there.cpo.company.push.spread([change(version=1), change(version=2), change(version=3)])
+    there.cpo.company.fan_out.fan_out([change(version=1), change(version=2), change(version=3)])
 
     assert [each.version for each in announced(queues)] == [1, 2, 3]
     assert naps == []
@@ -248,14 +250,14 @@ def test_a_later_version_covers_an_earlier_announcement() -> None:
 def test_a_queue_that_fails_leaves_the_message_to_be_repeated() -> None:
     """LOC-29: nothing is put back before the deliveries are out, so a repeated message loses nothing."""
     there = pair()
-    there.cpo.company.own[TARIFFS].put("T1", (), make.tariff("T1"))
+    there.cpo.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
     queues = watched(there.cpo)
-    run_on(there.cpo, queues=Failing(queues, "deliver"))
+    run_on(there.cpo, push_queues=Failing(queues, "deliver"))
 
     with pytest.raises(Broken):
-        there.cpo.company.push.spread([change(), change(object_id="T2")])
+        there.cpo.company.fan_out.fan_out([change(), change(object_id="T2")])
     assert queues.put_back == []
 
-    there.cpo.company.push.spread([change(), change(object_id="T2")])
+    there.cpo.company.fan_out.fan_out([change(), change(object_id="T2")])
     assert announced(queues) == [change()]
     assert [announcements for announcements, _, _ in queues.put_back] == [[change(object_id="T2")]]

@@ -51,7 +51,7 @@ def test_a_change_of_one_field_is_a_put_in_every_module(module: ModuleID) -> Non
     there.asked.clear()
     name, value = another_value(module)
 
-    there.owner.company.own[module].patch("X1", (), {name: value})
+    there.owner.company.own_objects[module].patch("X1", (), {name: value})
     there.there.pump()
 
     assert there.news() == [("PUT", f"{module}/{there.owner.party}/X1", there.own("X1", module))]

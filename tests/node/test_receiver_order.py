@@ -11,7 +11,7 @@ import pytest
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.types import format_date_time
 from tests import make
-from tests.node.pushing import DEPTHS, EARLIER, LATER, LATEST, Depth, aside, pushing, tallies
+from tests.node.pushing import DEPTHS, EARLIER, LATER, LATEST, Depth, aside, counters, pushing
 from tests.world import Pair, pair
 
 every_depth = pytest.mark.parametrize("depth", DEPTHS, ids=str)
@@ -33,7 +33,7 @@ def test_an_older_push_is_taken_not_applied_and_counted(depth: Depth, method: st
     assert reply.outcome == (200, 1000)
     assert there.held[name] == depth.part[name]
     assert there.held["last_updated"] == LATEST
-    assert there.tallies["stale_ignored"] == 1
+    assert there.counters["stale_ignored"] == 1
 
 
 @both_methods
@@ -48,7 +48,7 @@ def test_a_push_with_an_equal_stamp_is_applied(depth: Depth, method: str) -> Non
 
     assert reply.outcome == (200, 1000)
     assert there.held[name] == value
-    assert "stale_ignored" not in there.tallies
+    assert "stale_ignored" not in there.counters
 
 
 @both_methods
@@ -80,7 +80,7 @@ def test_the_time_of_receipt_does_not_make_the_next_honest_push_look_stale(depth
     there("PATCH", {name: depth.part[name], "last_updated": EARLIER})
 
     assert there.held[name] == value
-    assert there.tallies["stale_ignored"] == 1
+    assert there.counters["stale_ignored"] == 1
 
 
 def without_stamps(evse: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def test_parts_that_came_without_a_stamp_do_not_make_honest_pushes_look_stale(me
         assert there.to_emsp("PATCH", url + path, {field: value, "last_updated": LATER}).outcome == (200, 1000)
         assert there.to_emsp("GET", url + path).data[field] == value
 
-    assert "stale_ignored" not in tallies(there)
+    assert "stale_ignored" not in counters(there)
 
 
 @pytest.mark.parametrize(("method", "distrusted"), [("PUT", None), ("PATCH", ["E1", "E1/1"])])
@@ -158,7 +158,7 @@ def test_a_stamp_from_the_future_is_kept_and_counted_and_blocks_nobody(depth: De
 
     assert there.held[name] == value
     assert there.held["last_updated"] == honest
-    assert any("Q-72" in tally for tally in there.tallies)
+    assert any("Q-72" in tally for tally in there.counters)
 
 
 @every_depth
@@ -172,8 +172,8 @@ def test_a_clock_that_is_a_little_ahead_is_no_matter(depth: Depth) -> None:
     there("PATCH", {name: depth.part[name], "last_updated": format_date_time(there.pair.world.clock.now)})
 
     assert there.held[name] == value
-    assert there.tallies["stale_ignored"] == 1
-    assert not any("Q-72" in tally for tally in there.tallies)
+    assert there.counters["stale_ignored"] == 1
+    assert not any("Q-72" in tally for tally in there.counters)
 
 
 @pytest.mark.parametrize("patch", [{}, {"id": None}, "the id", "what is known"], ids=str)

@@ -40,8 +40,8 @@ def refusing(there: Partner, answer: Response) -> None:
 
 
 def url_of(there: Partner, object_id: str = "x1") -> str | None:
-    stored = there.owner.company.own[CDRS].stored(object_id)
-    return str(stored.aside["posted"]["url"]) if "posted" in stored.aside else None
+    stored = there.owner.company.own_objects[CDRS].stored(object_id)
+    return str(stored.metadata["posted"]["url"]) if "posted" in stored.metadata else None
 
 
 # --- when ----------------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def test_a_change_of_what_was_given_up_is_another_try() -> None:
         later(there, pause + A_MOMENT)
     assert there.backlog[0].due_at is None
 
-    there.owner.company.own[TARIFFS].patch("T1", (), {"currency": "CHF"})
+    there.owner.company.own_objects[TARIFFS].patch("T1", (), {"currency": "CHF"})
     there.there.pump()
 
     assert there.held("T1", TARIFFS) == there.own("T1", TARIFFS)
@@ -271,7 +271,7 @@ def test_after_a_worker_has_died_the_next_looks_first() -> None:
     """Q-57, CDR-21."""
     there = partner(of=CDRS)
     there.there.put_in(CDRS, make.cdr("X1"))
-    there.owner.company.push.spread(*there.owner.queues.announcements.pop())
+    there.owner.company.fan_out.fan_out(*there.owner.queues.announcements.pop())
     delivery = there.owner.queues.deliveries.pop()
     assert isinstance(delivery, Delivery)
 

@@ -15,7 +15,7 @@ END = {"status": "COMPLETED", "end_datetime": "2026-03-01T13:00:00Z"}
 def test_a_turn_tells_what_has_changed_since_it_was_told_ahead() -> None:
     """Q-48: its announcement stands for all that changes until it leaves, not only for what its version was."""
     there = Charging()
-    own = there.there.cpo.company.own[SESSIONS]
+    own = there.there.cpo.company.own_objects[SESSIONS]
     there.there.put_in(SESSIONS, make.session("S1"))
     own.patch("S1", (), {"kwh": 2})
     there.there.pump()
@@ -33,7 +33,7 @@ def late() -> Charging:
     there = charging()
     there.wait(120)
     queues = there.there.cpo.queues
-    there.there.cpo.company.own[SESSIONS].patch("S1", (), {"charging_periods": [PERIOD]})
+    there.there.cpo.company.own_objects[SESSIONS].patch("S1", (), {"charging_periods": [PERIOD]})
     held_back = list(queues.announcements)
     queues.announcements.clear()
     there.wait(300)

@@ -44,7 +44,7 @@ class Market:
     def put_in(self, module: ModuleID, name: str, *ids: str, auth_id: str = SECRET) -> None:
         """We have such objects for this partner; they are pushed."""
         values = [make.object_of(module, each, auth_id=auth_id) for each in ids]
-        assert self.us.company.own[module].import_all(values, Party("NL", name)).failed == ()
+        assert self.us.company.own_objects[module].import_all(values, Party("NL", name)).failed == ()
         self.us.pump()
 
     def total(self, name: str, module: ModuleID, **query: str) -> tuple[list[str], str]:
@@ -106,7 +106,7 @@ def test_a_crawl_never_leaves_the_callers_own_list(module: ModuleID) -> None:
 def test_what_is_for_everybody_is_in_everybodys_list(module: ModuleID) -> None:
     """TRA-40, PAG-06."""
     there = market()
-    there.us.company.own[module].put("a", (), make.object_of(module, "a"))
+    there.us.company.own_objects[module].put("a", (), make.object_of(module, "a"))
 
     assert there.total("MS1", module) == there.total("MS2", module) == (["a"], "1")
 
@@ -117,7 +117,9 @@ def test_an_object_stays_with_whom_it_is_for(module: ModuleID) -> None:
     there = market()
     there.put_in(module, "MS1", "a")
 
-    done = there.us.company.own[module].import_all([make.object_of(module, "a", auth_id=SECRET)], Party("NL", "MS2"))
+    done = there.us.company.own_objects[module].import_all(
+        [make.object_of(module, "a", auth_id=SECRET)], Party("NL", "MS2")
+    )
 
     assert [reason for _, _, reason in done.failed] == [f"this {module.title()[:-1]} is for another partner already"]
     assert there.total("MS1", module) == (["a"], "1")
@@ -148,7 +150,7 @@ def test_changes_and_late_news_of_a_session_go_where_it_went() -> None:
     there = market()
     there.put_in(SESSIONS, "MS1", "a")
     there.world.down.add("ms1.example")
-    there.us.company.own[SESSIONS].patch("a", (), {"status": "COMPLETED"})
+    there.us.company.own_objects[SESSIONS].patch("a", (), {"status": "COMPLETED"})
     there.us.pump()
     there.world.down.clear()
     there.world.clock.pass_(days=1)
@@ -169,7 +171,7 @@ def test_who_has_both_roles_is_told_as_the_emsp_alone(module: ModuleID) -> None:
     register(both, there.us, Role.CPO)
     register(both, there.us, Role.EMSP)
     value = make.object_of(module, "a", auth_id=SECRET)
-    assert there.us.company.own[module].import_all([value], both.party).failed == ()
+    assert there.us.company.own_objects[module].import_all([value], both.party).failed == ()
     (as_cpo,) = [each for each in there.us.partners() if each.party == both.party and each.our_role is Role.EMSP]
     mark = len(there.world.traffic)
 
@@ -189,9 +191,9 @@ def full() -> Market:
     there = market()
     there.put_in(SESSIONS, "MS1", "X1")
     there.put_in(CDRS, "MS1", "X1")
-    there.partners["MS1"].company.own[TOKENS].put("X1", (), make.token("X1", auth_id=SECRET))
+    there.partners["MS1"].company.own_objects[TOKENS].put("X1", (), make.token("X1", auth_id=SECRET))
     there.partners["MS1"].pump()
-    own = there.partners["CP1"].company.own
+    own = there.partners["CP1"].company.own_objects
     own[LOCATIONS].put("X1", (), make.location("X1", name=SECRET))
     for module in (SESSIONS, CDRS):
         own[module].put("X1", (), make.object_of(module, "X1", auth_id=SECRET), there.us.party)

@@ -83,8 +83,8 @@ class Receiving:
 
     def counted(self) -> set[tuple[str, str]]:
         """Rule and place of everything that was forgiven."""
-        tallies = self.pair.emsp.ports.partners.tallies(self.partner.id) if "pair" in vars(self) else {}
-        names = [name.split(" ", 4) for name in tallies if name.startswith("lenient ")]
+        counters = self.pair.emsp.ports.partners.counters(self.partner.id) if "pair" in vars(self) else {}
+        names = [name.split(" ", 4) for name in counters if name.startswith("lenient ")]
         read_alone = {(deviation.rule, deviation.path) for deviation in self.forgiven}
         return {(rule, place) for _, rule, _module, place, _what in names} | read_alone
 

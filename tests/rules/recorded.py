@@ -132,8 +132,8 @@ def _share_what_there_is(nodes: Pair) -> None:
 
 def _change_it(nodes: Pair) -> None:
     for module, change in CHANGE.items():
-        nodes.owner(module).company.own[module].patch(f"{module} no. 1/é*", (), change)
-    locations = nodes.cpo.company.own[LOCATIONS]
+        nodes.owner(module).company.own_objects[module].patch(f"{module} no. 1/é*", (), change)
+    locations = nodes.cpo.company.own_objects[LOCATIONS]
     where = f"{LOCATIONS} no. 2/é*"
     locations.patch(where, ("E1",), {"status": "CHARGING"})
     locations.patch(where, ("E1", "1"), {"tariff_id": "T1"})
@@ -141,8 +141,8 @@ def _change_it(nodes: Pair) -> None:
     locations.put(where, ("E2", "2"), make.connector("2", terms_and_conditions="https://example.com/terms"))
     _next(nodes)
     locations.patch(where, ("E2",), {"status": "REMOVED", "evse_id": None})
-    nodes.cpo.company.own[TARIFFS].delete(f"{TARIFFS} no. 3/é*")
-    nodes.emsp.company.own[TOKENS].patch(f"{TOKENS} no. 3/é*", (), {"valid": False})
+    nodes.cpo.company.own_objects[TARIFFS].delete(f"{TARIFFS} no. 3/é*")
+    nodes.emsp.company.own_objects[TOKENS].patch(f"{TOKENS} no. 3/é*", (), {"valid": False})
     _next(nodes)
 
 
@@ -153,10 +153,10 @@ def _charge(nodes: Pair) -> None:
     here = {"location_id": "HOME", "evse_uids": ["E1"]}
     assert nodes.cpo.company.authorizer.authorize("CARD", location=here).allowed == "ALLOWED"
     assert nodes.cpo.company.authorizer.authorize("CARD").allowed == "ALLOWED"
-    nodes.emsp.company.own[TOKENS].note("CARD", authorization={"allowed": "NO_CREDIT"})
+    nodes.emsp.company.own_objects[TOKENS].set_metadata("CARD", authorization={"allowed": "NO_CREDIT"})
     assert nodes.cpo.company.authorizer.authorize("CARD", location=here).allowed == "NO_CREDIT"
     period: Json = {"start_date_time": make.STAMP, "dimensions": [{"type": "ENERGY", "volume": 0.0001}]}
-    own = nodes.cpo.company.own[SESSIONS]
+    own = nodes.cpo.company.own_objects[SESSIONS]
     # For whom it is, the token's contract says.
     own.put("RIDE", (), make.session("RIDE", auth_id="NL-MSP-C7", kwh=0, status="PENDING"))
     _next(nodes)
@@ -169,13 +169,13 @@ def _charge(nodes: Pair) -> None:
         own.patch("RIDE", (), change)
         _next(nodes)
     bill = make.cdr("RIDE", auth_id="NL-MSP-C7", tariffs=[make.tariff("DAY")], charging_periods=[period])
-    nodes.cpo.company.own[CDRS].put("RIDE", (), bill | {"total_cost": 0.0001, "total_energy": 10**11 + 0.5})
+    nodes.cpo.company.own_objects[CDRS].put("RIDE", (), bill | {"total_cost": 0.0001, "total_energy": 10**11 + 0.5})
     _next(nodes)
 
 
 def _lose_and_mend(nodes: Pair) -> None:
     """The eMSP was away, and then has lost an object: refused and missing things are answered, too."""
-    own, store = nodes.cpo.company.own[LOCATIONS], nodes.emsp.ports.stores[LOCATIONS]
+    own, store = nodes.cpo.company.own_objects[LOCATIONS], nodes.emsp.ports.stores[LOCATIONS]
     nodes.world.down.add("emsp.example")
     own.put("AWAY", (), make.location("AWAY"))
     _next(nodes)

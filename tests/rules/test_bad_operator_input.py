@@ -44,7 +44,7 @@ def hosted() -> tuple[CompanyInWorld, dict[str, str]]:
     call("PUT", "/ocpi/emsp/2.1.1/locations/NL/ABC/L1", make.location("L1"))
     call("POST", "/ocpi/emsp/2.1.1/cdrs", make.cdr("L1"))
     call("POST", "/ocpi/emsp/2.1.1/cdrs", make.cdr("L1", total_cost=9))
-    for module, own in node.company.own.items():
+    for module, own in node.company.own_objects.items():
         own.put("L1", (), make.object_of(module, "L1"), Party("NL", "ABC"))
     node.ports.partners.save_operator_key(hashlib.sha256(b"the-operator-key").hexdigest(), OperatorKey("test"))
     steps = {"partner": node.partners()[0].id, "module": "locations", "id": "L1", "evse_uid": "E1", "connector_id": "1"}
@@ -89,12 +89,12 @@ def test_whatever_the_host_asks_is_answered_with_a_documented_status(module: Mod
 def test_garbage_breaks_nothing(method: str, path: str, module: ModuleID, body: bytes) -> None:
     """400 if it is no JSON, 422 if it is no such object; a PATCH of unknown fields alone changes nothing."""
     node, steps = hosted()
-    before = {module: own.get("L1") for module, own in node.company.own.items()}
+    before = {module: own.get("L1") for module, own in node.company.own_objects.items()}
 
     response = ask(node, method, path.format(**steps | {"module": module}), body=body)
 
     is_documented(response, {200, 400, 422})
-    assert {module: own.get("L1") for module, own in node.company.own.items()} == before
+    assert {module: own.get("L1") for module, own in node.company.own_objects.items()} == before
     assert len(node.partners()) == 1
 
 

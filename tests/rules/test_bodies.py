@@ -132,13 +132,13 @@ def test_unknown_fields_are_taken_and_kept(module: ModuleID, profile: Profile) -
     inner = value if module is ModuleID.LOCATIONS else value.get("location")
     if inner:
         inner["evses"][0]["connectors"][0]["max_power"] = 11000
-    counted = side.ports.partners.tallies(side.partners()[0].id)
+    counted = side.ports.partners.counters(side.partners()[0].id)
 
     reply = sent_to(nodes, module, value)
 
     assert reply.outcome == CREATED
     assert nodes.to_receiver(module)("GET", nodes.at_receiver(module, "X1")).data == as_read(module, value)
-    assert side.ports.partners.tallies(side.partners()[0].id) == counted
+    assert side.ports.partners.counters(side.partners()[0].id) == counted
 
 
 @every_module

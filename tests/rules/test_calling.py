@@ -35,7 +35,7 @@ def told(world: World, role: Role = Role.CPO, **partner: Any) -> tuple[CompanyIn
 
 
 def failures(node: CompanyInWorld) -> list[str]:
-    return [failure.reason for failure in node.ports.outbox.of(node.partners()[0].id)]
+    return [failure.reason for failure in node.ports.outbox.entries(node.partners()[0].id)]
 
 
 def told_of_everything() -> Pair:
@@ -45,7 +45,7 @@ def told_of_everything() -> Pair:
         nodes.put_in(module, make.object_of(module))
         nodes.pump()
         if module in CHANGE:
-            nodes.owner(module).company.own[module].patch("X1", (), CHANGE[module])
+            nodes.owner(module).company.own_objects[module].patch("X1", (), CHANGE[module])
             nodes.pump()
     return nodes
 
@@ -53,7 +53,7 @@ def told_of_everything() -> Pair:
 def test_every_request_of_ours_carries_one_token_in_plain() -> None:
     """TRA-02, TRA-08: from the handshake to the pushes of both sides."""
     nodes = told_of_everything()
-    nodes.cpo.company.own[ModuleID.TARIFFS].delete("X1")
+    nodes.cpo.company.own_objects[ModuleID.TARIFFS].delete("X1")
     nodes.pump()
     nodes.cpo.company.registrations.rotate(nodes.cpo.partners()[0])
 
@@ -82,7 +82,7 @@ def test_a_new_object_is_put_whole(module: ModuleID) -> None:
     name = SPEC_NAME[module]
     whole = specimens.complete(name)
 
-    node.company.own[module].put("x", (), whole | {"foo": 1}, THEM)
+    node.company.own_objects[module].put("x", (), whole | {"foo": 1}, THEM)
     node.pump()
 
     assert partner.calls[-1] == f"PUT {ENDPOINTS[module]}/DE/CPO/x"
@@ -96,7 +96,7 @@ def test_a_cdr_is_posted_whole_to_the_endpoint_itself() -> None:
     node, partner = told(World())
     whole = specimens.complete("CDR")
 
-    node.company.own[ModuleID.CDRS].put("x", (), whole | {"foo": 1}, THEM)
+    node.company.own_objects[ModuleID.CDRS].put("x", (), whole | {"foo": 1}, THEM)
     node.pump()
 
     assert partner.calls[-1] == f"POST {ENDPOINTS[ModuleID.CDRS]}"
@@ -108,11 +108,11 @@ def test_a_cdr_is_posted_whole_to_the_endpoint_itself() -> None:
 def test_a_change_is_patched_with_the_changed_fields_alone() -> None:
     """TRA-22, TRA-23: and the stamp (Q-30)."""
     node, partner = told(World())
-    node.company.own[ModuleID.LOCATIONS].put("L1", (), make.location("L1"))
+    node.company.own_objects[ModuleID.LOCATIONS].put("L1", (), make.location("L1"))
     node.pump()
     node.world.clock.pass_(minutes=1)
 
-    node.company.own[ModuleID.LOCATIONS].put("L1", (), make.location("L1", name="New name", city="Breda"))
+    node.company.own_objects[ModuleID.LOCATIONS].put("L1", (), make.location("L1", name="New name", city="Breda"))
     node.pump()
 
     assert partner.calls[-1] == f"PATCH https://{HOST}/receive/locations/DE/CPO/L1"
@@ -123,11 +123,11 @@ def test_a_change_is_patched_with_the_changed_fields_alone() -> None:
 def test_a_change_of_any_object_is_patched(module: ModuleID) -> None:
     """TRA-22, TRA-23, LOC-29, SES-12, TAR-14, TOK-19: with what has changed, and neither id nor anything else."""
     node, partner = told(World(), MODULES[module].owner)
-    node.company.own[module].put("X1", (), make.object_of(module), THEM)
+    node.company.own_objects[module].put("X1", (), make.object_of(module), THEM)
     node.pump()
     node.world.clock.pass_(minutes=2)
 
-    node.company.own[module].patch("X1", (), CHANGE[module])
+    node.company.own_objects[module].patch("X1", (), CHANGE[module])
     node.pump()
 
     assert partner.calls[-1] == f"PATCH {ENDPOINTS[module]}/DE/CPO/X1"
@@ -142,16 +142,16 @@ def test_a_failed_patch_of_an_unknown_object_becomes_a_put(module: ModuleID) -> 
         MODULES[module].owner,
         answer=lambda request: frame(status=200 if request.method == "PUT" else 404),
     )
-    node.company.own[module].put("X1", (), make.object_of(module), THEM)
+    node.company.own_objects[module].put("X1", (), make.object_of(module), THEM)
     node.pump()
     partner.asked.clear()
 
-    node.company.own[module].patch("X1", (), CHANGE[module])
+    node.company.own_objects[module].patch("X1", (), CHANGE[module])
     node.pump()
 
     url = f"{ENDPOINTS[module]}/DE/CPO/X1"
     assert partner.calls == [f"PATCH {url}", f"GET {url}", f"PUT {url}"]
-    assert partner.bodies[-1] == node.company.own[module].get("X1")
+    assert partner.bodies[-1] == node.company.own_objects[module].get("X1")
     assert failures(node) == []
 
 
@@ -163,15 +163,15 @@ def test_a_failed_patch_that_arrived_all_the_same_is_not_followed_by_a_put(modul
 
     def answer(request: Request) -> Response:
         if request.method == "GET":
-            return frame(node.company.own[module].get("X1"))
+            return frame(node.company.own_objects[module].get("X1"))
         return frame(code=2000) if request.method == "PATCH" else frame()
 
     partner = ScriptedPartner(world, MODULES[module].owner.other, endpoints=ENDPOINTS, answer=answer)
     partner.register_with(node)
-    node.company.own[module].put("X1", (), make.object_of(module), THEM)
+    node.company.own_objects[module].put("X1", (), make.object_of(module), THEM)
     node.pump()
 
-    node.company.own[module].patch("X1", (), CHANGE[module])
+    node.company.own_objects[module].patch("X1", (), CHANGE[module])
     node.pump()
 
     assert [call.split()[0] for call in partner.calls] == ["PUT", "PATCH", "GET"]
@@ -185,7 +185,7 @@ def test_every_1xxx_in_a_2xx_is_success(module: ModuleID, status: int, code: int
     """TRA-14, TRA-26."""
     node, _ = told(World(), answer=lambda _: frame(status=status, code=code))
 
-    node.company.own[module].put("X1", (), make.object_of(module), THEM)
+    node.company.own_objects[module].put("X1", (), make.object_of(module), THEM)
     node.pump()
 
     assert failures(node) == []
@@ -210,7 +210,7 @@ def test_everything_else_is_a_failed_push(module: ModuleID, answer: Response) ->
     """TRA-14: HTTP 200 with 2000 or more is a failure too."""
     node, _ = told(World(), answer=lambda _: answer)
 
-    node.company.own[module].put("X1", (), make.object_of(module), THEM)
+    node.company.own_objects[module].put("X1", (), make.object_of(module), THEM)
     node.pump()
 
     assert len(failures(node)) == 1
@@ -238,7 +238,7 @@ def test_a_push_goes_to_the_published_url_whatever_it_looks_like(module: ModuleI
     node, partner = told(World(), MODULES[module].owner, endpoints={module.value: endpoint})
     id_ = "a/b c*d?e#f%g+h:é"
 
-    node.company.own[module].put(id_, (), make.object_of(module, id_), THEM)
+    node.company.own_objects[module].put(id_, (), make.object_of(module, id_), THEM)
     node.pump()
 
     assert partner.calls[-1] == f"PUT {endpoint.rstrip('/')}/DE/CPO/a%2Fb%20c*d%3Fe%23f%25g%2Bh%3A%C3%A9"
@@ -250,7 +250,7 @@ def test_a_cdr_goes_to_the_published_url_as_it_is(endpoint: str) -> None:
     """TRA-33, CDR-04: with its slash, if it has one, for nothing is added."""
     node, partner = told(World(), endpoints={"cdrs": endpoint})
 
-    node.company.own[ModuleID.CDRS].put("a/b", (), make.cdr("a/b"), THEM)
+    node.company.own_objects[ModuleID.CDRS].put("a/b", (), make.cdr("a/b"), THEM)
     node.pump()
 
     assert partner.calls == [f"POST {endpoint}"]
@@ -263,7 +263,7 @@ def test_a_partner_without_an_endpoint_is_told_nothing(module: ModuleID) -> None
     others = {name: url for name, url in ENDPOINTS.items() if name != module}
     node, partner = told(World(), MODULES[module].owner, endpoints=others)
 
-    node.company.own[module].put("X1", (), make.object_of(module), THEM)
+    node.company.own_objects[module].put("X1", (), make.object_of(module), THEM)
     node.pump()
 
     assert partner.calls == []

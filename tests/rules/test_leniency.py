@@ -24,8 +24,8 @@ def stored(profile: Profile) -> Receiving:
     return node
 
 
-def tallies(node: Receiving) -> dict[str, int]:
-    return node.pair.emsp.ports.partners.tallies(node.partner.id)
+def counters(node: Receiving) -> dict[str, int]:
+    return node.pair.emsp.ports.partners.counters(node.partner.id)
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
@@ -38,7 +38,7 @@ def test_a_leniency_is_counted_each_time(method: str) -> None:
         body = make.connector(voltage="400", last_updated=f"2026-01-0{day}T00:00:00Z")
         assert node.pair.to_emsp(method, url, body).outcome == (200, 1000)
 
-    assert tallies(node)[LENIENT] == 3
+    assert counters(node)[LENIENT] == 3
     assert node.pair.to_emsp("GET", url).data["voltage"] == 400
 
 
@@ -46,13 +46,13 @@ def test_a_patch_counts_what_it_brings_and_not_what_was_there() -> None:
     """TRA-22, Q-18: a long address that is in the store already is no fault of this request."""
     node = receiving(Profile.LENIENT)
     node.put("Location", make.location("L1", address="a" * 60))
-    before = tallies(node)
+    before = counters(node)
 
     reply = node.pair.to_emsp("PATCH", node.pair.at_emsp("locations", "L1"), {"city": "c" * 60})
 
     assert reply.outcome == (200, 1000)
-    assert tallies(node).keys() - before.keys() == {"lenient FMT-10 locations city is longer than 45 characters"}
-    assert {name: tallies(node)[name] for name in before} == before
+    assert counters(node).keys() - before.keys() == {"lenient FMT-10 locations city is longer than 45 characters"}
+    assert {name: counters(node)[name] for name in before} == before
 
 
 @pytest.mark.parametrize("profile", Profile)
@@ -63,7 +63,7 @@ def test_what_is_refused_is_not_counted(profile: Profile, change: dict[str, Any]
     """TRA-16, TRA-20: nor repeated, nor stored in part."""
     node = stored(profile)
     url = node.pair.at_emsp("locations", *CONNECTOR)
-    before, counted = node.pair.to_emsp("GET", url).data, tallies(node)
+    before, counted = node.pair.to_emsp("GET", url).data, counters(node)
 
     for method, body in (("PUT", make.connector(**change)), ("PATCH", change)):
         reply = node.pair.to_emsp(method, url, body)
@@ -71,7 +71,7 @@ def test_what_is_refused_is_not_counted(profile: Profile, change: dict[str, Any]
         assert CANARY not in reply.message
 
     assert node.pair.to_emsp("GET", url).data == before
-    assert tallies(node) == counted
+    assert counters(node) == counted
 
 
 def test_a_strict_partner_is_refused_what_a_lenient_one_is_forgiven() -> None:
@@ -121,6 +121,6 @@ def test_a_counter_names_rule_place_and_breach_but_no_value(
 
     assert node.put("Location", put(complete("Location"), path, value)).outcome == CREATED
 
-    (found,) = [name for name in tallies(node) if name.startswith("lenient ")]
+    (found,) = [name for name in counters(node) if name.startswith("lenient ")]
     assert found.endswith(counter)
     assert value not in found

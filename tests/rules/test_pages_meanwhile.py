@@ -38,7 +38,7 @@ def test_an_object_that_is_created_meanwhile_comes_last(module: ModuleID) -> Non
 def test_an_object_that_is_changed_meanwhile_keeps_its_place(module: ModuleID) -> None:
     """PAG-05, PAG-11: by creation, not by last_updated."""
     nodes = listing(module, 25)
-    own = nodes.owner(module).company.own[module]
+    own = nodes.owner(module).company.own_objects[module]
 
     pages = disturbed(nodes, module, lambda: own.patch("X0003", (), CHANGE[module]))
 
@@ -51,7 +51,7 @@ def test_an_object_that_is_deleted_meanwhile_hides_no_other(gone: str) -> None:
     """PAG-11: the client may get one twice, but misses none."""
     nodes = listing(ModuleID.TARIFFS, 25)
 
-    pages = disturbed(nodes, ModuleID.TARIFFS, lambda: nodes.cpo.company.own[ModuleID.TARIFFS].delete(gone))
+    pages = disturbed(nodes, ModuleID.TARIFFS, lambda: nodes.cpo.company.own_objects[ModuleID.TARIFFS].delete(gone))
 
     assert set(ids(*pages)) >= set(named(0, 25)) - {gone}
     assert pages[-1].headers["x-total-count"] == "24"
@@ -61,7 +61,7 @@ def test_an_object_that_is_deleted_meanwhile_hides_no_other(gone: str) -> None:
 def test_a_delta_of_a_moving_list_misses_nothing_that_stood_in_it(module: ModuleID) -> None:
     """PAG-11, PAG-18: what changes meanwhile is in this crawl or in the next, which begins where this one began."""
     nodes = listing(module, 40)
-    own = nodes.owner(module).company.own[module]
+    own = nodes.owner(module).company.own_objects[module]
     since, began = text(changed_at(nodes, "X0010", module)), text(nodes.world.clock.now)
 
     pages = disturbed(nodes, module, lambda: own.patch("X0030", (), CHANGE[module]), date_from=since)
@@ -75,7 +75,7 @@ def test_a_delta_of_a_moving_list_misses_nothing_that_stood_in_it(module: Module
 def test_a_location_is_listed_whole_when_one_of_its_evses_changes() -> None:
     """PAG-24, LOC-02."""
     nodes = pair()
-    own = nodes.cpo.company.own[ModuleID.LOCATIONS]
+    own = nodes.cpo.company.own_objects[ModuleID.LOCATIONS]
     for name in ("L1", "L2"):
         own.put(name, (), make.location(name, evses=[make.evse(f"{name}-{number}") for number in range(6)]))
     nodes.world.clock.pass_(minutes=5)

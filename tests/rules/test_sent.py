@@ -23,7 +23,7 @@ each_tree = pytest.mark.parametrize("role", ["cpo", "emsp"])
 
 
 def put_in(nodes: Pair, module: ModuleID, value: Json) -> None:
-    nodes.owner(module).company.own[module].put("x", (), value, nodes.receiver(module).party)
+    nodes.owner(module).company.own_objects[module].put("x", (), value, nodes.receiver(module).party)
 
 
 def listed(nodes: Pair, module: ModuleID) -> list[Json]:

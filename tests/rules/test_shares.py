@@ -40,7 +40,7 @@ class Shop:
 
     def put(self, module: ModuleID, object_id: str, party: Party) -> None:
         """Take an object of our own; where the module is private, for this party."""
-        self.us.company.own[module].put(object_id, (), make.object_of(module, object_id), party)
+        self.us.company.own_objects[module].put(object_id, (), make.object_of(module, object_id), party)
 
     def path(self, module: ModuleID) -> str:
         return f"/ocpi/{MODULES[module].owner}/2.1.1/{module}"

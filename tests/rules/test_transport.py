@@ -145,7 +145,7 @@ def test_the_token_that_we_send_is_theirs_and_the_one_that_we_take_is_ours() -> 
     partner = ScriptedPartner(nodes.world, endpoints={"tariffs": "https://partner.example/tariffs"}, answer=taken)
     ours = partner.register_with(nodes.cpo)
 
-    nodes.cpo.company.own[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
+    nodes.cpo.company.own_objects[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
     nodes.pump()
 
     assert partner.asked[-1].headers["authorization"] == f"Token {TOKEN}"

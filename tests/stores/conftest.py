@@ -31,7 +31,7 @@ from tests.conftest import Stage, create_stack
 from tests.memory import (
     MemoryBreakers,
     MemoryCommands,
-    MemoryJournal,
+    MemoryEventFeed,
     MemoryObjects,
     MemoryOutbox,
     MemoryPartners,
@@ -168,9 +168,9 @@ def pulls(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> P
 
 
 @pytest.fixture(params=BACKENDS)
-def journal(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> EventFeed:
+def feed(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> EventFeed:
     if request.param == "memory":
-        return MemoryJournal()
+        return MemoryEventFeed()
     return DynamoEventFeed(stage_of(request.param).table("events"))
 
 

@@ -27,7 +27,7 @@ class Store:
         self.admits[Role.CPO, "hash"] = Authentication(Grant("hash", "p1", Role.CPO, kind, **facts), partner)
         return self.admits[Role.CPO, "hash"]
 
-    def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
+    def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
         self.asked += 1
         return self.admits.get((our_role, token_hash))
 
@@ -45,79 +45,79 @@ def cache(store: Store, clock: Clock) -> CachedAuthenticator:
 def test_a_registered_partner_is_read_once_in_three_seconds(
     store: Store, cache: CachedAuthenticator, clock: Clock
 ) -> None:
-    admission = store.admit()
+    authentication = store.admit()
 
-    assert [cache.admission(Role.CPO, "hash") for _ in range(5)] == [admission] * 5
+    assert [cache.authenticate(Role.CPO, "hash") for _ in range(5)] == [authentication] * 5
     assert store.asked == 1
 
     clock.pass_(seconds=3)
-    cache.admission(Role.CPO, "hash")
+    cache.authenticate(Role.CPO, "hash")
     assert store.asked == 2
 
 
 def test_an_unknown_token_is_looked_up_each_time(store: Store, cache: CachedAuthenticator) -> None:
-    assert cache.admission(Role.CPO, "hash") is None
+    assert cache.authenticate(Role.CPO, "hash") is None
 
-    admission = store.admit()
+    authentication = store.admit()
 
-    assert cache.admission(Role.CPO, "hash") == admission
-    assert cache.admission(Role.EMSP, "hash") is None
+    assert cache.authenticate(Role.CPO, "hash") == authentication
+    assert cache.authenticate(Role.EMSP, "hash") is None
 
 
 @pytest.mark.parametrize("kind", [kind for kind in GrantKind if kind is not GrantKind.CURRENT])
 def test_only_current_tokens_are_remembered(store: Store, cache: CachedAuthenticator, kind: GrantKind) -> None:
     store.admit(kind)
 
-    cache.admission(Role.CPO, "hash")
+    cache.authenticate(Role.CPO, "hash")
     store.admits.clear()
 
-    assert cache.admission(Role.CPO, "hash") is None
+    assert cache.authenticate(Role.CPO, "hash") is None
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.REGISTERED])
 def test_only_registered_partners_are_remembered(store: Store, cache: CachedAuthenticator, state: State) -> None:
     store.admit(partner=PARTNER.with_(state=state))
 
-    cache.admission(Role.CPO, "hash")
+    cache.authenticate(Role.CPO, "hash")
     store.admits.clear()
 
-    assert cache.admission(Role.CPO, "hash") is None
+    assert cache.authenticate(Role.CPO, "hash") is None
 
 
 def test_a_partner_whose_former_token_fades_is_not_remembered(store: Store, cache: CachedAuthenticator) -> None:
     store.admit(partner=PARTNER.with_(fading=("former",)))
 
-    cache.admission(Role.CPO, "hash")
+    cache.authenticate(Role.CPO, "hash")
     store.admits.clear()
 
-    assert cache.admission(Role.CPO, "hash") is None
+    assert cache.authenticate(Role.CPO, "hash") is None
 
 
 def test_a_token_that_expires_is_not_remembered(store: Store, cache: CachedAuthenticator, clock: Clock) -> None:
     store.admit(expires_at=clock() + timedelta(seconds=1))
 
-    cache.admission(Role.CPO, "hash")
+    cache.authenticate(Role.CPO, "hash")
     store.admits.clear()
 
-    assert cache.admission(Role.CPO, "hash") is None
+    assert cache.authenticate(Role.CPO, "hash") is None
 
 
 def test_after_a_save_everything_is_read_afresh(store: Store, cache: CachedAuthenticator) -> None:
     store.admit()
-    cache.admission(Role.CPO, "hash")
+    cache.authenticate(Role.CPO, "hash")
     store.admits.clear()
 
     cache.forget()
 
-    assert cache.admission(Role.CPO, "hash") is None
+    assert cache.authenticate(Role.CPO, "hash") is None
 
 
 def test_a_read_that_began_before_a_save_is_not_remembered(clock: Clock) -> None:
     class SavedMeanwhile(Store):
         """A store in which a save comes in between."""
 
-        def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
-            found = super().admission(our_role, token_hash)
+        def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
+            found = super().authenticate(our_role, token_hash)
             self.admits.clear()
             memory.forget()
             return found
@@ -126,5 +126,5 @@ def test_a_read_that_began_before_a_save_is_not_remembered(clock: Clock) -> None
     memory = CachedAuthenticator(store, clock)
     store.admit()
 
-    assert memory.admission(Role.CPO, "hash")
-    assert memory.admission(Role.CPO, "hash") is None
+    assert memory.authenticate(Role.CPO, "hash")
+    assert memory.authenticate(Role.CPO, "hash") is None

@@ -158,16 +158,16 @@ def test_an_admission_costs_two_calls_and_a_tally_one(stage: Stage, calls: Calls
     store.save(partner, issue=[Grant("hash", "p1", Role.CPO, GrantKind.CURRENT)])
     assert calls.made() == {"TransactWriteItems": 1}
 
-    assert store.admission(Role.CPO, "hash")
+    assert store.authenticate(Role.CPO, "hash")
     assert calls.made() == {"GetItem": 2}
 
-    assert store.admission(Role.CPO, "unknown") is None
+    assert store.authenticate(Role.CPO, "unknown") is None
     assert calls.made() == {"GetItem": 1}
 
-    store.tally("p1", {f"rule {number}": 1 for number in range(100)})
+    store.count("p1", {f"rule {number}": 1 for number in range(100)})
     assert calls.made() == {"UpdateItem": 1}
 
-    store.tally("p1", {})
+    store.count("p1", {})
     assert calls.made() == {}
 
 
@@ -178,5 +178,5 @@ def test_a_first_failure_costs_one_call_and_settling_another(stage: Stage, calls
     outbox.record(OutboxEntry("p1", news, "timeout", 1, clock()))
     assert calls.made() == {"UpdateItem": 1}
 
-    outbox.settle("p1", object_key_of(news))
+    outbox.clear("p1", object_key_of(news))
     assert calls.made() == {"DeleteItem": 1}

@@ -165,7 +165,7 @@ def cpo(stage: Stage) -> CompanyOnAws:
     world = World()
     found = CompanyOnAws(stage, world, "cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}), {})
     world.serve("cpo.example", found)
-    found.company.own[ModuleID.LOCATIONS].put("LOC1", (), two_evses())
+    found.company.own_objects[ModuleID.LOCATIONS].put("LOC1", (), two_evses())
     return found
 
 
@@ -192,7 +192,7 @@ def test_a_start_and_its_result_cost_a_handful_of_calls(cpo: CompanyOnAws, emsp:
     command_id = cpo.asked()[0]["command_id"]
     results = cpo.company.results
     with counted(stage) as made:
-        results.take(CommandResult(command_id, "ACCEPTED", "charge point"))
+        results.receive(CommandResult(command_id, "ACCEPTED", "charge point"))
     assert made == {"GetItem": 1, "PutItem": 1, "SendMessage": 1, "GetQueueUrl": 1}
     with counted(stage) as made:
         results.post(command_id)
@@ -206,7 +206,7 @@ def test_a_note_that_came_about_although_its_answer_got_lost_is_recognised(cpo: 
     fuse = Fuse(at=2, after=True, error=Conflict)
     run_on(cpo, commands=fuse.around(cpo.ports.commands, "save"))
     command_id = cpo.asked()[0]["command_id"]
-    cpo.company.results.take(CommandResult(command_id, "ACCEPTED", "charge point"))
+    cpo.company.results.receive(CommandResult(command_id, "ACCEPTED", "charge point"))
     mark = len(cpo.world.traffic)
 
     cpo.company.results.post(command_id)

@@ -133,6 +133,6 @@ def test_one_of_many_registrations_gets_the_party(stage: Stage, clock: Clock) ->
 def test_counts_from_many_threads_add_up(stage: Stage, clock: Clock) -> None:
     store = DynamoPartners(stage.table("partners"), clock)
 
-    at_once(*[lambda: store.tally("p1", {"a": 1, "b": 2})] * 20)
+    at_once(*[lambda: store.count("p1", {"a": 1, "b": 2})] * 20)
 
-    assert store.tallies("p1") == {"a": 20, "b": 40}
+    assert store.counters("p1") == {"a": 20, "b": 40}

@@ -1,4 +1,4 @@
-"""The journal keeps events in the order in which they were noted; the queue carries them whole."""
+"""The feed keeps events in the order in which they were noted; the queue carries them whole."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ def event(object_id: str = "LOC1", version: int = 1, **facts: Any) -> Event:
 
 
 def detail(number: int, **facts: Any) -> dict[str, Any]:
-    """What the journal is given."""
+    """What the feed is given."""
     return {"v": 1, "id": f"{number:032x}", "kind": "object.created", "object": None, "name": "Ä日本\n", **facts}
 
 
-def noted(journal: EventFeed, *moments: datetime) -> list[dict[str, Any]]:
+def noted(feed: EventFeed, *moments: datetime) -> list[dict[str, Any]]:
     """The details that are noted at these times."""
     details = [detail(number) for number in range(len(moments))]
     for each, moment in zip(details, moments, strict=True):
-        journal.append(each, moment)
+        feed.append(each, moment)
     return details
 
 
@@ -64,78 +64,78 @@ def after(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-# --- the journal ---------------------------------------------------------------------------------------------------
+# --- the feed ------------------------------------------------------------------------------------------------------
 
 
-def test_events_are_read_in_the_order_in_which_they_were_noted(journal: EventFeed) -> None:
-    details = noted(journal, after(2), after(0.000001), after(1))
+def test_events_are_read_in_the_order_in_which_they_were_noted(feed: EventFeed) -> None:
+    details = noted(feed, after(2), after(0.000001), after(1))
 
-    found = journal.after(cursor_at(NOON), after(60), 10)
+    found = feed.after(cursor_at(NOON), after(60), 10)
 
     assert [each.detail for each in found] == [details[1], details[2], details[0]]
     assert [each.cursor for each in found] == sorted(each.cursor for each in found)
 
 
-def test_events_of_one_moment_are_all_there(journal: EventFeed) -> None:
-    details = noted(journal, *[NOON] * 5)
+def test_events_of_one_moment_are_all_there(feed: EventFeed) -> None:
+    details = noted(feed, *[NOON] * 5)
 
-    first = journal.after(cursor_at(NOON), after(1), 2)
-    rest = journal.after(first[-1].cursor, after(1), 10)
+    first = feed.after(cursor_at(NOON), after(1), 2)
+    rest = feed.after(first[-1].cursor, after(1), 10)
 
     assert [each.detail for each in [*first, *rest]] == details
 
 
-def test_reading_on_page_by_page_across_days_misses_nothing_and_repeats_nothing(journal: EventFeed) -> None:
+def test_reading_on_page_by_page_across_days_misses_nothing_and_repeats_nothing(feed: EventFeed) -> None:
     days = [NOON + timedelta(days=number, seconds=second) for number in range(4) for second in range(3)]
-    details = noted(journal, *days)
+    details = noted(feed, *days)
     cursor, read = cursor_at(NOON - timedelta(days=1)), []
 
-    while page := journal.after(cursor, NOON + timedelta(days=5), 5):
+    while page := feed.after(cursor, NOON + timedelta(days=5), 5):
         read += [each.detail for each in page]
         cursor = page[-1].cursor
 
     assert read == details
 
 
-def test_what_is_noted_at_a_time_or_later_is_not_read_before_it(journal: EventFeed) -> None:
-    details = noted(journal, after(0), after(5))
+def test_what_is_noted_at_a_time_or_later_is_not_read_before_it(feed: EventFeed) -> None:
+    details = noted(feed, after(0), after(5))
 
-    assert [each.detail for each in journal.after(cursor_at(after(-1)), after(5), 10)] == details[:1]
-    assert [each.detail for each in journal.latest(after(5), 10)] == details[:1]
+    assert [each.detail for each in feed.after(cursor_at(after(-1)), after(5), 10)] == details[:1]
+    assert [each.detail for each in feed.latest(after(5), 10)] == details[:1]
 
 
-def test_nothing_is_behind_the_last_one_or_in_the_future(journal: EventFeed) -> None:
-    noted(journal, NOON)
-    (last,) = journal.latest(after(1), 10)
+def test_nothing_is_behind_the_last_one_or_in_the_future(feed: EventFeed) -> None:
+    noted(feed, NOON)
+    (last,) = feed.latest(after(1), 10)
 
     for cursor in (last.cursor, cursor_at(after(1)), cursor_at(after(90)), cursor_at(NOON + timedelta(days=3))):
-        assert journal.after(cursor, after(1), 10) == []
+        assert feed.after(cursor, after(1), 10) == []
 
 
-def test_the_latest_are_the_last_ones_in_order(journal: EventFeed) -> None:
+def test_the_latest_are_the_last_ones_in_order(feed: EventFeed) -> None:
     days = [NOON + timedelta(days=number, seconds=second) for number in range(3) for second in range(2)]
-    details = noted(journal, *days)
+    details = noted(feed, *days)
     until = NOON + timedelta(days=4)
 
-    assert [each.detail for each in journal.latest(until, 3)] == details[-3:]
-    assert [each.detail for each in journal.latest(until, 100)] == details
+    assert [each.detail for each in feed.latest(until, 3)] == details[-3:]
+    assert [each.detail for each in feed.latest(until, 100)] == details
 
 
-def test_the_latest_are_not_older_than_seven_days(journal: EventFeed) -> None:
-    noted(journal, NOON, NOON + FEED_KEPT)
+def test_the_latest_are_not_older_than_seven_days(feed: EventFeed) -> None:
+    noted(feed, NOON, NOON + FEED_KEPT)
 
-    assert len(journal.latest(NOON + FEED_KEPT + timedelta(seconds=1), 100)) == 1
-
-
-def test_an_empty_journal_has_nothing_to_read(journal: EventFeed) -> None:
-    assert journal.after(cursor_at(NOON), after(1), 10) == journal.latest(after(1), 10) == []
+    assert len(feed.latest(NOON + FEED_KEPT + timedelta(seconds=1), 100)) == 1
 
 
-def test_an_event_noted_twice_at_one_time_is_one(journal: EventFeed) -> None:
+def test_an_empty_journal_has_nothing_to_read(feed: EventFeed) -> None:
+    assert feed.after(cursor_at(NOON), after(1), 10) == feed.latest(after(1), 10) == []
+
+
+def test_an_event_noted_twice_at_one_time_is_one(feed: EventFeed) -> None:
     for _ in range(2):
-        noted(journal, NOON)
+        noted(feed, NOON)
 
-    assert len(journal.latest(after(1), 10)) == 1
+    assert len(feed.latest(after(1), 10)) == 1
 
 
 def test_an_event_goes_away_by_itself(moto_stage: Stage) -> None:

@@ -36,7 +36,7 @@ def test_what_nobody_has_is_not_found(tokens: ObjectStore) -> None:
 
 
 def test_an_object_is_found_whole_by_each_of_its_keys(tokens: ObjectStore) -> None:
-    stored = replace(card("a1", 1.5), aside={"authorization": {"allowed": "BLOCKED"}})
+    stored = replace(card("a1", 1.5), metadata={"authorization": {"allowed": "BLOCKED"}})
 
     tokens.put(MSP, stored)
 
@@ -128,9 +128,11 @@ def test_keys_may_be_anything_that_partners_use(tokens: ObjectStore, key: str) -
 
 
 def test_keys_and_what_is_known_beside_the_body_survive_every_way_of_writing(tokens: ObjectStore) -> None:
-    first = [replace(card(uid, list_name="all"), aside={"turn": {"at": "now"}, "É": [1, None]}) for uid in ("A", "B")]
+    first = [
+        replace(card(uid, list_name="all"), metadata={"turn": {"at": "now"}, "É": [1, None]}) for uid in ("A", "B")
+    ]
     tokens.create(first)
-    changed = replace(first[0], version=2, last_updated=at(5), aside={"posted": {"url": None}})
+    changed = replace(first[0], version=2, last_updated=at(5), metadata={"posted": {"url": None}})
 
     tokens.put(OURS, changed)
 
@@ -140,7 +142,7 @@ def test_keys_and_what_is_known_beside_the_body_survive_every_way_of_writing(tok
 
 
 def test_an_own_object_without_anything_beside_its_body_has_nothing(tokens: ObjectStore) -> None:
-    tokens.create([replace(card("A", list_name="all"), aside={"a": 1})])
+    tokens.create([replace(card("A", list_name="all"), metadata={"a": 1})])
 
     tokens.put(OURS, make("A", 1, version=2))
 

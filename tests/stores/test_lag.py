@@ -90,7 +90,7 @@ def test_what_is_due_may_be_shown_late_or_too_long_but_is_given_away_once(stage:
     assert late.lease(due, at(100))
     assert late.due("p1", at(10), 10) == [due]
     assert not late.lease(due, at(200))
-    outbox.settle("p1", object_key_of(news))
+    outbox.clear("p1", object_key_of(news))
     assert late.due("p1", at(10), 10) == [due]
     assert not late.lease(due, at(200))
 

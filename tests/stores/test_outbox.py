@@ -49,8 +49,8 @@ def test_a_failure_is_remembered_as_it_was(
     failed = replace(failure(STATUS, 1.000001, due_at=due_at), no_answer=no_answer, is_unsure=is_unsure)
     outbox.record(failed)
 
-    assert outbox.of("p1") == [replace(failed, first_failed_at=at(1.000001))]
-    assert outbox.of("p2") == []
+    assert outbox.entries("p1") == [replace(failed, first_failed_at=at(1.000001))]
+    assert outbox.entries("p2") == []
 
 
 def test_the_same_failure_again_is_counted_on(outbox: Outbox) -> None:
@@ -58,7 +58,7 @@ def test_the_same_failure_again_is_counted_on(outbox: Outbox) -> None:
     again = Announcement(ModuleID.LOCATIONS, "LOC/1", 4, ("EVSE1",), ("status",))
     outbox.record(replace(failure(again, 2, reason="refused"), is_unsure=True))
 
-    [entry] = outbox.of("p1")
+    [entry] = outbox.entries("p1")
 
     assert (entry.announcement.version, entry.announcement.fields) == (4, ("status",))
     assert (entry.attempts, entry.reason, entry.failed_at, entry.first_failed_at) == (2, "refused", at(2), at(1))
@@ -69,7 +69,7 @@ def test_what_was_not_tried_counts_for_nothing(outbox: Outbox) -> None:
     outbox.record(failure(STATUS, 1))
     outbox.record(replace(failure(STATUS, 2, due_at=at(9)), attempts=0, no_answer=True))
 
-    [entry] = outbox.of("p1")
+    [entry] = outbox.entries("p1")
 
     assert (entry.attempts, entry.due_at, entry.no_answer) == (1, at(9), True)
 
@@ -85,19 +85,19 @@ def test_two_failures_that_differ_make_the_whole_object_dirty(outbox: Outbox) ->
             outbox.record(failure(both[0], partner_id=name))
             outbox.record(failure(both[1], partner_id=name))
 
-            [entry] = outbox.of(name)
+            [entry] = outbox.entries(name)
             assert entry.announcement == Announcement(ModuleID.LOCATIONS, "X", both[1].version)
             assert entry.attempts == 2
-            outbox.settle(name, object_key_of(first))
+            outbox.clear(name, object_key_of(first))
 
 
 def test_a_removal_that_failed_stays_a_removal_until_the_object_is_back(outbox: Outbox) -> None:
     outbox.record(failure(STATUS))
     outbox.record(failure(Announcement(ModuleID.LOCATIONS, "LOC/1", 4, removed=True)))
-    assert outbox.of("p1")[0].announcement.removed
+    assert outbox.entries("p1")[0].announcement.removed
 
     outbox.record(failure(Announcement(ModuleID.LOCATIONS, "LOC/1", 1)))
-    assert not outbox.of("p1")[0].announcement.removed
+    assert not outbox.entries("p1")[0].announcement.removed
 
 
 def test_what_is_settled_is_forgotten(outbox: Outbox) -> None:
@@ -105,11 +105,11 @@ def test_what_is_settled_is_forgotten(outbox: Outbox) -> None:
     outbox.record(failure(WHOLE, partner_id="p2"))
     outbox.record(failure(tariff("LOC/1")))
 
-    outbox.settle("p1", LOC1)
-    outbox.settle("p3", LOC1)
+    outbox.clear("p1", LOC1)
+    outbox.clear("p3", LOC1)
 
-    assert [entry.announcement.module for entry in outbox.of("p1")] == [ModuleID.TARIFFS]
-    assert len(outbox.of("p2")) == 1
+    assert [entry.announcement.module for entry in outbox.entries("p1")] == [ModuleID.TARIFFS]
+    assert len(outbox.entries("p2")) == 1
 
 
 # --- a partner's entries -------------------------------------------------------------------------------------------
@@ -122,10 +122,10 @@ def test_a_partner_s_entries_are_gone_through_by_place_in_pieces(outbox: Outbox)
     outbox.record(failure(STATUS))
     outbox.record(failure(tariff("z"), partner_id="p2"))
 
-    assert ids(outbox.of("p1")) == ["LOC/1", "a", "b", "c"]
-    assert ids(outbox.of("p1", limit=2)) == ["LOC/1", "a"]
-    assert ids(outbox.of("p1", "tariffs/a", 2)) == ["b", "c"]
-    assert ids(outbox.of("p1", "tariffs/c", 2)) == []
+    assert ids(outbox.entries("p1")) == ["LOC/1", "a", "b", "c"]
+    assert ids(outbox.entries("p1", limit=2)) == ["LOC/1", "a"]
+    assert ids(outbox.entries("p1", "tariffs/a", 2)) == ["b", "c"]
+    assert ids(outbox.entries("p1", "tariffs/c", 2)) == []
 
 
 def test_what_is_due_comes_longest_waiting_first_and_what_is_given_up_never(outbox: Outbox) -> None:
@@ -155,17 +155,17 @@ def test_an_entry_is_given_to_one_who_asks_for_it_and_is_due_again_if_nothing_is
 
 def test_what_has_changed_or_gone_is_not_given_away(outbox: Outbox) -> None:
     outbox.record(failure(STATUS, due_at=at(10)))
-    [due] = outbox.of("p1")
+    [due] = outbox.entries("p1")
     outbox.record(failure(STATUS, due_at=at(10)))
     assert not outbox.lease(due, at(100))
 
     outbox.record(failure(STATUS))
-    [given_up] = outbox.of("p1")
+    [given_up] = outbox.entries("p1")
     assert not outbox.lease(given_up, at(100))
 
-    outbox.settle("p1", LOC1)
+    outbox.clear("p1", LOC1)
     assert not outbox.lease(due, at(100))
-    assert outbox.of("p1") == []
+    assert outbox.entries("p1") == []
 
 
 def test_the_backlog_counts_by_module(outbox: Outbox) -> None:
@@ -174,7 +174,7 @@ def test_the_backlog_counts_by_module(outbox: Outbox) -> None:
     outbox.record(failure(tariff("b"), 3, due_at=at(10)))
     outbox.record(failure(tariff("b"), 9))
     outbox.record(failure(STATUS, 7, due_at=at(10)))
-    outbox.tell("p1", LOC1, [SentVersion(1, (), None)], at(100))
+    outbox.record_sent("p1", LOC1, [SentVersion(1, (), None)], at(100))
 
     assert outbox.backlog("p1") == {"tariffs": Backlog(2, at(3), 1), "locations": Backlog(1, at(7), 0)}
     assert outbox.backlog("p2") == {}
@@ -184,21 +184,21 @@ def test_the_backlog_counts_by_module(outbox: Outbox) -> None:
 
 
 def test_a_ledger_of_nothing_says_that_nothing_is_in_the_way(outbox: Outbox) -> None:
-    assert outbox.ledger("p1", LOC1) == DeliveryState(CircuitBreaker("p1"))
+    assert outbox.state("p1", LOC1) == DeliveryState(CircuitBreaker("p1"))
 
 
 def test_what_was_told_ahead_is_remembered_until_it_is_forgotten(outbox: Outbox) -> None:
     """OFF-03."""
     told = (SentVersion(7, ("E1",), ("status", "last_updated")), SentVersion(9, ("E2", "1"), None))
-    outbox.tell("p1", LOC1, told, at(100))
+    outbox.record_sent("p1", LOC1, told, at(100))
 
-    assert outbox.ledger("p1", LOC1).told == told
-    assert outbox.ledger("p1", (ModuleID.TARIFFS, "LOC/1")).told == ()
-    assert outbox.ledger("p2", LOC1).told == ()
-    assert outbox.of("p1") == []
+    assert outbox.state("p1", LOC1).sent == told
+    assert outbox.state("p1", (ModuleID.TARIFFS, "LOC/1")).sent == ()
+    assert outbox.state("p2", LOC1).sent == ()
+    assert outbox.entries("p1") == []
 
-    outbox.tell("p1", LOC1, (), at(100))
-    assert outbox.ledger("p1", LOC1).told == ()
+    outbox.record_sent("p1", LOC1, (), at(100))
+    assert outbox.state("p1", LOC1).sent == ()
 
 
 @pytest.mark.parametrize("backend", ["memory", "ministack"])
@@ -218,15 +218,15 @@ def test_a_ledger_shows_what_was_missed_beside_the_partner_s_breaker(
     breakers.save_breaker(CircuitBreaker("p2", version=1))
     outbox.record(failure(STATUS, due_at=at(10)))
 
-    ledger = outbox.ledger("p1", LOC1)
+    ledger = outbox.state("p1", LOC1)
 
-    assert ledger == DeliveryState(breaker, outbox.of("p1")[0])
+    assert ledger == DeliveryState(breaker, outbox.entries("p1")[0])
 
 
 def test_a_long_reason_is_cut(outbox: Outbox) -> None:
     outbox.record(failure(STATUS, reason="x" * 10_000))
 
-    assert len(outbox.of("p1")[0].reason) == 500
+    assert len(outbox.entries("p1")[0].reason) == 500
 
 
 def test_entries_and_what_was_told_expire(stage: Stage) -> None:
@@ -234,7 +234,7 @@ def test_entries_and_what_was_told_expire(stage: Stage) -> None:
     outbox, table = DynamoOutbox(stage.table("outbox")), stage.table("outbox")
     outbox.record(failure(STATUS, 0))
     outbox.record(failure(STATUS, 60))
-    outbox.tell("p1", LOC1, [SentVersion(1, (), None)], at(99))
+    outbox.record_sent("p1", LOC1, [SentVersion(1, (), None)], at(99))
 
     entry, told = (table.get({"pk": {"S": pk}, "sk": {"S": "locations/LOC/1"}}) for pk in ("p1", "told/p1"))
 

@@ -10,13 +10,13 @@ from tests.stores.conftest import Clock
 
 
 def test_counts_add_up_per_partner(partners: PartnerStore) -> None:
-    partners.tally("p1", {"lenient FMT-10 locations evses[].uid is too long": 2, "list": 1})
-    partners.tally("p1", {"list": 2, "size": 1})
-    partners.tally("p2", {f"counter {number}": number for number in range(1, 251)})
+    partners.count("p1", {"lenient FMT-10 locations evses[].uid is too long": 2, "list": 1})
+    partners.count("p1", {"list": 2, "size": 1})
+    partners.count("p2", {f"counter {number}": number for number in range(1, 251)})
 
-    assert partners.tallies("p1") == {"lenient FMT-10 locations evses[].uid is too long": 2, "list": 3, "size": 1}
-    assert len(partners.tallies("p2")) == 250
-    assert partners.tallies("p3") == {}
+    assert partners.counters("p1") == {"lenient FMT-10 locations evses[].uid is too long": 2, "list": 3, "size": 1}
+    assert len(partners.counters("p2")) == 250
+    assert partners.counters("p3") == {}
 
 
 def test_a_contact_keeps_its_last_success_and_its_last_failure(partners: PartnerStore, clock: Clock) -> None:
@@ -25,13 +25,13 @@ def test_a_contact_keeps_its_last_success_and_its_last_failure(partners: Partner
 
     assert partners.contacts("p1") == []
 
-    partners.note_contact("p1", "locations", "out", after(1), None)
-    partners.note_contact("p1", "locations", "out", after(2), "HTTP 500")
-    partners.note_contact("p1", "locations", "out", after(3), "no answer: 日本")
-    partners.note_contact("p1", "locations", "out", after(4), None)
-    partners.note_contact("p1", "versions", "in", after(5), None)
-    partners.note_contact("p1", "locations", "in", after(6), "HTTP 200, OCPI status 2001")
-    partners.note_contact("p2", "locations", "in", after(7), "")
+    partners.record_contact("p1", "locations", "out", after(1), None)
+    partners.record_contact("p1", "locations", "out", after(2), "HTTP 500")
+    partners.record_contact("p1", "locations", "out", after(3), "no answer: 日本")
+    partners.record_contact("p1", "locations", "out", after(4), None)
+    partners.record_contact("p1", "versions", "in", after(5), None)
+    partners.record_contact("p1", "locations", "in", after(6), "HTTP 200, OCPI status 2001")
+    partners.record_contact("p2", "locations", "in", after(7), "")
 
     assert partners.contacts("p1") == [
         Contact("locations", "in", None, after(6), "HTTP 200, OCPI status 2001"),

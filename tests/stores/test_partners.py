@@ -80,9 +80,9 @@ def test_every_fact_about_a_token_is_kept(partners: PartnerStore, clock: Clock) 
 
     saved = partners.save(make(our_role=Role.EMSP), issue=[spent])
 
-    admission = partners.admission(Role.EMSP, "hash")
-    assert admission
-    assert (admission.grant, admission.partner) == (spent, saved)
+    authentication = partners.authenticate(Role.EMSP, "hash")
+    assert authentication
+    assert (authentication.grant, authentication.partner) == (spent, saved)
 
 
 def test_partners_come_oldest_first(partners: PartnerStore, clock: Clock) -> None:
@@ -108,7 +108,7 @@ def test_a_partner_that_changed_meanwhile_is_a_conflict(partners: PartnerStore) 
     known = partners.get("p1")
     assert known
     assert known.name == "first"
-    assert partners.admission(Role.CPO, "hash") is None
+    assert partners.authenticate(Role.CPO, "hash") is None
 
 
 def test_a_new_version_of_nothing_is_a_conflict(partners: PartnerStore) -> None:
@@ -122,18 +122,18 @@ def test_a_new_version_of_nothing_is_a_conflict(partners: PartnerStore) -> None:
 def test_a_token_admits_to_its_own_tree_only(partners: PartnerStore) -> None:
     partners.save(make(), issue=[grant()])
 
-    assert partners.admission(Role.CPO, "hash")
-    assert partners.admission(Role.EMSP, "hash") is None
-    assert partners.admission(Role.CPO, "other") is None
+    assert partners.authenticate(Role.CPO, "hash")
+    assert partners.authenticate(Role.EMSP, "hash") is None
+    assert partners.authenticate(Role.CPO, "other") is None
 
 
 def test_a_token_admits_until_it_expires(partners: PartnerStore, clock: Clock) -> None:
     partners.save(make(), issue=[grant(expires_at=clock() + timedelta(seconds=10))])
 
     clock.pass_(seconds=9.999)
-    assert partners.admission(Role.CPO, "hash")
+    assert partners.authenticate(Role.CPO, "hash")
     clock.pass_(seconds=0.001)
-    assert partners.admission(Role.CPO, "hash") is None
+    assert partners.authenticate(Role.CPO, "hash") is None
 
 
 def test_a_revoked_token_admits_no_longer(partners: PartnerStore) -> None:
@@ -141,8 +141,8 @@ def test_a_revoked_token_admits_no_longer(partners: PartnerStore) -> None:
 
     partners.save(saved, issue=[grant("new")], revoke=["old", "never issued"])
 
-    assert partners.admission(Role.CPO, "old") is None
-    assert partners.admission(Role.CPO, "new")
+    assert partners.authenticate(Role.CPO, "old") is None
+    assert partners.authenticate(Role.CPO, "new")
 
 
 def test_a_token_can_change_its_kind(partners: PartnerStore, clock: Clock) -> None:
@@ -150,19 +150,19 @@ def test_a_token_can_change_its_kind(partners: PartnerStore, clock: Clock) -> No
 
     partners.save(saved, issue=[grant(kind=GrantKind.FADING, expires_at=clock() + timedelta(hours=1))])
 
-    admission = partners.admission(Role.CPO, "hash")
-    assert admission
-    assert admission.grant.kind is GrantKind.FADING
+    authentication = partners.authenticate(Role.CPO, "hash")
+    assert authentication
+    assert authentication.grant.kind is GrantKind.FADING
 
 
 def test_an_admission_knows_the_partner_as_it_is(partners: PartnerStore) -> None:
     saved = partners.save(make(), issue=[grant()])
     later = partners.save(saved.with_(state=State.REGISTERED, party=TNM))
 
-    admission = partners.admission(Role.CPO, "hash")
+    authentication = partners.authenticate(Role.CPO, "hash")
 
-    assert admission
-    assert admission.partner == later
+    assert authentication
+    assert authentication.partner == later
 
 
 # --- parties -----------------------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def test_a_party_registers_once_per_role(partners: PartnerStore) -> None:
         partners.save(registered("p2"), issue=[grant("hash", "p2")])
 
     assert partners.get("p2") is None
-    assert partners.admission(Role.CPO, "hash") is None
+    assert partners.authenticate(Role.CPO, "hash") is None
     partners.save(registered("p3", our_role=Role.EMSP))
 
 

@@ -96,13 +96,13 @@ def test_a_crawl_remembers_what_its_pages_listed(pulls: PullStore) -> None:
     """PAG-25: across pages, however often each is fetched, and nothing of other crawls."""
     first, other = pull(), pull(crawl="c10")
     many = [f"L{number}" for number in range(100)]
-    pulls.saw(first, many)
-    pulls.saw(first, many)
-    pulls.saw(replace(first, page=1), [])
-    pulls.saw(replace(first, page=2), ["Ä/日本", ""])
-    pulls.saw(other, ["from another crawl"])
-    pulls.saw(replace(first, module=ModuleID.TARIFFS), ["a tariff"])
-    pulls.saw(replace(first, partner_id="p2"), ["of another partner"])
+    pulls.record_seen(first, many)
+    pulls.record_seen(first, many)
+    pulls.record_seen(replace(first, page=1), [])
+    pulls.record_seen(replace(first, page=2), ["Ä/日本", ""])
+    pulls.record_seen(other, ["from another crawl"])
+    pulls.record_seen(replace(first, module=ModuleID.TARIFFS), ["a tariff"])
+    pulls.record_seen(replace(first, partner_id="p2"), ["of another partner"])
 
     seen = pulls.seen(first)
 
@@ -115,14 +115,14 @@ def test_the_largest_page_is_remembered(pulls: PullStore) -> None:
     """PAG-25."""
     many = [f"L{number}" for number in range(MOST_ON_A_PAGE)]
 
-    pulls.saw(pull(), many)
+    pulls.record_seen(pull(), many)
 
     assert set(pulls.seen(pull())) == set(map(digest_of, many))
 
 
 def test_what_was_listed_is_not_taken_for_a_crawl(pulls: PullStore) -> None:
     """PAG-25."""
-    pulls.saw(pull(), ["L1"])
+    pulls.record_seen(pull(), ["L1"])
 
     assert pulls.of("p1") == []
 
@@ -132,7 +132,7 @@ def test_what_was_listed_goes_away_by_itself(moto_stage: Stage) -> None:
     table = moto_stage.table("pulls")
     store, made = DynamoPulls(table), pull()
     store.save(made)
-    store.saw(made, ["L1"])
+    store.record_seen(made, ["L1"])
 
     items = {item["sk"]["S"]: item for item in table.query(**_all_of("p1"))}
 
@@ -166,10 +166,10 @@ def test_a_page_of_a_hundred_objects_that_we_hold_costs_a_handful_of_calls(
     listed = ids(*range(100), module=module)
     assert crawl.run(answered(listed)).taken == 100
     crawl.answers = [answered(listed, following("?c=1"))]
-    crawl.puller.start(crawl.them, module, full=full)
+    crawl.crawler.start(crawl.them, module, full=full)
     calls.made()
 
-    crawl.puller.step(crawl.us.pull_steps.steps.pop(0)[0])
+    crawl.crawler.crawl_page(crawl.us.pull_steps.steps.pop(0)[0])
 
     assert calls.made() == made
     assert (crawl.now.page, crawl.now.received, crawl.now.taken) == (1, 100, 0)
@@ -198,7 +198,7 @@ def test_any_step_is_read_as_it_was_written(partner_id: str, module: ModuleID, c
     """PAG-15."""
     sink, sent = Sink(), PullStep(partner_id, module, crawl, page)
 
-    SqsPullQueue("pulls", lambda: sink).step(sent)
+    SqsPullQueue("pulls", lambda: sink).enqueue(sent)
 
     (message,) = sink.sent
     assert message["QueueUrl"] == "https://queue/pulls"
@@ -213,7 +213,7 @@ def test_a_step_waits_as_long_as_a_queue_lets_it(delay_s: int, expected: int) ->
     queue = SqsPullQueue("pulls", lambda: sink)
 
     for _ in range(2):
-        queue.step(PullStep("p1", ModuleID.CDRS, "c1", 0), delay_s=delay_s)
+        queue.enqueue(PullStep("p1", ModuleID.CDRS, "c1", 0), delay_s=delay_s)
 
     assert [message["DelaySeconds"] for message in sink.sent] == [expected, expected]
     assert sink.looked_up == 1
@@ -228,7 +228,7 @@ def test_the_queue_of_a_stage_is_there(moto_stage: Stage) -> None:
     """PAG-17: as the template makes it, a step comes out of it as it went in."""
     step, clients = PullStep("p1", ModuleID.TOKENS, "c1", 3), moto_stage.clients
 
-    SqsPullQueue(moto_stage.queue("pulls"), clients.sqs).step(step)
+    SqsPullQueue(moto_stage.queue("pulls"), clients.sqs).enqueue(step)
 
     url = clients.sqs().get_queue_url(QueueName=moto_stage.queue("pulls"))["QueueUrl"]
     (message,) = clients.sqs().receive_message(QueueUrl=url)["Messages"]

@@ -278,6 +278,6 @@ def test_a_partner_is_tended_once_per_cause(stage: Stage, after: str | None) -> 
     received = Received(queues, stage)
 
     for cause in ("12:00", "12:00", "12:01"):
-        queues.tend(RetryDue("p1", after), cause=cause)
+        queues.retry(RetryDue("p1", after), cause=cause)
 
     assert received.deliveries() == [RetryDue("p1", after)] * 2

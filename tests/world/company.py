@@ -23,8 +23,8 @@ from tests.memory import (
     MemoryBus,
     MemoryCommandQueues,
     MemoryCommands,
+    MemoryEventFeed,
     MemoryEvents,
-    MemoryJournal,
     MemoryObjects,
     MemoryOutbox,
     MemoryPartners,
@@ -96,7 +96,7 @@ class CompanyInWorld:
         return Ports(
             stores={module: MemoryObjects() for module in MODULES},
             partners=MemoryPartners(self.world.clock),
-            queues=self.queues,
+            push_queues=self.queues,
             outbox=MemoryOutbox(breakers),
             breakers=breakers,
             quarantine=MemoryQuarantine(),
@@ -106,7 +106,7 @@ class CompanyInWorld:
             pull_queue=self.pull_steps,
             event_queue=self.events,
             event_bus=self.bus,
-            journal=MemoryJournal(),
+            event_feed=MemoryEventFeed(),
             web=self.world,
             observer=self.observer,
             clock=self.world.clock,
@@ -126,20 +126,20 @@ class CompanyInWorld:
         while self.queues.announcements or self.queues.deliveries:
             while self.queues.announcements:
                 announcements, attempt = self.queues.announcements.pop(0)
-                self.company.push.spread(announcements, attempt)
+                self.company.fan_out.fan_out(announcements, attempt)
             if self.queues.deliveries:
                 self.deliver(self.queues.deliveries.pop(0))
 
     def deliver(self, asked: Delivery | RetryDue) -> None:
         """Do what one message in the deliveries asks for."""
         if isinstance(asked, RetryDue):
-            self.company.tending.tend(asked)
+            self.company.retries.retry(asked)
         else:
             self.company.deliverer.deliver(asked)
 
     def look(self) -> None:
         """What the schedule does each minute: look which partners something is due for, and do it."""
-        self.company.tending.look()
+        self.company.retries.retry_all()
         self.pump()
 
     def pump_events(self) -> list[Json]:
@@ -156,7 +156,7 @@ class CompanyInWorld:
             command = self.ports.commands.get(each[0].command_id)
             if not each[1] or (command and command.deadline <= now):
                 queues.results.remove(each)
-                self.company.results.take(each[0])
+                self.company.results.receive(each[0])
         while queues.answers:
             self.company.results.post(queues.answers.pop(0)[0])
 
@@ -166,4 +166,4 @@ class CompanyInWorld:
     def received(self, module: ModuleID, owner: Party, object_id: str) -> Json:
         """What this company holds of another's object; None if nothing."""
         stored = self.ports.stores[module].get(theirs(owner), object_id)
-        return None if stored is None or stored.aside.get("deleted_at") else json.loads(stored.body)
+        return None if stored is None or stored.metadata.get("deleted_at") else json.loads(stored.body)

@@ -80,7 +80,7 @@ class Pair:
 
     def put_in(self, module: ModuleID, value: Json) -> OwnResult:
         """What the owner's host puts in, for this receiver where the module is private."""
-        own, party = self.owner(module).company.own[module], self.receiver(module).party
+        own, party = self.owner(module).company.own_objects[module], self.receiver(module).party
         return own.put(value[MODULES[module].id_field], (), value, party)
 
 

@@ -1,4 +1,4 @@
-"""The journal of events, as ``Journal`` promises it: an item per event, by UTC day (``pk``) and cursor (``sk``).
+"""The feed of events, as ``EventFeed`` promises it: an item per event, by UTC day (``pk``) and cursor (``sk``).
 
 ``body`` is the event without its object. It goes away by itself after eight days.
 """
@@ -25,7 +25,7 @@ _BETWEEN: Final = "pk = :day AND sk BETWEEN :after AND :until"
 
 
 class DynamoEventFeed:
-    """The journal of one stage."""
+    """The feed of one stage."""
 
     def __init__(self, table: Table) -> None:
         self._table = table

@@ -74,8 +74,8 @@ def content_of(stored: StoredObject) -> Item:
         "last_updated": {"S": fixed_width(stored.last_updated)},
         "version": {"N": str(stored.version)},
     }
-    if stored.aside:
-        content["aside"] = {"S": json.dumps(dict(stored.aside), ensure_ascii=False, separators=(",", ":"))}
+    if stored.metadata:
+        content["aside"] = {"S": json.dumps(dict(stored.metadata), ensure_ascii=False, separators=(",", ":"))}
     content |= {key_attribute(index): {"S": key} for index, key in stored.keys.items()}
     if len(content["body"]["B"]) + len(content.get("aside", {"S": ""})["S"].encode()) > _MOST_BYTES:
         raise BodyTooLarge("the object takes more than 400 KB, even when compressed")
@@ -90,7 +90,7 @@ def stored_of(item: Item) -> StoredObject:
         last_updated=datetime.fromisoformat(item["last_updated"]["S"]),
         version=int(item["version"]["N"]),
         list=item["list"]["S"] if "list" in item else None,
-        aside=json.loads(item["aside"]["S"]) if "aside" in item else {},
+        metadata=json.loads(item["aside"]["S"]) if "aside" in item else {},
         keys={index: item[name]["S"] for index in INDEXES if (name := key_attribute(index)) in item},
     )
 

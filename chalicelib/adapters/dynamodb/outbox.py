@@ -51,7 +51,7 @@ class DynamoOutbox:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def ledger(self, partner_id: str, about: ObjectKey) -> DeliveryState:
+    def state(self, partner_id: str, about: ObjectKey) -> DeliveryState:
         """What is known before an object is told; one call."""
         sk = {"S": entry_name(about)}
         missed, told, breaker = (
@@ -121,11 +121,11 @@ class DynamoOutbox:
             return False
         return True
 
-    def settle(self, partner_id: str, about: ObjectKey) -> None:
+    def clear(self, partner_id: str, about: ObjectKey) -> None:
         """Forget what was recorded for this partner and object."""
         self._table.write("delete_item", Key={"pk": {"S": partner_id}, "sk": {"S": entry_name(about)}})
 
-    def tell(self, partner_id: str, about: ObjectKey, told: Sequence[SentVersion], until: datetime) -> None:
+    def record_sent(self, partner_id: str, about: ObjectKey, told: Sequence[SentVersion], until: datetime) -> None:
         """Remember until then what they were told ahead of its announcements; nothing: forget."""
         key = _told_key(partner_id, about)
         if not told:
@@ -144,7 +144,7 @@ class DynamoOutbox:
         )
         return [_failure_of(item) for item in islice(found, limit)]
 
-    def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[OutboxEntry]:
+    def entries(self, partner_id: str, after: str = "", limit: int | None = None) -> list[OutboxEntry]:
         """What this partner still has to be told, by place, those behind ``after``."""
         return [_failure_of(item) for item in islice(self._table.under(partner_id, after), limit)]
 

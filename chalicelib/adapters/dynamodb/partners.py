@@ -80,7 +80,7 @@ class DynamoPartners:
         item = self._table.get(_claim_key(our_role, party))
         return item["partner_id"]["S"] if item else None
 
-    def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
+    def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
         """Whom the token admits to this role's tree, strongly consistent; two calls. None if unknown or expired."""
         item = self._table.get(_token_key(our_role, token_hash))
         grant = _grant_of(item) if item else None
@@ -90,7 +90,7 @@ class DynamoPartners:
         partner = self.get(grant.partner_id)
         return Authentication(grant, partner) if partner else None
 
-    def tally(self, partner_id: str, counts: Mapping[str, int]) -> None:
+    def count(self, partner_id: str, counts: Mapping[str, int]) -> None:
         """Add to the partner's counters; one call per hundred of them."""
         left = iter(counts.items())
         while some := list(islice(left, _MOST_COUNTERS)):
@@ -103,12 +103,12 @@ class DynamoPartners:
                 ExpressionAttributeValues={f":n{number}": {"N": str(some[number][1])} for number in numbers},
             )
 
-    def tallies(self, partner_id: str) -> dict[str, int]:
+    def counters(self, partner_id: str) -> dict[str, int]:
         """The partner's counters."""
         item = self._table.get(_key("tally", partner_id)) or {}
         return {name: int(value["N"]) for name, value in item.items() if "N" in value}
 
-    def note_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
+    def record_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
         """Remember that it went well with the partner then, or failed with this problem; one call."""
         noted: Item = {"at": {"S": at.isoformat()}} | ({"problem": {"S": problem}} if problem is not None else {})
         outcome = "success" if problem is None else "failure"

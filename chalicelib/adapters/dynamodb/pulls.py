@@ -51,7 +51,7 @@ class DynamoPulls:
             }
         )
 
-    def saw(self, pull: Pull, ids: Collection[str]) -> None:
+    def record_seen(self, pull: Pull, ids: Collection[str]) -> None:
         """Remember for two days what the page that was just fetched listed; one call."""
         expires_at = epoch(pull.updated_at + _SEEN_FOR)
         self._table.write(

@@ -20,7 +20,7 @@ class SqsPullQueue:
         """A queue by its full name."""
         self._queue = Queue(name, client)
 
-    def step(self, step: PullStep, *, delay_s: int = 0) -> None:
+    def enqueue(self, step: PullStep, *, delay_s: int = 0) -> None:
         """Send one message, to be read now or later; one call."""
         body = json.dumps({"v": _VERSION, "step": [step.partner_id, step.module, step.crawl, step.page]})
         self._queue.send(body, delay_s=delay_s)

@@ -62,7 +62,7 @@ class SqsPushQueues:
             if refused:
                 raise NotSent(f"{len(refused)} of {len(batch)} deliveries")
 
-    def tend(self, tend: RetryDue, *, cause: str) -> None:
+    def retry(self, tend: RetryDue, *, cause: str) -> None:
         """Send one message, behind what waits in one of the partner's lanes; once for each ``cause``."""
         facts = [tend.partner_id, tend.after or ""]
         self._deliveries.send(

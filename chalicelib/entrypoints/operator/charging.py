@@ -61,7 +61,7 @@ def _references(ask: OperatorCall, asked: dict[str, str]) -> dict[str, Any] | No
 
 
 def _ruling(ask: OperatorCall) -> OperatorReply:
-    ruling = ask.own_of(ModuleID.TOKENS).stored(ask.steps["id"]).aside.get("authorization")
+    ruling = ask.own_of(ModuleID.TOKENS).stored(ask.steps["id"]).metadata.get("authorization")
     if ruling is None:
         raise NotFound("nothing is ruled about this token: whether it is valid decides")
     return OperatorReply(ruling)
@@ -74,12 +74,12 @@ def _rule(ask: OperatorCall) -> OperatorReply:
     if unknown:
         raise InvalidParameters(f"a ruling has allowed, info, needs_location and locations, but no {unknown[0]}")
     ruling = as_json(reading.value)
-    tokens.note(ask.steps["id"], authorization=ruling)
+    tokens.set_metadata(ask.steps["id"], authorization=ruling)
     return OperatorReply(ruling)
 
 
 def _unrule(ask: OperatorCall) -> OperatorReply:
-    ask.own_of(ModuleID.TOKENS).note(ask.steps["id"], authorization=None)
+    ask.own_of(ModuleID.TOKENS).set_metadata(ask.steps["id"], authorization=None)
     return OperatorReply({"outcome": "deleted"})
 
 
@@ -97,7 +97,7 @@ def _post_cdr(ask: OperatorCall) -> OperatorReply:
 def _posting(ask: OperatorCall) -> OperatorReply:
     """Whether the CDR has arrived, and on demand what the partner shows at the URL that it gave us."""
     stored = ask.own_of(ModuleID.CDRS).stored(ask.steps["id"])
-    posted = stored.aside.get("posted")
+    posted = stored.metadata.get("posted")
     if posted is None:
         return OperatorReply({"party": stored.list, "posted_at": None, "url": None})
     at = format_date_time(datetime.fromisoformat(posted["at"]))

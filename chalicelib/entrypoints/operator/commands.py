@@ -48,7 +48,7 @@ def _list(ask: OperatorCall) -> OperatorReply:
 
 def _result(ask: OperatorCall) -> OperatorReply:
     result = ask.texts(required={"result"})["result"]
-    command = ask.company.results.take(CommandResult(_found(ask).id, result, "operator"))
+    command = ask.company.results.receive(CommandResult(_found(ask).id, result, "operator"))
     return OperatorReply(_shown(command, ask.company.ports.clock()))
 
 

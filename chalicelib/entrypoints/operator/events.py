@@ -14,7 +14,7 @@ _MOST_AT_A_TIME: Final = 100
 
 
 def _events(ask: OperatorCall) -> OperatorReply:
-    query, journal = ask.request.query, ask.company.ports.journal
+    query, feed = ask.request.query, ask.company.ports.event_feed
     limit = window_of({"limit": str(_MOST_AT_A_TIME)} | dict(query), _MOST_AT_A_TIME).limit
     until = ask.company.ports.clock() - SETTLED
     after = query.get("after")
@@ -22,7 +22,7 @@ def _events(ask: OperatorCall) -> OperatorReply:
         raise InvalidParameters("latest is yes or no, and not asked for together with after")
     behind = _checked(after, cursor_at(until - FEED_EXPIRES_AFTER)) if after else cursor_at(until - FEED_KEPT)
     latest = query.get("latest") == "yes"
-    found = journal.latest(until, limit) if latest else journal.after(behind, until, limit)
+    found = feed.latest(until, limit) if latest else feed.after(behind, until, limit)
     following = found[-1].cursor if found else max(behind, cursor_at(until))
     return OperatorReply({"items": [noted.detail for noted in found], "next": following})
 

@@ -99,7 +99,7 @@ def _received(ask: OperatorCall) -> OperatorReply:
     store, after = ask.company.ports.stores[module], ask.after
     found = store.received(theirs(partner.party), after, limit) if partner.party else []
     shown = [(stored, item) for stored in found if (item := _shown(ask, partner, stored)) is not None]
-    gone = {stored.id: stored.aside["absent_since"] for stored, _ in shown if is_gone(stored)}
+    gone = {stored.id: stored.metadata["absent_since"] for stored, _ in shown if is_gone(stored)}
     following = found[-1].id if len(found) == limit else None
     return OperatorReply({"items": [item for _, item in shown], "gone": gone, "next": following})
 
@@ -116,7 +116,7 @@ def _received_one(ask: OperatorCall) -> OperatorReply:
 
 def _shown(ask: OperatorCall, partner: Partner, stored: StoredObject) -> Any:
     """The object as the host asked to see it; None if it was deleted, or if drivers may not see it (Q-28)."""
-    if stored.aside.get("deleted_at"):
+    if stored.metadata.get("deleted_at"):
         return None
     value = json.loads(stored.body)
     if ask.request.query.get("view") == "drivers" and ask.module.identifier is ModuleID.LOCATIONS:

@@ -136,9 +136,9 @@ class OperatorCall:
         Raises:
             NotFound: we own none such.
         """
-        if module not in self.company.own:
+        if module not in self.company.own_objects:
             raise NotFound(f"this node does not own {module}")
-        return self.company.own[module]
+        return self.company.own_objects[module]
 
     @property
     def path(self) -> Path:

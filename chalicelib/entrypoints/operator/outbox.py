@@ -37,7 +37,7 @@ def standing(company: Company, partner: Partner, breaker: CircuitBreaker) -> dic
 
 
 def _list(ask: OperatorCall) -> OperatorReply:
-    failures = ask.company.ports.outbox.of(ask.partner.id, ask.after, _AT_A_TIME)
+    failures = ask.company.ports.outbox.entries(ask.partner.id, ask.after, _AT_A_TIME)
     return OperatorReply({"failures": list(map(_shown, failures)), "after": _onward(failures)})
 
 
@@ -51,7 +51,7 @@ def _retry(ask: OperatorCall) -> OperatorReply:
 
 def _retry_all(ask: OperatorCall) -> OperatorReply:
     partner, ports = ask.active_partner, ask.company.ports
-    failures, now = ports.outbox.of(partner.id, ask.after, _AT_A_TIME), ports.clock()
+    failures, now = ports.outbox.entries(partner.id, ask.after, _AT_A_TIME), ports.clock()
     # Each may have arrived meanwhile.
     retried = sum(ports.outbox.retry(partner.id, object_key_of(failure.announcement), now) for failure in failures)
     if failures:
@@ -61,14 +61,14 @@ def _retry_all(ask: OperatorCall) -> OperatorReply:
 
 def _drop(ask: OperatorCall) -> OperatorReply:
     partner, about = ask.partner, _about(ask)
-    if not ask.company.ports.outbox.ledger(partner.id, about).missed:
+    if not ask.company.ports.outbox.state(partner.id, about).entry:
         raise NotFound(f"nothing of {entry_name(about)} waits for this partner")
-    ask.company.ports.outbox.settle(partner.id, about)
+    ask.company.ports.outbox.clear(partner.id, about)
     return OperatorReply({"dropped": 1})
 
 
 def _tend(company: Company, partner: Partner) -> None:
-    company.ports.queues.tend(RetryDue(partner.id), cause=company.ports.clock().isoformat())
+    company.ports.push_queues.retry(RetryDue(partner.id), cause=company.ports.clock().isoformat())
 
 
 def _about(ask: OperatorCall) -> ObjectKey:

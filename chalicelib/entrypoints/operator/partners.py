@@ -107,9 +107,9 @@ def _suspend(ask: OperatorCall) -> OperatorReply:
 def _resume(ask: OperatorCall) -> OperatorReply:
     """Lets everything flow again; also where an earlier attempt broke off after its first step."""
     partner, company = _switched(ask, is_suspended=False), ask.company
-    for module in company.puller.pullable(partner):
-        company.puller.start(partner, module, full=True)
-    company.reached_again(partner)
+    for module in company.crawler.pullable(partner):
+        company.crawler.start(partner, module, full=True)
+    company.on_reachable(partner)
     return OperatorReply(_partner_json(company, partner))
 
 
@@ -142,7 +142,7 @@ def _partner_json(company: Company, partner: Partner) -> dict[str, Any]:
         "takes_patches": partner.takes_patches,
         "problem": partner.problem,
         "updated_at": shown_time(partner.updated_at),
-        "tallies": company.ports.partners.tallies(partner.id),
+        "tallies": company.ports.partners.counters(partner.id),
     }
 
 

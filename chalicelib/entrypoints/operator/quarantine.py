@@ -29,11 +29,11 @@ def _quarantine(ask: OperatorCall) -> OperatorReply:
 
 
 def _retry(ask: OperatorCall) -> OperatorReply:
-    return OperatorReply({"outcome": ask.company.retrial.retry(ask.partner, ask.steps["entry"])})
+    return OperatorReply({"outcome": ask.company.quarantine_retry.retry(ask.partner, ask.steps["entry"])})
 
 
 def _drop(ask: OperatorCall) -> OperatorReply:
-    ask.company.retrial.drop(ask.partner, ask.steps["entry"])
+    ask.company.quarantine_retry.drop(ask.partner, ask.steps["entry"])
     return OperatorReply({"outcome": "deleted"})
 
 

@@ -19,8 +19,8 @@ from chalicelib.ocpi.http import Response
 class CdrReceiver:
     """The receiver's interface of the CDRs module."""
 
-    def __init__(self, keeper: ReceivedCdrs) -> None:
-        self._keeper = keeper
+    def __init__(self, received: ReceivedCdrs) -> None:
+        self._received = received
 
     def endpoints(self) -> Iterable[Endpoint]:
         """The collection, which is posted to, and each CDR's URL, where it can be read again."""
@@ -36,7 +36,7 @@ class CdrReceiver:
             InvalidJson, InvalidParameters: the body is no CDR.
             ContradictedCdr: we hold another one of this id.
         """
-        cdr, is_new = self._keeper.take(call.partner, call.request.body, call.now)
+        cdr, is_new = self._received.receive(call.partner, call.request.body, call.now)
         location = f"{call.url}/{quote(step_of(cdr['id']), safe='*')}"
         return success(call.now, created=is_new, headers={"location": location})
 
@@ -46,7 +46,7 @@ class CdrReceiver:
         Raises:
             NotFound: the caller has posted none of this id (CDR-06).
         """
-        stored = self._keeper.stored(call.partner, call.params["cdr_id"])
+        stored = self._received.get(call.partner, call.params["cdr_id"])
         if stored is None:
             raise NotFound("we have no such Cdr of yours")
         return success(call.now, stored.body)

@@ -47,24 +47,24 @@ class ReceivedCdrs:
     def __init__(
         self,
         store: ObjectStore,
-        tallies: Counters,
+        counters: Counters,
         quarantine: Quarantine,
         sleep: Sleep,
         announcer: EventAnnouncer,
         received: Received,
     ) -> None:
         self._store = store
-        self._tallies = tallies
+        self._counters = counters
         self._quarantine = quarantine
         self._sleep = sleep
         self._announcer = announcer
         self._received = received
 
-    def stored(self, partner: Partner, cdr_id: str) -> StoredObject | None:
+    def get(self, partner: Partner, cdr_id: str) -> StoredObject | None:
         """What we hold of the partner's CDR, by its id or by the last step of its URL."""
         return self._store.get(_owner(partner), CDRS.key_of(cdr_id)) if is_storable(cdr_id) else None
 
-    def take(self, partner: Partner, body: bytes, now: datetime) -> tuple[Json, bool]:
+    def receive(self, partner: Partner, body: bytes, now: datetime) -> tuple[Json, bool]:
         """The CDR as we hold it from now on, and whether it is new.
 
         Raises:
@@ -79,12 +79,12 @@ class ReceivedCdrs:
 
     def _taken(self, partner: Partner, body: bytes, now: datetime) -> tuple[Json, bool]:
         cdr, is_new, forgiven = self._kept(partner, body, now)
-        count_deviations(self._tallies, partner.id, CDRS.identifier, forgiven)
+        count_deviations(self._counters, partner.id, CDRS.identifier, forgiven)
         # For a repeat as well: we may have failed between keeping the CDR and telling of it.
         self._received(partner, [cdr])
         return cdr, is_new
 
-    def pulled(self, partner: Partner, items: Sequence[Any], now: datetime) -> list[Outcome]:
+    def receive_all(self, partner: Partner, items: Sequence[Any], now: datetime) -> list[Outcome]:
         """Like ``take``, for the CDRs of a list, which may also be posted (CDR-23): what became of each.
 
         One call per hundred reads what we hold, one counts what was forgiven. Only what is new is looked for again, as
@@ -105,7 +105,7 @@ class ReceivedCdrs:
                 outcomes.append(is_new)
                 cdrs.append(cdr)
                 forgiven += remarks
-        count_deviations(self._tallies, partner.id, CDRS.identifier, forgiven)
+        count_deviations(self._counters, partner.id, CDRS.identifier, forgiven)
         self._received(partner, cdrs)
         return outcomes
 
@@ -133,7 +133,7 @@ class ReceivedCdrs:
         known = retry_on_conflict(partial(self._keep, partner, cdr, reading.value, now), self._sleep)
         return known or cdr, known is None, reading.deviations
 
-    def again(self, partner: Partner, body: bytes, now: datetime) -> bool:
+    def receive_again(self, partner: Partner, body: bytes, now: datetime) -> bool:
         """Like ``take``, for a CDR that lies aside already; whether it is new.
 
         Raises:
@@ -159,7 +159,7 @@ class ReceivedCdrs:
         self._quarantine.record(
             QuarantineEntry(partner.id, CDRS.identifier, cdr["id"], as_bytes(cdr), str(contradiction), now)
         )
-        self._tallies.tally(partner.id, {"cdr_contradicted": 1})
+        self._counters.count(partner.id, {"cdr_contradicted": 1})
 
 
 def _owner(partner: Partner) -> str:

@@ -56,7 +56,7 @@ class Relay:
         commands: CommandStore,
         queues: CommandQueues,
         web: Web,
-        tallies: Counters,
+        counters: Counters,
         fresh_id: Callable[[], str],
         terms: Terms,
     ) -> None:
@@ -65,7 +65,7 @@ class Relay:
         self._commands = commands
         self._queues = queues
         self._web = web
-        self._tallies = tallies
+        self._counters = counters
         self._fresh_id = fresh_id
         self._terms = terms
 
@@ -89,7 +89,7 @@ class Relay:
         # A strict profile fills nothing in.
         profile = call.partner.profile
         reading = read(REQUESTS[name], call.request.body, profile, call.now, stand_ins=TOKEN_STAND_INS)
-        count_deviations(self._tallies, call.partner.id, ModuleID.COMMANDS, reading.deviations)
+        count_deviations(self._counters, call.partner.id, ModuleID.COMMANDS, reading.deviations)
         request = as_json(reading.value)
         self._check_address(call.partner, request["response_url"])
         refusal, context = self._judged(call, name, request)
@@ -193,13 +193,13 @@ class Relay:
         owner, store = theirs(call.partner.party), self._stores[ModuleID.TOKENS]
         keys = {"by_auth_id": str(token["auth_id"])} if token["auth_id"] else {}
         known = store.get(owner, token["uid"])
-        if known is not None and (known.keys == keys or not known.aside.get("deleted_at")):
+        if known is not None and (known.keys == keys or not known.metadata.get("deleted_at")):
             return
         version = known.version + 1 if known else 1
         aside = {"deleted_at": format_date_time(call.now)}
         try:
             store.put(
-                owner, StoredObject(token["uid"], as_bytes(dict(token)), call.now, version, aside=aside, keys=keys)
+                owner, StoredObject(token["uid"], as_bytes(dict(token)), call.now, version, metadata=aside, keys=keys)
             )
         except Conflict:
             # Their PUT of it came in between, which is better.

@@ -49,7 +49,7 @@ class Results:
         self._clock = clock
         self._sleep = sleep
 
-    def take(self, result: CommandResult) -> Command:
+    def receive(self, result: CommandResult) -> Command:
         """The command after this result: the first one counts, every other is only remembered.
 
         Raises:

@@ -72,7 +72,7 @@ class Commands:
         root = f"{version_root(Role.EMSP)}/{ModuleID.COMMANDS}"
         yield Endpoint(Role.EMSP, ModuleID.COMMANDS, root, {}, interface="sender")
         path = f"{root}/{{command}}/{{command_id}}"
-        yield Endpoint(Role.EMSP, ModuleID.COMMANDS, path, {"POST": self.hear}, interface="sender")
+        yield Endpoint(Role.EMSP, ModuleID.COMMANDS, path, {"POST": self.receive_result}, interface="sender")
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class Commands:
 
     # --- hearing -----------------------------------------------------------------------------------------------------
 
-    def hear(self, call: Call) -> Response:
+    def receive_result(self, call: Call) -> Response:
         """Take the charge point's result, in whichever frame it comes (CMD-06, Q-56); the first one counts.
 
         Raises:

@@ -180,7 +180,7 @@ class Registrations:
         if party is None:
             # Some platforms repeat the initiator's party; only the operator can say who they are.
             problem = "they answered with our own party: set theirs; until then they can send nothing"
-        elif not self._roster.tally(partner, CALL_BACKS):
+        elif not self._roster.counter(partner, CALL_BACKS):
             problem = "they registered us without fetching our endpoints (CRD-02)"
 
         def registered(before: Partner) -> Partner:

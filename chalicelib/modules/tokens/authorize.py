@@ -90,10 +90,12 @@ def _common(asked: Json, places: Iterable[Json]) -> Json | None:
 class Authorize:
     """The real-time side of the sender's interface of tokens."""
 
-    def __init__(self, tokens: ObjectStore, locations: ObjectStore, tallies: Counters, decide: Decide = decide) -> None:
+    def __init__(
+        self, tokens: ObjectStore, locations: ObjectStore, counters: Counters, decide: Decide = decide
+    ) -> None:
         self._tokens = tokens
         self._locations = locations
-        self._tallies = tallies
+        self._counters = counters
         self._decide = decide
 
     def endpoints(self) -> Iterable[Endpoint]:
@@ -114,7 +116,7 @@ class Authorize:
         token_type, remarks = _type_asked(call)
         stored = self._token(call.params["token_uid"], token_type)
         asked, forgiven = _references(call)
-        count_deviations(self._tallies, call.partner.id, TOKENS.identifier, (*remarks, *forgiven))
+        count_deviations(self._counters, call.partner.id, TOKENS.identifier, (*remarks, *forgiven))
         ruling = ruling_of(stored)
         known = self._known(call, asked, ruling) if asked else None
         return success(call.now, as_bytes(self._decide(json.loads(stored.body), ruling, known)))
@@ -163,7 +165,7 @@ def _existing(field: str, asked: Json, known: Iterable[str]) -> Json:
 
 def ruling_of(stored: StoredObject) -> Ruling:
     """What the host says about the token; by default nothing."""
-    return built(Ruling).model_validate(stored.aside.get("authorization", {}), context=Profile.LENIENT.level)
+    return built(Ruling).model_validate(stored.metadata.get("authorization", {}), context=Profile.LENIENT.level)
 
 
 def _type_asked(call: Call) -> tuple[str, tuple[Deviation, ...]]:

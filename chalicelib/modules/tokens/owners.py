@@ -22,7 +22,7 @@ class TokenOwners:
         """
         found = self._tokens.find("by_auth_id", str(whole["auth_id"]))
         # One that came with a command only, or was withdrawn, counts where there is no other (Q-55).
-        pushed = [each for each in found if not each.stored.aside.get("deleted_at")]
+        pushed = [each for each in found if not each.stored.metadata.get("deleted_at")]
         parties = sorted({party for each in pushed or found if (party := owner_of(each.owner)) is not None})
         if len(parties) == 1:
             return parties[0]

@@ -42,13 +42,13 @@ def roots(role: Role, served: Iterable[Endpoint]) -> dict[str, str]:
     return {each.module: each.path for each in served if each.path == f"{version_root(role)}/{each.module}"}
 
 
-def endpoints(role: Role, served: Mapping[str, str], tallies: Counters) -> Iterable[Endpoint]:
+def endpoints(role: Role, served: Mapping[str, str], counters: Counters) -> Iterable[Endpoint]:
     """The versions and details endpoints of one tree.
 
     Args:
         role: whose tree.
         served: the path of each module's endpoint below the base URL, by its identifier.
-        tallies: where a call-back of a partner that we are registering with is noted.
+        counters: where a call-back of a partner that we are registering with is noted.
     """
 
     def versions(call: Call) -> Response:
@@ -57,7 +57,7 @@ def endpoints(role: Role, served: Mapping[str, str], tallies: Counters) -> Itera
 
     def details(call: Call) -> Response:
         if call.partner.state is State.PENDING:
-            tallies.tally(call.partner.id, {CALL_BACKS: 1})
+            counters.count(call.partner.id, {CALL_BACKS: 1})
         listed = [{"identifier": identifier, "url": call.base_url + path} for identifier, path in served.items()]
         return success(call.now, json.dumps({"version": VERSION, "endpoints": listed}).encode())
 

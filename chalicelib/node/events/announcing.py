@@ -21,7 +21,7 @@ from chalicelib.ocpi.parts import Path
 FEED_KEPT: Final = timedelta(days=7)
 """How long an event can be read."""
 FEED_EXPIRES_AFTER: Final = timedelta(days=8)
-"""When the journal forgets it: a day later, for who begins with the oldest and goes on from there."""
+"""When the feed forgets it: a day later, for who begins with the oldest and goes on from there."""
 
 
 class EventKind(StrEnum):
@@ -91,10 +91,10 @@ class EventBus(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """An event in the journal."""
+    """An event in the feed."""
 
     cursor: str
-    """Its place: as it stands in the journal, and in the order of text."""
+    """Its place: as it stands in the feed, and in the order of text."""
     detail: EventDetail
 
 
@@ -125,7 +125,7 @@ def moment_of(cursor: str) -> datetime:
     moment, slash, event_id = cursor.partition("/")
     found = datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%f%z")
     if not slash or len(event_id) > 32 or cursor_at(found, event_id) != cursor:
-        raise ValueError("not a cursor of the journal")
+        raise ValueError("not a cursor of the feed")
     return found
 
 

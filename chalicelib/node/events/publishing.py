@@ -1,4 +1,4 @@
-"""From an announced event to the host: once what it tells of is written, it is noted in the journal and published.
+"""From an announced event to the host: once what it tells of is written, it is noted in the feed and published.
 
 Whatever fails here is our own, and SQS repeats it: the host may get an event twice, with the same id, and none is lost.
 """
@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 
 EVENT_VERSION: Final = 1
 SETTLED: Final = timedelta(seconds=2)
-"""Younger events are not read from the journal: one that is still being written could come to stand before them."""
+"""Younger events are not read from the feed: one that is still being written could come to stand before them."""
 _TRIES: Final = 3
 _STATES: Final[Mapping[EventKind, Sequence[State]]] = {
     # One that was registered and has left since was registered.
@@ -48,7 +48,7 @@ class EventPublisher:
         commands: CommandStore,
         queue: EventQueue,
         bus: EventBus,
-        journal: EventFeed,
+        feed: EventFeed,
         clock: Callable[[], datetime],
         sleep: Sleep,
     ) -> None:
@@ -58,7 +58,7 @@ class EventPublisher:
         self._commands = commands
         self._queue = queue
         self._bus = bus
-        self._journal = journal
+        self._feed = feed
         self._clock = clock
         self._sleep = sleep
 
@@ -81,13 +81,13 @@ class EventPublisher:
         announce_again(waiting, attempt, self._queue.announce)
 
     def _note(self, detail: EventDetail) -> None:
-        """Writes into the journal, again under a later time where somebody may have read past it meanwhile."""
+        """Writes into the feed, again under a later time where somebody may have read past it meanwhile."""
         for _ in range(_TRIES):
             now = self._clock()
-            self._journal.append(detail, now)
+            self._feed.append(detail, now)
             if self._clock() - now < SETTLED:
                 return
-        raise ServerError("the journal is too slow to keep its order")
+        raise ServerError("the feed is too slow to keep its order")
 
 
 def summary_line(detail: EventDetail) -> str:
@@ -163,7 +163,7 @@ class _Look:
         """The object or the command as it is now; None if it is gone, or if the event is about the partner."""
         if event.kind in OF_OBJECTS:
             stored = self._object(event)
-            is_here = stored is not None and not stored.aside.get("deleted_at") and not is_gone(stored)
+            is_here = stored is not None and not stored.metadata.get("deleted_at") and not is_gone(stored)
             return json.loads(stored.body) if stored and is_here else None
         if command := self._found_commands.get(event.object_id):
             facts = ("id", "command", "answer", "result", "session_id")

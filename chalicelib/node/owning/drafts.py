@@ -47,7 +47,7 @@ class Draft:
         """The version that it will have."""
         return self.before.version + 1 if self.before else 1
 
-    def told(self, turn: PacedPush | None) -> tuple[Announcement, ...]:
+    def announcements(self, turn: PacedPush | None) -> tuple[Announcement, ...]:
         """What partners hear of it: each change, or what its turn tells of."""
         changes = self.changes
         if turn is not None:
@@ -66,7 +66,7 @@ class Draft:
             self.moment.replace(microsecond=self.moment.microsecond // 1000 * 1000),
             self.version,
             list=list_name,
-            aside=(dict(self.before.aside) if self.before else {}) | (turn.note if turn else {}),
+            metadata=(dict(self.before.metadata) if self.before else {}) | (turn.note if turn else {}),
             keys=self.module.keys_of(self.whole),
         )
 
@@ -123,7 +123,7 @@ def push_time_of(draft: Draft) -> tuple[PacedPush | None, int | None]:
     names = before.keys() | draft.whole.keys()
     fields = frozenset(name for name in names if before.get(name) != draft.whole.get(name))
     is_whole = any(change.fields is None for change in draft.changes)
-    last = PacedPush.of(draft.before.aside) if draft.before else None
+    last = PacedPush.of(draft.before.metadata) if draft.before else None
     change = PacedPush(draft.moment, fields - {"last_updated"}, is_whole, draft.version, draft.version)
     if last and sending.is_final(draft.whole) and last.at > draft.moment - timedelta(seconds=sending.least_pause_s):
         # Nothing is told after it, so it tells all that may still be on its way.

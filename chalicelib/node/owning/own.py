@@ -68,7 +68,7 @@ class _Planned:
 
     draft: Draft
     stored: StoredObject
-    told: tuple[Announcement, ...]
+    announcements: tuple[Announcement, ...]
     delay_s: int | None
 
 
@@ -162,7 +162,7 @@ class OwnObjects:
             raise InvalidParameters(f"{skipped[0]} names no id")
         return self._keep(self._planned(object_id, path, whole, stored, None))
 
-    def note(self, object_id: str, **aside: Any) -> None:
+    def set_metadata(self, object_id: str, **aside: Any) -> None:
         """Remember something beside the object, which partners do not see; None forgets it.
 
         Raises:
@@ -170,7 +170,7 @@ class OwnObjects:
         """
 
         def attempt() -> None:
-            self._store.put(OURS, self.stored(object_id).noted(**aside))
+            self._store.put(OURS, self.stored(object_id).with_metadata(**aside))
 
         retry_on_conflict(attempt, self._sleep)
 
@@ -261,7 +261,7 @@ class OwnObjects:
         if stored is not None and party is not None and stored.list != list_of(self.module, party):
             raise InvalidParameters(f"this {self.module.model.__name__} is for another partner already")
         turn, delay_s = push_time_of(draft) if told else (None, None)
-        return _Planned(draft, draft.to_store(list_name or "", turn), draft.told(turn), delay_s)
+        return _Planned(draft, draft.to_store(list_name or "", turn), draft.announcements(turn), delay_s)
 
     def _list_for(self, whole: Json, party: Party | None) -> str:
         if not self.module.sending.private:
@@ -293,7 +293,7 @@ class OwnObjects:
     def _announce(self, plans: Sequence[_Planned]) -> None:
         for delay_s in sorted({plan.delay_s for plan in plans if plan.delay_s is not None}):
             self._queues.announce(
-                [told for plan in plans if plan.delay_s == delay_s for told in plan.told], delay_s=delay_s
+                [told for plan in plans if plan.delay_s == delay_s for told in plan.announcements], delay_s=delay_s
             )
 
 

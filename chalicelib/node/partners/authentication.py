@@ -14,7 +14,7 @@ from chalicelib.ocpi.parties import Role
 class Authenticator(Protocol):
     """Tells whom a token admits; a ``PartnerStore`` does."""
 
-    def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
+    def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
         """The grant and its partner, or None."""
 
 
@@ -32,24 +32,24 @@ class CachedAuthenticator:
         self._kept = timedelta(seconds=seconds)
         self._known: dict[tuple[Role, str], tuple[datetime, Authentication]] = {}
 
-    def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
+    def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
         """Whom the token admits to this role's tree; None if it is unknown or expired."""
         known, now = self._known, self._clock()
-        since, admission = known.get((our_role, token_hash), (None, None))
-        if admission is not None and since is not None and since <= now < since + self._kept:
-            return admission
-        admission = self._store.admission(our_role, token_hash)
-        if admission is not None and _is_settled(admission):
+        since, authentication = known.get((our_role, token_hash), (None, None))
+        if authentication is not None and since is not None and since <= now < since + self._kept:
+            return authentication
+        authentication = self._store.authenticate(our_role, token_hash)
+        if authentication is not None and _is_settled(authentication):
             # Into the memory from before the read: if forget() came meanwhile, that one is gone.
-            known[our_role, token_hash] = (now, admission)
-        return admission
+            known[our_role, token_hash] = (now, authentication)
+        return authentication
 
     def forget(self) -> None:
         """Read everything afresh; call it after every save of a partner."""
         self._known = {}
 
 
-def _is_settled(admission: Authentication) -> bool:
-    grant, partner = admission.grant, admission.partner
+def _is_settled(authentication: Authentication) -> bool:
+    grant, partner = authentication.grant, authentication.partner
     lasting = grant.kind is GrantKind.CURRENT and grant.expires_at is None
     return lasting and partner.is_active and not partner.fading

@@ -122,13 +122,13 @@ class CircuitBreakers:
         clock: Callable[[], datetime],
         sleep: Sleep,
         told: OnStateChange,
-        reached_again: OnReachable,
+        on_reachable: OnReachable,
     ) -> None:
         self._store = store
         self._clock = clock
         self._sleep = sleep
         self._told = told
-        self._reached_again = reached_again
+        self._on_reachable = on_reachable
 
     def of(self, partner: Partner) -> CircuitBreaker:
         """The partner's breaker; one call."""
@@ -146,7 +146,7 @@ class CircuitBreakers:
         if breaker.is_clean:
             return
         if is_probe or not breaker.is_probed:
-            self._reached_again(partner)
+            self._on_reachable(partner)
         self._change(partner, lambda before: _after_success(before, is_probe=is_probe))
 
     def failed(self, partner: Partner, failure: OcpiError, *, is_probe: bool = False) -> None:

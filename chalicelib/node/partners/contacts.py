@@ -33,7 +33,7 @@ class Contact:
 class ContactStore(Protocol):
     """Remembers contacts; a ``PartnerStore`` does."""
 
-    def note_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
+    def record_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
         """It went well then, or failed with this problem."""
 
 
@@ -67,7 +67,7 @@ class ContactRecorder:
         # Before the write: a store that fails must not hold up every request of that minute.
         self._noted[key] = now
         try:
-            self._notes.note_contact(exchange.partner_id, exchange.module, exchange.direction, now, problem)
+            self._notes.record_contact(exchange.partner_id, exchange.module, exchange.direction, now, problem)
         except Exception:  # noqa: BLE001 - whatever becomes of the note, the exchange took place
             _LOG.exception("the contact with partner %s was not noted", exchange.partner_id)
 

@@ -10,13 +10,16 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from chalicelib.node.conflicts import Sleep, retry_on_conflict
-from chalicelib.node.events.announcing import EventAnnouncer, EventKind
 from chalicelib.node.partners.partner import Grant, Partner
 from chalicelib.node.partners.store import PartnerStore, PartyTaken
 from chalicelib.ocpi.errors import ClientError
 
 Change = Callable[[Partner], Partner]
 """Makes a partner as it is what it becomes; raises where it must not become that any more."""
+
+
+RegistrationChanged = Callable[[Partner, int], None]
+"""Is told, before it is saved, that a partner becomes registered or stops being so, with the version it will have."""
 
 
 class PartnerRegistry:
@@ -27,14 +30,14 @@ class PartnerRegistry:
         partners: PartnerStore,
         clock: Callable[[], datetime],
         sleep: Sleep,
-        announcer: EventAnnouncer,
-        changed: Callable[[], None],
+        registration_changed: RegistrationChanged,
+        saved: Callable[[], None],
     ) -> None:
         self._partners = partners
         self._clock = clock
         self._sleep = sleep
-        self._announcer = announcer
-        self._changed = changed
+        self._registration_changed = registration_changed
+        self._saved = saved
 
     def save(self, partner: Partner, change: Change = lambda now: now, issue: Collection[Grant] = ()) -> Partner:
         """The partner, changed and saved. Tokens that it does not list are dead, a party that it was is free.
@@ -54,8 +57,7 @@ class PartnerRegistry:
             dropped = {*before.issued} - {*after.issued}
             left = before.party if before.party != after.party else None
             if after.is_registered != before.is_registered:
-                kind = EventKind.REGISTERED if after.is_registered else EventKind.UNREGISTERED
-                self._announcer.partner(after, kind, version=before.version + 1)
+                self._registration_changed(after, before.version + 1)
             return self._partners.save(after, issue=listed, revoke=dropped, release=left)
 
         try:
@@ -64,13 +66,13 @@ class PartnerRegistry:
             raise ClientError(f"{taken}: unregister that first (Q-34)") from None
         finally:
             # Even where the store failed: it may have written before it did.
-            self._changed()
+            self._saved()
 
     def grants(self, partner: Partner) -> list[Grant]:
         """Those of the tokens that we issued to the partner which are good now."""
-        found = (self._partners.admission(partner.our_role, token_hash) for token_hash in partner.issued)
-        return [admission.grant for admission in found if admission is not None]
+        found = (self._partners.authenticate(partner.our_role, token_hash) for token_hash in partner.issued)
+        return [authentication.grant for authentication in found if authentication is not None]
 
-    def tally(self, partner: Partner, counter: str) -> int:
+    def counter(self, partner: Partner, counter: str) -> int:
         """What we counted about the partner."""
-        return self._partners.tallies(partner.id).get(counter, 0)
+        return self._partners.counters(partner.id).get(counter, 0)

@@ -51,16 +51,16 @@ class PartnerStore(Protocol):
             PartyTaken: another connection of this role has claimed the party (Q-34).
         """
 
-    def admission(self, our_role: Role, token_hash: str) -> Authentication | None:
+    def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
         """Whom the token admits to this role's tree, strongly consistent; None if it is unknown or expired."""
 
-    def tally(self, partner_id: str, counts: Mapping[str, int]) -> None:
+    def count(self, partner_id: str, counts: Mapping[str, int]) -> None:
         """Add to the partner's counters, such as one per deviation; one call."""
 
-    def tallies(self, partner_id: str) -> dict[str, int]:
+    def counters(self, partner_id: str) -> dict[str, int]:
         """The partner's counters."""
 
-    def note_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
+    def record_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
         """Remember that it went well with the partner then, or failed with this problem; one call."""
 
     def contacts(self, partner_id: str) -> list[Contact]:

@@ -126,7 +126,7 @@ class Crawler:
             if last is None or now - last.began_at >= _JUST_NOW:
                 self.start(partner, module, within_s=_SOON_S)
 
-    def tend(self, partner: Partner) -> None:
+    def start_due(self, partner: Partner) -> None:
         """Begin what is due: a delta every hour, everything once a week, each at a moment of its own (PAG-17).
 
         A partner that is not reached is asked for all of it once it is (OFF-04).
@@ -148,12 +148,12 @@ class Crawler:
         if not self._save(pull):
             # Somebody else began it at the same moment.
             return self._pulls.get(pull.partner_id, pull.module) or pull
-        self._queue.step(_step(pull), delay_s=delay_s)
+        self._queue.enqueue(_step(pull), delay_s=delay_s)
         return pull
 
     # --- one page ----------------------------------------------------------------------------------------------------
 
-    def step(self, step: PullStep) -> None:
+    def crawl_page(self, step: PullStep) -> None:
         """Fetch the page, keep what is on it, and send for the next one.
 
         Five calls to stores for up to a hundred objects that we hold already: how far the crawl is, the partner, its
@@ -168,7 +168,7 @@ class Crawler:
         if pull.page != step.page:
             if pull.page == step.page + 1:
                 # It was written down that this page is done, but maybe nobody was sent for the next.
-                self._queue.step(_step(pull))
+                self._queue.enqueue(_step(pull))
             return
         partner = self._partners.get(step.partner_id)
         if partner is None or step.module not in self.pullable(partner):
@@ -197,7 +197,7 @@ class Crawler:
         elif self._save(further):
             asked = retry_after(answer.headers, now)
             pause_s = PAUSES_S[min(attempts, len(PAUSES_S)) - 1]
-            self._queue.step(_step(further), delay_s=max(pause_s, int(asked.total_seconds()) if asked else 0))
+            self._queue.enqueue(_step(further), delay_s=max(pause_s, int(asked.total_seconds()) if asked else 0))
 
     def _page(self, partner: Partner, pull: Pull, response: Response, items: list[Any]) -> None:
         taken, refused, ids = self._taken(partner, pull, items)
@@ -218,7 +218,7 @@ class Crawler:
             return
         absences = self._absences.get(pull.module) if pull.is_full else None
         if absences:
-            self._pulls.saw(pull, ids)
+            self._pulls.record_seen(pull, ids)
         facts |= {"total": page.total if page.total is not None else pull.total, "listed": page.listed}
         if onward is None:
             problem = None
@@ -229,7 +229,7 @@ class Crawler:
         further = pull.with_(self._clock(), **{**facts, **onward})
         self._look_at_link(pull, further, page)
         if self._save(further):
-            self._queue.step(_step(further))
+            self._queue.enqueue(_step(further))
 
     def _look_at_link(self, pull: Pull, further: Pull, page: links.CrawledPage) -> None:
         """Let the operator know what is odd about the way on (Q-24)."""
@@ -239,7 +239,7 @@ class Crawler:
             )
         if not pull.is_full and links.drops_date(pull.url, further.url):
             _LOG.warning("partner %s links to a page of %s without date_from", pull.partner_id, pull.module)
-            self._partners.tally(pull.partner_id, {"link_without_date_from": 1})
+            self._partners.count(pull.partner_id, {"link_without_date_from": 1})
 
     def _taken(self, partner: Partner, pull: Pull, items: list[Any]) -> tuple[int, int, list[str]]:
         """How many objects were taken, how many went to quarantine (TRA-39), and the ids of all."""

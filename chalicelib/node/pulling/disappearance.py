@@ -43,7 +43,9 @@ class Disappearance:
         A crawl counts once, however often this is asked.
         """
         # Without their bodies, for there may be a great many.
-        known = {each.id: each.aside.get("absent_in") for each in self._all(owner) if not each.aside.get("deleted_at")}
+        known = {
+            each.id: each.metadata.get("absent_in") for each in self._all(owner) if not each.metadata.get("deleted_at")
+        }
         absent = [object_id for object_id in known if digest_of(object_id) not in seen]
         if len(absent) > max(_FEW, MOST_DISAPPEARED * len(known)):
             problem = f"{len(absent)} of {len(known)} are not listed any more: taken for a mistake, nothing was hidden"
@@ -69,12 +71,12 @@ class Disappearance:
     ) -> None:
         def attempt() -> None:
             stored = self._store.get(theirs(owner), object_id)
-            if stored is None or (is_absent and stored.aside.get("absent_in") == crawl):
+            if stored is None or (is_absent and stored.metadata.get("absent_in") == crawl):
                 return
-            times = int(stored.aside.get("absent_pulls", 0)) + 1
-            since = stored.aside.get("absent_since", format_date_time(now))
+            times = int(stored.metadata.get("absent_pulls", 0)) + 1
+            since = stored.metadata.get("absent_since", format_date_time(now))
             marks: dict[str, Any] = {"absent_since": since, "absent_pulls": times, "absent_in": crawl}
-            after = stored.noted(**marks if is_absent else dict.fromkeys(marks))
+            after = stored.with_metadata(**marks if is_absent else dict.fromkeys(marks))
             if is_gone(after) != is_gone(stored):
                 kind = EventKind.REMOVED if is_gone(after) else EventKind.CREATED
                 self._announcer.object(partner, self._module, object_id, kind, after.version)

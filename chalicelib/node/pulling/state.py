@@ -119,7 +119,7 @@ class PullStore(Protocol):
             Conflict: the stored version is not the one before.
         """
 
-    def saw(self, pull: Pull, ids: Collection[str]) -> None:
+    def record_seen(self, pull: Pull, ids: Collection[str]) -> None:
         """Remember for two days what the page just fetched listed, at most ``MOST_ON_A_PAGE`` ids; one call."""
 
     def seen(self, pull: Pull) -> Collection[bytes]:
@@ -129,5 +129,5 @@ class PullStore(Protocol):
 class PullQueue(Protocol):
     """The queue that drives crawls, page by page."""
 
-    def step(self, step: PullStep, *, delay_s: int = 0) -> None:
+    def enqueue(self, step: PullStep, *, delay_s: int = 0) -> None:
         """Send one message to ``pulls``, to be read now or later."""

@@ -83,26 +83,25 @@ class Deliverer:
         if partner is None or not partner.is_registered or announcement.module not in partner.endpoints:
             return
         self._observer.about(partner.id, announcement.module)
-        ledger = self._outbox.ledger(partner.id, object_key_of(announcement))
-        if delivery.attempt is not None and (not ledger.missed or ledger.missed.attempts != delivery.attempt):
+        state = self._outbox.state(partner.id, object_key_of(announcement))
+        if delivery.attempt is not None and (not state.entry or state.entry.attempts != delivery.attempt):
             # Another try was faster.
             return
         module = self._modules[announcement.module]
-        if delivery.attempt is None and ledger.missed and module.sending.posted:
+        if delivery.attempt is None and state.entry and module.sending.posted:
             # There is no news of what is posted, and its next try has its time.
             return
-        if ledger.told and module.deletable and (announcement.removed or announcement.version == 1):
+        if state.sent and module.deletable and (announcement.removed or announcement.version == 1):
             # Versions begin anew with another object of this id, so what was told says nothing of it.
-            self._outbox.tell(partner.id, object_key_of(announcement), (), self._clock())
-            ledger = replace(ledger, told=())
+            self._outbox.record_sent(partner.id, object_key_of(announcement), (), self._clock())
+            state = replace(state, sent=())
         is_paced = module.sending.least_pause_s > 0
-        if not ledger.missed and not is_paced and any(told.covers(announcement) for told in ledger.told):
+        if not state.entry and not is_paced and any(told.covers(announcement) for told in state.sent):
             return
-        # All that they have not been told; and whether they may have it already: an earlier try has not heard of its end, or
-        # not lived to see it.
-        news = coalesce([ledger.missed.announcement, announcement] if ledger.missed else [announcement])
-        is_unsure = module.sending.posted and (is_repeated or bool(ledger.missed and ledger.missed.is_unsure))
-        breaker = for_current_token(ledger.breaker, partner)
+        # Whether they may have it already: an earlier try has not heard of its end, or not lived to see it.
+        news = coalesce([state.entry.announcement, announcement] if state.entry else [announcement])
+        is_unsure = module.sending.posted and (is_repeated or bool(state.entry and state.entry.is_unsure))
+        breaker = for_current_token(state.breaker, partner)
         if not partner.is_active or breaker.blocks(self._clock()):
             reason = breaker.problem if partner.is_active else "suspended"
             now = self._clock()
@@ -113,9 +112,9 @@ class Deliverer:
             self._outbox.record(replace(waiting, is_unsure=is_unsure))
             return
         try:
-            was_called = self._tell(partner, announcement, ledger, news, is_unsure=is_unsure)
+            was_called = self._tell(partner, announcement, state, news, is_unsure=is_unsure)
         except OcpiError as failed:
-            self._failed(partner, delivery, ledger, news, failed, was_unsure=is_unsure)
+            self._failed(partner, delivery, state, news, failed, was_unsure=is_unsure)
             return
         if was_called:
             self._breakers.succeeded(partner, breaker)
@@ -124,13 +123,13 @@ class Deliverer:
         self,
         partner: Partner,
         announcement: Announcement,
-        ledger: DeliveryState,
+        state: DeliveryState,
         news: Sequence[Announcement],
         *,
         is_unsure: bool,
     ) -> bool:
         """Tell what the partner has to know of the object, what they missed included; whether that was anything."""
-        module, missed = self._modules[announcement.module], ledger.missed
+        module, missed = self._modules[announcement.module], state.entry
         stored = self._stores[module.identifier].get(OURS, announcement.id)
         ends_at, clock = self._clock() + _TOLD_WITHIN, self._clock
         line = ObjectRequests(
@@ -143,32 +142,32 @@ class Deliverer:
                 was_called = True
         elif module.sending.posted:
             was_called = self._post(line, stored, is_unsure=is_unsure)
-        elif may_see(partner, module, stored) and (missed or not _is_outdated(stored, announcement, ledger.told)):
+        elif may_see(partner, module, stored) and (missed or not _is_outdated(stored, announcement, state.sent)):
             whole = json.loads(stored.body)
             is_ahead = stored.version > announcement.version and not announcement.removed
-            if is_ahead and len(ledger.told) >= MOST_PARTS:
+            if is_ahead and len(state.sent) >= MOST_PARTS:
                 news = [replace(announcement, path=(), fields=None)]
             was_called = line.tell(whole, news)
             if is_ahead or module.sending.is_final(whole):
                 # Of what is final nothing is told twice (SES-10), however late its earlier changes are announced.
-                self._note_told(partner, announcement, sent_after(ledger.told, stored.version, news))
+                self._note_told(partner, announcement, sent_after(state.sent, stored.version, news))
         if missed:
-            self._outbox.settle(partner.id, object_key_of(announcement))
+            self._outbox.clear(partner.id, object_key_of(announcement))
         return was_called
 
     def _note_told(self, partner: Partner, announcement: Announcement, told: Sequence[SentVersion]) -> None:
         """Remember what was told ahead of its announcements: many changes cost a slow partner few requests."""
-        self._outbox.tell(partner.id, object_key_of(announcement), told, self._clock() + _TOLD_FOR)
+        self._outbox.record_sent(partner.id, object_key_of(announcement), told, self._clock() + _TOLD_FOR)
 
     def _post(self, line: ObjectRequests, stored: StoredObject, *, is_unsure: bool) -> bool:
         """POST the object unless they have it, and note where they say that it is (CDR-21); whether we called them."""
         partner, module = line.partner, line.module
-        if "posted" in stored.aside or not may_see(partner, module, stored):
+        if "posted" in stored.metadata or not may_see(partner, module, stored):
             return False
         url = line.post(stored, is_unsure=is_unsure)
         if url is None:
             _LOG.warning("partner %s took %s %r and gave no URL for it", partner.id, module.identifier, stored.id)
-            self._partners.tally(partner.id, {f"{module.identifier}_without_url": 1})
+            self._partners.count(partner.id, {f"{module.identifier}_without_url": 1})
         posted = {"partner": partner.id, "at": self._clock().isoformat(), "url": url}
         retry_on_conflict(lambda: self._note_posted(module, stored.id, posted), self._sleep)
         return True
@@ -177,7 +176,7 @@ class Deliverer:
         store = self._stores[module.identifier]
         stored = store.get(OURS, object_id)
         if stored is not None:
-            store.put(OURS, stored.noted(posted=dict(posted)))
+            store.put(OURS, stored.with_metadata(posted=dict(posted)))
 
     # --- what did not arrive -------------------------------------------------------------------------------------
 
@@ -185,14 +184,14 @@ class Deliverer:
         self,
         partner: Partner,
         delivery: Delivery,
-        ledger: DeliveryState,
+        state: DeliveryState,
         news: Sequence[Announcement],
         failed: OcpiError,
         *,
         was_unsure: bool,
     ) -> None:
         """Write down what they missed and when it is tried again, and what that says about reaching them."""
-        now, missed, announcement = self._clock(), ledger.missed, delivery.announcement
+        now, missed, announcement = self._clock(), state.entry, delivery.announcement
         posted = self._modules[announcement.module].sending.posted
         # A change is no try of the schedule, or many quick ones would use it up.
         is_change = missed is not None and missed.due_at is not None and delivery.attempt is None
@@ -217,7 +216,7 @@ class Deliverer:
 
 def _is_outdated(stored: StoredObject, announcement: Announcement, told: Sequence[SentVersion]) -> bool:
     """Whether later news that tells all of this is told already, or on its way."""
-    turn = PacedPush.of(stored.aside)
+    turn = PacedPush.of(stored.metadata)
     if turn and turn.replaces(announcement.version):
         return True
     # A turn tells of all that has changed until it leaves.

@@ -31,7 +31,7 @@ class FanOut:
         self._queues = queues
         self._sleep = sleep
 
-    def spread(self, announcements: Sequence[Announcement], attempt: int = 0, cause: str = "") -> None:
+    def fan_out(self, announcements: Sequence[Announcement], attempt: int = 0, cause: str = "") -> None:
         """Queue a delivery for each partner and each change that is written; put the others back for later.
 
         Args:

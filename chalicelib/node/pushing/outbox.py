@@ -76,8 +76,8 @@ class DeliveryState:
     """What is written down about one object and one partner, and about reaching that partner."""
 
     breaker: CircuitBreaker
-    missed: OutboxEntry | None = None
-    told: tuple[SentVersion, ...] = ()
+    entry: OutboxEntry | None = None
+    sent: tuple[SentVersion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Backlog:
 class Outbox(Protocol):
     """One entry per partner and object."""
 
-    def ledger(self, partner_id: str, about: ObjectKey) -> DeliveryState:
+    def state(self, partner_id: str, about: ObjectKey) -> DeliveryState:
         """What is known before an object is told, strongly consistent; one call."""
 
     def record(self, failure: OutboxEntry) -> None:
@@ -105,16 +105,16 @@ class Outbox(Protocol):
     def retry(self, partner_id: str, about: ObjectKey, now: datetime) -> bool:
         """Make it due now, with the whole schedule before it; False if nothing waits."""
 
-    def settle(self, partner_id: str, about: ObjectKey) -> None:
+    def clear(self, partner_id: str, about: ObjectKey) -> None:
         """Forget what was recorded for this partner and object."""
 
-    def tell(self, partner_id: str, about: ObjectKey, told: Sequence[SentVersion], until: datetime) -> None:
+    def record_sent(self, partner_id: str, about: ObjectKey, told: Sequence[SentVersion], until: datetime) -> None:
         """Remember until then what they were told ahead of its announcements; nothing: forget."""
 
     def due(self, partner_id: str, now: datetime, limit: int) -> list[OutboxEntry]:
         """Those to be tried again by now, the longest waiting first; it may lag a little."""
 
-    def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[OutboxEntry]:
+    def entries(self, partner_id: str, after: str = "", limit: int | None = None) -> list[OutboxEntry]:
         """What this partner still has to be told, by ``place``, those behind ``after``."""
 
     def backlog(self, partner_id: str) -> dict[str, Backlog]:

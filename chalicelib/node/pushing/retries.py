@@ -48,7 +48,7 @@ class Retries:
         self._outbound = outbound
         self._clock = clock
 
-    def look(self) -> None:
+    def retry_all(self) -> None:
         """Send for each partner that something is due for: two calls, and one for each partner that can be called."""
         now, breakers = self._clock(), self._breakers.all()
         for partner in self._partners.all():
@@ -58,16 +58,16 @@ class Retries:
                 continue
             if known and known.needs_probe and not breaker.needs_probe:
                 # Since they were not reached, credentials were exchanged: all of it is worth a try.
-                self._queues.tend(RetryDue(partner.id, after=""), cause=f"{now:%Y-%m-%dT%H:%M}")
+                self._queues.retry(RetryDue(partner.id, after=""), cause=f"{now:%Y-%m-%dT%H:%M}")
             elif self._is_due(partner, breaker, now):
-                self._queues.tend(RetryDue(partner.id), cause=f"{now:%Y-%m-%dT%H:%M}")
+                self._queues.retry(RetryDue(partner.id), cause=f"{now:%Y-%m-%dT%H:%M}")
 
     def _is_due(self, partner: Partner, breaker: CircuitBreaker, now: datetime) -> bool:
         if breaker.needs_probe:
             return breaker.is_due(now)
         return not breaker.blocks(now) and bool(self._outbox.due(partner.id, now, 1))
 
-    def tend(self, tend: RetryDue) -> None:
+    def retry(self, tend: RetryDue) -> None:
         """Probe the partner if that is due; queue again what is."""
         partner = self._partners.get(tend.partner_id)
         if partner is None or not partner.is_active:
@@ -81,7 +81,7 @@ class Retries:
         elif tend.after is None:
             self._again(partner, self._outbox.due(partner.id, now, MOST_REQUEUED), now, None)
         else:
-            missed = self._outbox.of(partner.id, tend.after, MOST_REQUEUED)
+            missed = self._outbox.entries(partner.id, tend.after, MOST_REQUEUED)
             self._again(partner, missed, now, tend.after)
 
     def _answers(self, partner: Partner) -> bool:
@@ -104,7 +104,7 @@ class Retries:
         self._queues.deliver(again, cause=f"{now:%Y-%m-%dT%H:%M:%S}")
         if len(found) == MOST_REQUEUED:
             last = entry_name(object_key_of(found[-1].announcement))
-            self._queues.tend(RetryDue(partner.id, None if after is None else last), cause=f"{now:%H:%M:%S} {last}")
+            self._queues.retry(RetryDue(partner.id, None if after is None else last), cause=f"{now:%H:%M:%S} {last}")
 
     @staticmethod
     def _those_to_try(found: list[OutboxEntry], after: str | None) -> Iterable[OutboxEntry]:

@@ -125,7 +125,7 @@ def _require_own_id(at: ObjectAddress, part: Json) -> None:
 
 def is_older(push: IncomingPart, at: ObjectAddress, stored: StoredObject, known: Json, now: datetime) -> bool:
     """Whether the push is older than what we hold, as far as stamps can tell (Q-32)."""
-    if push.stamped_by_us or _mark(at.path) in stored.aside.get("unsure_stamps", ()):
+    if push.stamped_by_us or _mark(at.path) in stored.metadata.get("unsure_stamps", ()):
         return False
     # Parts are stored to the second; a push within that second is no older than they are.
     newest = datetime.fromisoformat(known["last_updated"]) if at.path else stored.last_updated
@@ -139,7 +139,7 @@ def capped(stamp: datetime, now: datetime) -> datetime:
 
 def metadata_after(stored: StoredObject | None, at: ObjectAddress, push: IncomingPart) -> dict[str, Any]:
     """What we know beside the body after this push: which stamps to distrust is forgotten where it is replaced."""
-    before = dict(stored.aside) if stored else {}
+    before = dict(stored.metadata) if stored else {}
     for outlived in ("deleted_at", "absent_since", "absent_pulls", "absent_in"):
         before.pop(outlived, None)
     here, marks = _mark(at.path), set(before.pop("unsure_stamps", ()))

@@ -127,4 +127,4 @@ class QuarantineRetry:
         if partner.party is None or not is_storable(key):
             return False
         stored = self._stores[kept.module].get(theirs(partner.party), key)
-        return stored is not None and not stored.aside.get("deleted_at")
+        return stored is not None and not stored.metadata.get("deleted_at")

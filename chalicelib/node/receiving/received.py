@@ -64,33 +64,33 @@ class ReceivedObjects:
         self,
         module: Module,
         store: ObjectStore,
-        tallies: Counters,
+        counters: Counters,
         sleep: Sleep,
         announcer: EventAnnouncer,
         elsewhere: Correction = no_correction,
     ) -> None:
         self.module = module
         self._store = store
-        self._tallies = tallies
+        self._counters = counters
         self._sleep = sleep
         self._announcer = announcer
         self._elsewhere = elsewhere
 
-    def stored(self, at: ObjectAddress, *, deleted: bool = False) -> StoredObject | None:
+    def get(self, at: ObjectAddress, *, deleted: bool = False) -> StoredObject | None:
         """What we hold of the object, one that was deleted only if asked for."""
         if not is_storable(at.id):
             return None
         stored = self._store.get(theirs(at.owner), at.id)
-        return None if stored is None or (stored.aside.get("deleted_at") and not deleted) else stored
+        return None if stored is None or (stored.metadata.get("deleted_at") and not deleted) else stored
 
-    def meant(self, at: ObjectAddress, qualified: str | None = None) -> StoredObject | None:
+    def find(self, at: ObjectAddress, qualified: str | None = None) -> StoredObject | None:
         """What we hold, unless the caller says that another one is meant (Q-51)."""
-        stored, qualifier = self.stored(at), self.module.receiving.qualifier
+        stored, qualifier = self.get(at), self.module.receiving.qualifier
         if stored and qualifier and qualified and json.loads(stored.body).get(qualifier) != qualified:
             return None
         return stored
 
-    def missing(self, at: ObjectAddress, *, parent: bool = False) -> NotFound:
+    def not_found(self, at: ObjectAddress, *, parent: bool = False) -> NotFound:
         """The error for what we do not hold."""
         level = self.module.level_of(at.path[:-1]) if parent else at.level
         return self.module.not_found(f"we have no such {level.model.__name__} of {at.owner}")
@@ -101,14 +101,14 @@ class ReceivedObjects:
         Raises:
             NotFound: the parent is unknown (LOC-14).
         """
-        return retry_on_conflict(lambda: self._put(partner, at, push, now, self.stored(at, deleted=True)), self._sleep)
+        return retry_on_conflict(lambda: self._put(partner, at, push, now, self.get(at, deleted=True)), self._sleep)
 
     def _put(
         self, partner: Partner, at: ObjectAddress, push: IncomingPart, now: datetime, stored: StoredObject | None
     ) -> ReceiveResult:
-        whole = None if stored is None or stored.aside.get("deleted_at") else json.loads(stored.body)
+        whole = None if stored is None or stored.metadata.get("deleted_at") else json.loads(stored.body)
         if at.path and (whole is None or find(whole, self.module.levels, at.path[:-1]) is None):
-            raise self.missing(at, parent=True)
+            raise self.not_found(at, parent=True)
         known = None if whole is None else find(whole, self.module.levels, at.path)
         if stored is not None and known is not None:
             if self._is_stale(partner, at, stored, known, push, now):
@@ -116,18 +116,18 @@ class ReceivedObjects:
             push = push.keeping(at, known)
         return ReceiveResult(known is None, self._write(partner, at, stored, whole or {}, push, now))
 
-    def take(self, partner: Partner, body: bytes, now: datetime) -> bool:
+    def receive(self, partner: Partner, body: bytes, now: datetime) -> bool:
         """Keep a whole object that was pulled; whether it was new, or newer than what we hold.
 
         Raises:
             InvalidParameters: it is no such object.
         """
-        (outcome,) = self.take_all(partner, [parse(body)], now)
+        (outcome,) = self.receive_all(partner, [parse(body)], now)
         if isinstance(outcome, ClientError):
             raise outcome
         return outcome
 
-    def take_all(self, partner: Partner, items: Sequence[Any], now: datetime) -> list[Outcome]:
+    def receive_all(self, partner: Partner, items: Sequence[Any], now: datetime) -> list[Outcome]:
         """Like ``take``, for the objects of a list, of which a broken one hurts no other: what became of each.
 
         One call per hundred reads what we hold, one counts what was forgiven, and one writes each that is new or newer.
@@ -137,14 +137,14 @@ class ReceivedObjects:
         for item in items:
             try:
                 at = self._pulled(partner, item)
-                stored = held.pop(at.id) if at.id in held else self.stored(at, deleted=True)
+                stored = held.pop(at.id) if at.id in held else self.get(at, deleted=True)
                 remarks = self._taken(partner, at, stored, item, now)
             except ClientError as broken:
                 outcomes.append(broken)
             else:
                 outcomes.append(remarks is not None)
                 forgiven += remarks or ()
-        count_deviations(self._tallies, partner.id, self.module.identifier, forgiven)
+        count_deviations(self._counters, partner.id, self.module.identifier, forgiven)
         return outcomes
 
     def _held(self, partner: Partner, items: Sequence[Any]) -> dict[str, StoredObject | None]:
@@ -157,17 +157,17 @@ class ReceivedObjects:
     ) -> Remarks | None:
         """What was forgiven in what we keep; None where it tells nothing new."""
         push = read_put(at, as_bytes(item), partner, now)
-        if stored is not None and not stored.aside.get("deleted_at"):
+        if stored is not None and not stored.metadata.get("deleted_at"):
             known = json.loads(stored.body)
             push = push.keeping(at, known)
             says_nothing = push.stamped_by_us and not difference(known, push.part, at.levels)
-            is_known = (says_nothing or push.part == known) and "absent_since" not in stored.aside
+            is_known = (says_nothing or push.part == known) and "absent_since" not in stored.metadata
             if is_known or is_older(push, at, stored, known, now):
                 return None
         read = [stored]
 
         def attempt() -> ReceiveResult | None:
-            found = read.pop() if read else self.stored(at, deleted=True)
+            found = read.pop() if read else self.get(at, deleted=True)
             if found is not None and _is_past(found, push, now):
                 return None
             return self._put(partner, at, push, now, found)
@@ -194,11 +194,11 @@ class ReceivedObjects:
         return retry_on_conflict(lambda: self._patch(partner, at, patch, now, qualified), self._sleep)
 
     def _patch(self, partner: Partner, at: ObjectAddress, patch: Json, now: datetime, qualified: str | None) -> Remarks:
-        stored = self.meant(at, qualified)
+        stored = self.find(at, qualified)
         whole = None if stored is None else json.loads(stored.body)
         known = None if whole is None else find(whole, self.module.levels, at.path)
         if stored is None or known is None:
-            raise self.missing(at)
+            raise self.not_found(at)
         if not at.path:
             patch = self.module.receiving.patched(known, patch)
         push = read_patch(at, known, patch, partner, now)
@@ -219,11 +219,11 @@ class ReceivedObjects:
         retry_on_conflict(lambda: self._delete(partner, at, now), self._sleep)
 
     def _delete(self, partner: Partner, at: ObjectAddress, now: datetime) -> None:
-        stored = self.stored(at)
+        stored = self.get(at)
         if stored is None:
-            raise self.missing(at)
+            raise self.not_found(at)
         aside = {"deleted_at": format_date_time(now)}
-        tombstone = StoredObject(at.id, stored.body, stored.last_updated, stored.version + 1, aside=aside)
+        tombstone = StoredObject(at.id, stored.body, stored.last_updated, stored.version + 1, metadata=aside)
         self._announcer.object(partner, self.module.identifier, at.id, EventKind.REMOVED, tombstone.version)
         self._store.put(theirs(at.owner), tombstone)
 
@@ -235,7 +235,7 @@ class ReceivedObjects:
         """Whether the push is older than what we hold: accepted, not applied, counted (Q-32)."""
         stale = is_older(push, at, stored, known, now)
         if stale:
-            self._tallies.tally(partner.id, {"stale_ignored": 1})
+            self._counters.count(partner.id, {"stale_ignored": 1})
         return stale
 
     def _write(
@@ -259,7 +259,7 @@ class ReceivedObjects:
         if stored is not None and at.path:
             stamp = max(stamp, stored.last_updated)
         aside, keys = metadata_after(stored, at, push), self.module.keys_of(after)
-        new = StoredObject(at.id, as_bytes(after), stamp, version, aside=aside, keys=keys)
+        new = StoredObject(at.id, as_bytes(after), stamp, version, metadata=aside, keys=keys)
         is_back = stored is not None and is_gone(stored)
         # What changes no content, such as the same object sent again, is nothing to tell (Q-68).
         if is_back or difference(whole or None, after, levels):
@@ -276,17 +276,17 @@ class ReceivedObjects:
         level = lasting[0]
         listed = {part[level.id_field] for part in after.get(level.list_field) or ()}
         absent = {part[level.id_field]: part for part in before.get(level.list_field) or ()}
-        absent = {**new.aside.get("absent", {}), **absent}
+        absent = {**new.metadata.get("absent", {}), **absent}
         absent = {part_id: part for part_id, part in absent.items() if part_id not in listed}
-        aside = {name: value for name, value in new.aside.items() if name != "absent"}
+        aside = {name: value for name, value in new.metadata.items() if name != "absent"}
         if absent:
             aside["absent"] = absent
-        return replace(new, aside=aside)
+        return replace(new, metadata=aside)
 
 
 def _is_past(stored: StoredObject, push: IncomingPart, now: datetime) -> bool:
     """Whether the object was deleted after a list with it had been written."""
-    deleted_at = stored.aside.get("deleted_at")
+    deleted_at = stored.metadata.get("deleted_at")
     if deleted_at is None:
         return False
     gone_since = parse_date_time(deleted_at)

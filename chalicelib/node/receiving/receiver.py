@@ -33,11 +33,11 @@ OnUnknownObject = Callable[[Partner, ModuleID], None]
 class Receiver:
     """The receiver's interface of one module."""
 
-    def __init__(self, keeper: ReceivedObjects, tallies: Counters, overlooked: OnUnknownObject) -> None:
-        self._keeper = keeper
-        self._module = keeper.module
-        self._tallies = tallies
-        self._overlooked = overlooked
+    def __init__(self, received: ReceivedObjects, counters: Counters, on_unknown_object: OnUnknownObject) -> None:
+        self._received = received
+        self._module = received.module
+        self._counters = counters
+        self._on_unknown_object = on_unknown_object
 
     def endpoints(self) -> Iterable[Endpoint]:
         """The module's URLs in the tree of whoever does not own it, one per depth."""
@@ -60,14 +60,14 @@ class Receiver:
             NotFound: nothing, or it is not the caller's.
         """
         at = self._addressed(call)
-        stored = self._keeper.meant(at, self._qualified(call))
+        stored = self._received.find(at, self._qualified(call))
         if stored is None:
-            raise self._keeper.missing(at)
+            raise self._received.not_found(at)
         if not at.path:
             return success(call.now, stored.body)
         part = find(json.loads(stored.body), self._module.levels, at.path)
         if part is None:
-            raise self._keeper.missing(at)
+            raise self._received.not_found(at)
         return success(call.now, as_bytes(part))
 
     def put(self, call: Call) -> Response:
@@ -79,7 +79,7 @@ class Receiver:
         """
         at = self._addressed(call)
         push = read_put(at, call.request.body, call.partner, call.now)
-        kept = self._known(call, lambda: self._keeper.put(call.partner, at, push, call.now))
+        kept = self._known(call, lambda: self._received.put(call.partner, at, push, call.now))
         self._count(call, (*push.deviations, *kept.remarks))
         return success(call.now, created=kept.is_new)
 
@@ -95,7 +95,7 @@ class Receiver:
         if not isinstance(patch, dict):
             raise InvalidParameters("a PATCH is a JSON object (TRA-22)")
         qualified = self._qualified(call)
-        remarks = self._known(call, lambda: self._keeper.patch(call.partner, at, patch, call.now, qualified))
+        remarks = self._known(call, lambda: self._received.patch(call.partner, at, patch, call.now, qualified))
         self._count(call, remarks)
         return success(call.now)
 
@@ -105,7 +105,7 @@ class Receiver:
         Raises:
             NotFound: there is no such object.
         """
-        self._keeper.delete(call.partner, self._addressed(call), call.now)
+        self._received.delete(call.partner, self._addressed(call), call.now)
         return success(call.now)
 
     def _addressed(self, call: Call) -> ObjectAddress:
@@ -128,11 +128,11 @@ class Receiver:
         try:
             return keep()
         except NotFound:
-            self._overlooked(call.partner, self._module.identifier)
+            self._on_unknown_object(call.partner, self._module.identifier)
             raise
 
     def _qualified(self, call: Call) -> str | None:
         return call.request.query.get(self._module.receiving.qualifier)
 
     def _count(self, call: Call, remarks: Remarks) -> None:
-        count_deviations(self._tallies, call.partner.id, self._module.identifier, remarks)
+        count_deviations(self._counters, call.partner.id, self._module.identifier, remarks)

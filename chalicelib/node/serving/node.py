@@ -32,10 +32,10 @@ class Node:
 
     router: Router
     roles: frozenset[Role]
-    admissions: Authenticator
+    authenticator: Authenticator
     observer: Observer
     clock: Callable[[], datetime]
-    successor_used: Callable[[Partner, Grant], Partner]
+    on_successor_used: Callable[[Partner, Grant], Partner]
     """Told when a partner uses a token that replaces others; answers with the partner as it then is (Q-40)."""
 
     def handle(self, request: Request, base_url: str, correlation_id: str = "") -> Response:
@@ -62,14 +62,16 @@ class Node:
         try:
             if request.method == "OPTIONS":
                 return Response(204, {"allow": ", ".join(endpoint.allowed)})
-            admission = self._admission(endpoint, request)
-            partner_id = admission.partner.id
+            authentication = self._admission(endpoint, request)
+            partner_id = authentication.partner.id
             self.observer.about(partner_id, endpoint.module)
             handler = endpoint.handler(request.method)
             if len(request.body) > LARGEST_BODY:
                 raise BodyTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
             url = base_url + request.url.removesuffix("/")
-            response = handler(Call(request, params, admission.partner, admission.grant, self.clock(), url, base_url))
+            response = handler(
+                Call(request, params, authentication.partner, authentication.grant, self.clock(), url, base_url)
+            )
         except OcpiError as error:
             response = failure(self.clock(), error)
         except Exception:  # noqa: BLE001 - the edge: whatever happened, the partner gets an envelope
@@ -81,15 +83,17 @@ class Node:
         if endpoint.role not in self.roles:
             raise NotFound(f"this party does not act as {endpoint.role}")
         for token in presented_tokens(request.headers):
-            admission = self.admissions.admission(endpoint.role, token.hash)
-            if admission is not None:
-                if admission.partner.is_suspended:
+            authentication = self.authenticator.authenticate(endpoint.role, token.hash)
+            if authentication is not None:
+                if authentication.partner.is_suspended:
                     raise NotAuthenticated("this connection is suspended for the time being")
-                if not endpoint.admits(admission.partner, admission.grant):
+                if not endpoint.admits(authentication.partner, authentication.grant):
                     break
-                if _is_succession(endpoint, admission):
-                    return replace(admission, partner=self.successor_used(admission.partner, admission.grant))
-                return admission
+                if _is_succession(endpoint, authentication):
+                    return replace(
+                        authentication, partner=self.on_successor_used(authentication.partner, authentication.grant)
+                    )
+                return authentication
         raise NotAuthenticated(f"this token is not valid for {endpoint.module} here")
 
     def _told(
@@ -112,9 +116,9 @@ class Node:
         return response
 
 
-def _is_succession(endpoint: Endpoint, admission: Authentication) -> bool:
+def _is_succession(endpoint: Endpoint, authentication: Authentication) -> bool:
     """Whether this request tells that a token has replaced others."""
-    if admission.grant.kind is GrantKind.OFFERED:
+    if authentication.grant.kind is GrantKind.OFFERED:
         # Where callers are let in before they are registered, this may be the call-back of a PUT that fails yet.
         return not endpoint.before_registration
-    return bool(admission.partner.fading) and admission.grant.kind is GrantKind.CURRENT
+    return bool(authentication.partner.fading) and authentication.grant.kind is GrantKind.CURRENT
