@@ -56,15 +56,15 @@ class BadQueues:
         if announcements:
             self._put(self._loose, tuple(announcements), delay_s, attempt)
 
-    def step(self, step: PullStep, *, delay_s: int = 0) -> None:
+    def enqueue(self, step: PullStep, *, delay_s: int = 0) -> None:
         self._put(self._loose, step, delay_s)
 
     def deliver(self, deliveries: Sequence[Delivery], *, cause: str = "") -> None:
         for delivery in deliveries:
             self._in_line((delivery.partner_id, *object_key_of(delivery.announcement)), delivery, cause)
 
-    def tend(self, tend: RetryDue, *, cause: str) -> None:
-        self._in_line((tend.partner_id, tend.after or ""), tend, cause)
+    def retry(self, due: RetryDue, *, cause: str) -> None:
+        self._in_line((due.partner_id, due.after or ""), due, cause)
 
     def _in_line(self, lane: tuple[str, ...], work: Delivery | RetryDue, cause: str) -> None:
         now = self._clock()

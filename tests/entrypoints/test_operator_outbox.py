@@ -197,7 +197,7 @@ def test_a_suspended_partner_is_told_nothing_again(tail: str) -> None:
 
 def test_a_long_outbox_is_listed_and_retried_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is answered without a bound."""
-    monkeypatch.setattr("chalicelib.entrypoints.operations_outbox._AT_A_TIME", 2)
+    monkeypatch.setattr("chalicelib.entrypoints.operator.outbox._AT_A_TIME", 2)
     there = desks()
     away(there, "T1", "T2", "T3")
     path = f"/partners/{there.emsp_id}/outbox"

@@ -187,8 +187,8 @@ def test_nobody_touches_the_entries_of_another_partner() -> None:
 @pytest.mark.parametrize(("limit", "most_bytes"), [(2, 10**6), (100, 1)])
 def test_a_long_quarantine_is_listed_in_pieces(monkeypatch: pytest.MonkeyPatch, limit: int, most_bytes: int) -> None:
     """TRA-39: a function answers 6 MB at most, and a list may be broken from its beginning to its end."""
-    monkeypatch.setattr("chalicelib.entrypoints.operations_quarantine._AT_A_TIME", limit)
-    monkeypatch.setattr("chalicelib.entrypoints.operations_quarantine._MOST_BYTES", most_bytes)
+    monkeypatch.setattr("chalicelib.entrypoints.operator.quarantine._AT_A_TIME", limit)
+    monkeypatch.setattr("chalicelib.entrypoints.operator.quarantine._MOST_BYTES", most_bytes)
     crawl = Retrying(ModuleID.TARIFFS)
     crawl.run(answered([broken(ModuleID.TARIFFS, f"X{number}") for number in range(5)]))
 

@@ -43,7 +43,7 @@ def partner(company: Company) -> Partner:
 
 def taken(company: Company, queue: str) -> dict[str, Any]:
     """All messages of a queue, as Lambda hands them over."""
-    sqs = company.ports.queues._changes.client()  # type: ignore[attr-defined]
+    sqs = company.ports.push_queues._changes.client()  # type: ignore[attr-defined]
     url = sqs.get_queue_url(QueueName=company.settings.queue(queue))["QueueUrl"]
     found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     records = [{"messageId": m["MessageId"], "body": m["Body"], "receiptHandle": m["ReceiptHandle"]} for m in found]

@@ -27,9 +27,9 @@ class MemoryQueues:
         with self._lock:
             self.deliveries.extend(deliveries)
 
-    def retry(self, tend: RetryDue, *, cause: str) -> None:
+    def retry(self, due: RetryDue, *, cause: str) -> None:
         with self._lock:
-            self.deliveries.append(tend)
+            self.deliveries.append(due)
 
     def wake(self) -> None:
         """Let in what is due: nothing is late here."""

@@ -10,7 +10,7 @@ from chalicelib.modules.locations.view import for_drivers
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.node.pushing import LATER, aside, counters, read_as
+from tests.node.pushing import LATER, metadata, counters, read_as
 from tests.world import Caller, Pair, Reply, pair
 
 Json = dict[str, Any]
@@ -154,10 +154,10 @@ def test_an_evse_that_a_put_no_longer_lists_is_absent_until_it_comes_back() -> N
     there("PUT", "", make.location(evses=[E1], last_updated=LATER))
     assert list(there.evses) == ["E1"]
     assert there("GET", "/E2").outcome == there("PATCH", "/E2", {"status": "CHARGING"}).outcome == (404, 2003)
-    assert list(aside(there.there, ModuleID.LOCATIONS, "LOC1")["absent"]) == ["E2"]
+    assert list(metadata(there.there, ModuleID.LOCATIONS, "LOC1")["absent"]) == ["E2"]
 
     assert there("PUT", "/E2", make.evse("E2", last_updated=LATER)).outcome == (201, 1000)
-    assert "absent" not in aside(there.there, ModuleID.LOCATIONS, "LOC1")
+    assert "absent" not in metadata(there.there, ModuleID.LOCATIONS, "LOC1")
     assert [connector["id"] for connector in there.evses["E2"]["connectors"]] == ["1"]
 
 

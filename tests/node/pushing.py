@@ -155,7 +155,7 @@ def pushing(depth: Depth, profile: Profile = Profile.LENIENT) -> Pushing:
     return there
 
 
-def aside(there: Pair, module: ModuleID, object_id: str) -> Any:
+def metadata(there: Pair, module: ModuleID, object_id: str) -> Any:
     """What the eMSP knows about the CPO's object beside its body."""
     stored = there.emsp.ports.stores[module].get(theirs(there.cpo.party), object_id)
     assert stored is not None

@@ -27,7 +27,7 @@ class Repeating:
     def __init__(self) -> None:
         self.steps: list[PullStep] = []
 
-    def step(self, step: PullStep, *, delay_s: int = 0) -> None:
+    def enqueue(self, step: PullStep, *, delay_s: int = 0) -> None:
         self.steps.append(step)
 
     def work(self, crawl: Crawl) -> None:

@@ -54,7 +54,7 @@ class Queue:
     steps: list[PullStep] = field(default_factory=list)
     repeats: int = 0
 
-    def step(self, step: PullStep, *, delay_s: int = 0) -> None:
+    def enqueue(self, step: PullStep, *, delay_s: int = 0) -> None:
         self.steps.append(step)
 
     def work(self, crawl: Crawl, whims: Whims) -> None:

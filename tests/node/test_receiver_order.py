@@ -11,7 +11,7 @@ import pytest
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.types import format_date_time
 from tests import make
-from tests.node.pushing import DEPTHS, EARLIER, LATER, LATEST, Depth, aside, counters, pushing
+from tests.node.pushing import DEPTHS, EARLIER, LATER, LATEST, Depth, metadata, counters, pushing
 from tests.world import Pair, pair
 
 every_depth = pytest.mark.parametrize("depth", DEPTHS, ids=str)
@@ -110,11 +110,11 @@ def test_a_stamp_of_ours_is_distrusted_until_it_is_replaced(method: str, distrus
     there = pair()
     url = there.at_emsp("locations", "LOC1")
     there.to_emsp("PUT", url, make.location(evses=[without_stamps(make.evse())], last_updated=EARLIER))
-    assert aside(there, LOCATIONS, "LOC1")["unsure_stamps"] == ["E1", "E1/1"]
+    assert metadata(there, LOCATIONS, "LOC1")["unsure_stamps"] == ["E1", "E1/1"]
 
     there.to_emsp(method, url, make.location(last_updated=LATER) if method == "PUT" else {"last_updated": LATER})
 
-    assert aside(there, LOCATIONS, "LOC1").get("unsure_stamps") == distrusted
+    assert metadata(there, LOCATIONS, "LOC1").get("unsure_stamps") == distrusted
 
 
 @pytest.mark.parametrize("path", ["/E1", "/E1/1"])

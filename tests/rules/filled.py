@@ -56,7 +56,7 @@ def kept(company: CompanyInWorld) -> Any:
     """Everything that a company has stored, queued, put aside or counted."""
     ports, queues = company.ports, company.queues
     stores = {module: copy.copy(vars(store)["_objects"]) for module, store in ports.stores.items()}
-    partners = {name: copy.deepcopy(vars(ports.partners)[name]) for name in ("_partners", "_grants", "_tallies")}
+    partners = {name: copy.deepcopy(vars(ports.partners)[name]) for name in ("_partners", "_grants", "_counters")}
     aside = copy.copy(vars(ports.quarantine)["_kept"])
     commands = copy.copy(vars(ports.commands)["_commands"]), copy.deepcopy(vars(ports.command_queues))
     return stores, partners, aside, commands, list(queues.announcements), list(queues.deliveries)

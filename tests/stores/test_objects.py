@@ -21,7 +21,7 @@ def test_an_unknown_object_is_none(objects: ObjectStore) -> None:
 
 
 def test_a_received_object_is_read_as_it_was_written(objects: ObjectStore) -> None:
-    stored = make("LOC1", 1.234, list_name=None, aside={"absent": {"E1": {"uid": "É"}}, "marks": ["a"]})
+    stored = make("LOC1", 1.234, list_name=None, metadata={"absent": {"E1": {"uid": "É"}}, "marks": ["a"]})
 
     objects.put(THEM, stored)
 
@@ -45,7 +45,7 @@ def test_owners_do_not_see_each_others_objects(objects: ObjectStore) -> None:
 
 
 def test_a_write_replaces_everything_but_the_list(objects: ObjectStore) -> None:
-    objects.put(THEM, make("LOC1", 1, list_name=None, aside={"deleted_at": "now"}))
+    objects.put(THEM, make("LOC1", 1, list_name=None, metadata={"deleted_at": "now"}))
     later = make("LOC1", 2, list_name=None, filler="more", version=2)
 
     objects.put(THEM, later)
@@ -126,7 +126,7 @@ def test_removing_another_version_is_a_conflict(objects: ObjectStore) -> None:
 
 
 def test_a_created_object_is_read_as_it_was_written(objects: ObjectStore) -> None:
-    stored = make("LOC1", 1.5, aside={"a": 1})
+    stored = make("LOC1", 1.5, metadata={"a": 1})
 
     objects.create([stored])
 

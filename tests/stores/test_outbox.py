@@ -246,7 +246,7 @@ def test_entries_and_what_was_told_expire(stage: Stage) -> None:
 
 def test_a_backlog_without_end_is_counted_to_a_point(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """N-41: the operator asks for it when most is dirty."""
-    for where in ("chalicelib.adapters.dynamodb_outbox", "tests.memory.outbox"):
+    for where in ("chalicelib.adapters.dynamodb.outbox", "tests.memory.outbox"):
         monkeypatch.setattr(f"{where}.MOST_COUNTED", 3)
     for number in range(5):
         outbox.record(OutboxEntry("p1", Announcement(ModuleID.TARIFFS, f"T{number}", 1), "away", 1, at(3), at(9)))

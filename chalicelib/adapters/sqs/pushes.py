@@ -2,7 +2,7 @@
 
 ``changes``, a standard queue: ``{"v": 1, "attempt": 0, "changes": [CHANGE, ...]}``
 ``deliveries.fifo``: ``{"v": 1, "partner": "...", "change": CHANGE, "attempt": null}``, as in ``Delivery``, or
-``{"v": 1, "tend": "...", "after": null}``, as in ``Tend``
+``{"v": 1, "tend": "...", "after": null}``, as in ``RetryDue``
 CHANGE: ``[module, id, version, path, fields, removed]``, as in ``Announcement``
 
 Messages outlive a deployment: a new form gets a new ``v``, and the old one is read for as long as messages are kept.
@@ -62,11 +62,11 @@ class SqsPushQueues:
             if refused:
                 raise NotSent(f"{len(refused)} of {len(batch)} deliveries")
 
-    def retry(self, tend: RetryDue, *, cause: str) -> None:
+    def retry(self, due: RetryDue, *, cause: str) -> None:
         """Send one message, behind what waits in one of the partner's lanes; once for each ``cause``."""
-        facts = [tend.partner_id, tend.after or ""]
+        facts = [due.partner_id, due.after or ""]
         self._deliveries.send(
-            _text({"v": _VERSION, "tend": tend.partner_id, "after": tend.after}),
+            _text({"v": _VERSION, "tend": due.partner_id, "after": due.after}),
             MessageGroupId=_lane(*facts),
             MessageDeduplicationId=_digest("tend", *facts, cause),
         )

@@ -57,5 +57,5 @@ class PushQueues(Protocol):
         Equal deliveries of one ``cause``, such as the id of the message that led here, are sent once.
         """
 
-    def retry(self, tend: RetryDue, *, cause: str) -> None:
+    def retry(self, due: RetryDue, *, cause: str) -> None:
         """Send one message to ``deliveries.fifo``, behind what waits there in one of the partner's lanes."""

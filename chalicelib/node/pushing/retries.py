@@ -67,9 +67,9 @@ class Retries:
             return breaker.is_due(now)
         return not breaker.blocks(now) and bool(self._outbox.due(partner.id, now, 1))
 
-    def retry(self, tend: RetryDue) -> None:
+    def retry(self, due: RetryDue) -> None:
         """Probe the partner if that is due; queue again what is."""
-        partner = self._partners.get(tend.partner_id)
+        partner = self._partners.get(due.partner_id)
         if partner is None or not partner.is_active:
             return
         now, breaker = self._clock(), self._breakers.of(partner)
@@ -78,11 +78,11 @@ class Retries:
                 self._breakers.succeeded(partner, breaker, is_probe=True)
         elif breaker.blocks(now):
             return
-        elif tend.after is None:
+        elif due.after is None:
             self._again(partner, self._outbox.due(partner.id, now, MOST_REQUEUED), now, None)
         else:
-            missed = self._outbox.entries(partner.id, tend.after, MOST_REQUEUED)
-            self._again(partner, missed, now, tend.after)
+            missed = self._outbox.entries(partner.id, due.after, MOST_REQUEUED)
+            self._again(partner, missed, now, due.after)
 
     def _answers(self, partner: Partner) -> bool:
         """Whether they answer a GET of their versions, and take our token."""
