@@ -10,7 +10,7 @@ from chalicelib.modules.locations.view import for_drivers
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.node.pushing import LATER, metadata, counters, read_as
+from tests.node.pushing import LATER, counters, metadata, read_as
 from tests.world import Caller, Pair, Reply, pair
 
 Json = dict[str, Any]

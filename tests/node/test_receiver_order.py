@@ -11,7 +11,7 @@ import pytest
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.types import format_date_time
 from tests import make
-from tests.node.pushing import DEPTHS, EARLIER, LATER, LATEST, Depth, metadata, counters, pushing
+from tests.node.pushing import DEPTHS, EARLIER, LATER, LATEST, Depth, counters, metadata, pushing
 from tests.world import Pair, pair
 
 every_depth = pytest.mark.parametrize("depth", DEPTHS, ids=str)
