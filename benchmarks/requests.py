@@ -78,7 +78,7 @@ def bare(stage: Stage, calls: dict[str, int], table: str, ids: list[str]) -> Cal
 
 def measure(pair: Pair) -> Sheet:
     """A row for each kind of request."""
-    own = pair.cpo.company.own[ModuleID.LOCATIONS]
+    own = pair.cpo.company.own_objects[ModuleID.LOCATIONS]
     own.import_all([location(n) for n in range(LOCATIONS)])
     whole, path = location(0), pair.at_emsp("locations", "LOC00000")
     pair.to_emsp("PUT", path, whole)
