@@ -32,7 +32,7 @@ def queue_name(name: str) -> str:
     return resource_name(name, stage())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Who we are and how we run. Every field is documented in the README's configuration table."""
 

@@ -133,7 +133,7 @@ def test_a_result_that_the_schema_allows_is_understood(result: str) -> None:
     sent = {"version": 1, "command_id": "c1", "result": result}
     validator("Result").validate(sent)
 
-    assert result_in(json.dumps(sent)) == CommandResult("c1", result, "charge point")
+    assert result_in(json.dumps(sent)) == CommandResult(command_id="c1", result=result, source="charge point")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from chalicelib.bootstrap.ports import Ports, fresh_id, fresh_token, utc_now
@@ -50,7 +50,7 @@ class NoPublicUrlError(SettingsError):
     """We do not know where partners reach us."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Company:
     """One party's node in all its parts: what partners call, what the host calls, what the queues drive."""
 
@@ -300,7 +300,7 @@ class _Nowhere:
 def route_table() -> tuple[Endpoint, ...]:
     """Every endpoint, as declared; their handlers must not be called."""
     nowhere: Any = _Nowhere()
-    ports = Ports(dict.fromkeys(MODULES, nowhere), *[nowhere] * 13)
+    ports = Ports(**{each.name: nowhere for each in fields(Ports)} | {"stores": dict.fromkeys(MODULES, nowhere)})
     registrations = Registrations(nowhere, nowhere, nowhere, utc_now, fresh_token, fresh_id)
     received, commands = received_modules(ports, nowhere), Commands(*[nowhere] * 9)
     return tuple(build_endpoints(ports, received, nowhere, registrations, commands, Terms((), 0), 1))

@@ -44,7 +44,7 @@ def fresh_command_id() -> str:
     return secrets.token_hex(12)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """The ports, fulfilled: what differs between AWS, a local run and a test."""
 

@@ -105,7 +105,9 @@ def _request(given: ChaliceRequest, correlation_id: str) -> Request:
     url = re.sub(r"\{(\w+)\+?\}", lambda name: str(steps.get(name[1], "")), given.path)
     headers = {str(name): str(value) for name, value in given.headers.items()} | {_CORRELATION[0]: correlation_id}
     query = {str(name): str(value) for name, value in (given.query_params or {}).items()}
-    return Request(given.method, url, headers, query, _body(given.raw_body, given.headers))
+    return Request(
+        method=given.method, url=url, headers=headers, query=query, body=_body(given.raw_body, given.headers)
+    )
 
 
 def _body(raw: bytes | str, headers: Mapping[str, str]) -> bytes:

@@ -45,7 +45,7 @@ class CommandEvent:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """One command and all that became of it."""
 
@@ -128,7 +128,7 @@ def record_step(
     return retry_on_conflict(attempt, sleep)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
     """A charge point's answer, or the word that there was none in time."""
 

@@ -52,7 +52,7 @@ def is_storable(object_id: str) -> bool:
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
     """An object as it lies in the store.
 

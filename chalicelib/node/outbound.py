@@ -82,7 +82,9 @@ class Outbound:
         began, problem, response = time.perf_counter(), "", Response(0)
         headers = {**(token.header if token else {}), **({"content-type": "application/json"} if body else {})}
         try:
-            response = self._web.send(Request(method, url, headers, body=body), timeout_s=timeout_s, public=public)
+            response = self._web.send(
+                Request(method=method, url=url, headers=headers, body=body), timeout_s=timeout_s, public=public
+            )
         except UnableToUseApi as failed:
             problem = str(failed)
             raise

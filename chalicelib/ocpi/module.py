@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ class Level:
     """One depth of a module's objects: the object itself, or a part that has a URL of its own."""
 
     model: type[OcpiObject]
+    _: KW_ONLY
     id_field: str
     """The field that identifies it, which is also the last segment of its URL."""
     url_parameter: str
@@ -50,7 +51,7 @@ class Level:
     """What stands in for required fields that partners are known to leave out, where the operator lets them (Q-31)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
     """What is special about the objects of a module when we own and send them."""
 
@@ -84,7 +85,7 @@ class Receiving:
     """A field that a caller may name in the query, to say which object is meant (Q-51)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
     """A client-owned module: its interfaces differ from its siblings' in exactly these facts.
 

@@ -17,7 +17,7 @@ _LARGEST_OFFSET: Final = 10**9
 _LONGEST_CURSOR: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """The part of a list that was asked for: ``date_from`` is included, ``date_to`` is not (Q-07)."""
 

@@ -20,7 +20,7 @@ class Role(StrEnum):
         return Role.EMSP if self is Role.CPO else Role.CPO
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
 class Party:
     """A company by its ISO 3166 alpha-2 country and ISO 15118 id, upper case (Q-33)."""
 
@@ -37,7 +37,7 @@ class Party:
         country, party = country_code.upper(), party_id.upper()
         if not re.fullmatch(r"[A-Z]{2}", country) or not re.fullmatch(r"[A-Z0-9]{3}", party):
             raise ValueError(f"a party is two letters and three letters or digits, not {country_code!r} {party_id!r}")
-        return cls(country, party)
+        return cls(country_code=country, party_id=party)
 
     def __str__(self) -> str:
         return f"{self.country_code}/{self.party_id}"

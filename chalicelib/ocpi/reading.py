@@ -48,7 +48,7 @@ class Profile(StrEnum):
         return Tolerance.STRICT if self is Profile.STRICT else Tolerance.LENIENT
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
 class Deviation:
     """A breach that was let pass: where, which rule, and what it was. Never the value."""
 
@@ -226,7 +226,7 @@ def _holds_objects(part: Any) -> bool:
 
 
 def _deviation(breach: Mapping[str, Any]) -> Deviation:
-    return Deviation(_path(breach["loc"], numbered=False), _rule(breach), _what(breach))
+    return Deviation(path=_path(breach["loc"], numbered=False), rule=_rule(breach), what=_what(breach))
 
 
 def _path(loc: Loc, *, numbered: bool) -> str:

@@ -88,7 +88,7 @@ _CONTROL_IN_PROSE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udf
 _MARKUP = re.compile(r"<[A-Za-z/!]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Text(_Annotation):
     """A string of at most ``limit`` characters; a lenient reader takes up to ``lenient`` (FMT-10, Q-18).
 
@@ -146,7 +146,7 @@ class OneOf(_Annotation):
         return {"enum": list(self.values)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Matches(_Annotation):
     """A string of one form; ``mend`` turns what a lenient reader understands into that form, or gives None."""
 
@@ -263,7 +263,8 @@ def _clock_time(value: str) -> str | None:
 
 
 ClockTime = Annotated[
-    str, Matches(r"([0-1][0-9]|2[0-3]):[0-5][0-9]", "FMT-13", "a time such as 08:30", mend=_clock_time)
+    str,
+    Matches(pattern=r"([0-1][0-9]|2[0-3]):[0-5][0-9]", rule="FMT-13", form="a time such as 08:30", mend=_clock_time),
 ]
 """``HH:MM`` in 24 hours. A lenient reader takes ``9:00`` and, as the end of the day, ``24:00`` (Q-44)."""
 
@@ -278,7 +279,7 @@ def _existing(value: str) -> str:
 
 Day = Annotated[
     str,
-    Matches(r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", "FMT-22", "a YYYY-MM-DD date"),
+    Matches(pattern=r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", rule="FMT-22", form="a YYYY-MM-DD date"),
     AfterValidator(_existing),
 ]
 
@@ -329,7 +330,7 @@ Int = Annotated[int, PlainValidator(_int, json_schema_input_type=int)]
 """A JSON integer."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Between(_Annotation):
     """A number from ``low`` to ``high``, both included."""
 
@@ -372,11 +373,11 @@ def _language(value: str) -> str | None:
     return match[1] if match else None
 
 
-Language = Annotated[str, Matches(r"[A-Za-z]{2}", "FMT-09", "a two-letter language", mend=_language)]
+Language = Annotated[str, Matches(pattern=r"[A-Za-z]{2}", rule="FMT-09", form="a two-letter language", mend=_language)]
 
 
 class DisplayText(OcpiObject):
     """A text for people in one language. Spec: types.md 1.3."""
 
     language: Language
-    text: Annotated[str, Text(512, lenient=1024, prose=True)]
+    text: Annotated[str, Text(limit=512, lenient=1024, prose=True)]

@@ -25,7 +25,7 @@ def _leading_to(*addresses: str, open_network: bool = False) -> AddressGuard:
 
 def _reach(door: AddressGuard, url: str) -> None:
     """Pass the door with this URL as a call does."""
-    target = door.target(Request("GET", url))
+    target = door.target(Request(method="GET", url=url))
     door.addresses(target.host.strip("[]"), within_s=5, call="GET it")
 
 
@@ -217,12 +217,12 @@ def test_a_url_that_is_not_plain_https_is_refused(url: str) -> None:
 def test_the_query_is_merged_into_the_url_and_the_rest_stays_as_written(
     url: str, query: dict[str, str], expected: str
 ) -> None:
-    assert AddressGuard().target(Request("GET", url, query=query)).url == expected
+    assert AddressGuard().target(Request(method="GET", url=url, query=query)).url == expected
 
 
 def test_a_query_counts_towards_the_length_of_the_url() -> None:
     with pytest.raises(AddressNotAllowed, match="2048"):
-        AddressGuard().target(Request("GET", "https://partner.example/", query={"a": "b" * 2048}))
+        AddressGuard().target(Request(method="GET", url="https://partner.example/", query={"a": "b" * 2048}))
 
 
 def test_a_refusal_names_the_call_but_not_where_the_name_leads() -> None:
@@ -331,10 +331,10 @@ def test_behind_nat64_the_address_inside_decides(address: IPv4Address) -> None:
 @given(st.text(max_size=60) | st.text(alphabet="abc.-_:/?#[]@%\\0x17f ", max_size=60))
 def test_whatever_the_text_a_url_is_either_refused_or_read_as_one_plain_target(text: str) -> None:
     try:
-        target = AddressGuard().target(Request("GET", f"https://{text}"))
+        target = AddressGuard().target(Request(method="GET", url=f"https://{text}"))
     except AddressNotAllowed:
         return
 
-    assert AddressGuard().target(Request("GET", target.url)) == target
+    assert AddressGuard().target(Request(method="GET", url=target.url)) == target
     assert "@" not in target.authority
     assert not target.host.rsplit(".", 1)[-1].isdigit() or IPv4Address(target.host)

@@ -40,7 +40,9 @@ def test_a_request_arrives_as_it_is_and_the_answer_comes_back(web: HttpWeb, meth
     body = b"" if method in ("GET", "DELETE") else b'{"id": "1"}'
     query = {"date_from": "2015-06-29T20:39:09Z", "q": "a b+c"}
     with partner(Answer(201, [("X-Limit", "50")], b'{"status_code": 1000}')) as server:
-        response = web.send(Request(method, f"{server.url}/ocpi/a%2Fb?x=1", AUTHORIZATION, query, body))
+        response = web.send(
+            Request(method=method, url=f"{server.url}/ocpi/a%2Fb?x=1", headers=AUTHORIZATION, query=query, body=body)
+        )
 
     seen = server.seen[0]
     assert (seen.method, seen.body) == (method, body)
@@ -52,7 +54,7 @@ def test_a_request_arrives_as_it_is_and_the_answer_comes_back(web: HttpWeb, meth
 
 def test_repeated_headers_are_joined(web: HttpWeb) -> None:
     with partner(Answer(200, [("Link", "<a>; rel=next"), ("X-One", "1"), ("link", "<b>; rel=last")])) as server:
-        response = web.send(Request("GET", server.url))
+        response = web.send(Request(method="GET", url=server.url))
 
     assert response.headers["link"] == "<a>; rel=next, <b>; rel=last"
     assert response.headers["x-one"] == "1"
@@ -61,13 +63,13 @@ def test_repeated_headers_are_joined(web: HttpWeb) -> None:
 @pytest.mark.parametrize("status", [204, 304, 400, 401, 404, 405, 500, 503])
 def test_any_status_is_an_answer(web: HttpWeb, status: int) -> None:
     with partner(Answer(status)) as server:
-        assert web.send(Request("GET", server.url)).status == status
+        assert web.send(Request(method="GET", url=server.url)).status == status
 
 
 def test_connections_are_kept(web: HttpWeb) -> None:
     with partner(Answer(body=b"ok")) as server:
         for method in ("GET", "PUT", "POST", "GET"):
-            web.send(Request(method, server.url, body=b"x"))
+            web.send(Request(method=method, url=server.url, body=b"x"))
 
         assert server.connections == 1
 
@@ -76,14 +78,14 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(make_web: Callabl
     web = make_web(idle_s=0.0)
     with partner(Answer(body=b"ok")) as server:
         for _ in range(3):
-            web.send(Request("POST", server.url))
+            web.send(Request(method="POST", url=server.url))
 
         assert server.connections == 3
 
 
 def test_threads_share_one_client(web: HttpWeb) -> None:
     def call(number: int) -> bytes:
-        return web.send(Request("PUT", server.url, body=b"%d" % number)).body
+        return web.send(Request(method="PUT", url=server.url, body=b"%d" % number)).body
 
     with partner(lambda seen: Answer(body=seen.body)) as server, ThreadPoolExecutor(8) as threads:
         bodies = [*threads.map(call, range(200))]
@@ -98,7 +100,7 @@ def test_proxies_in_the_environment_are_not_used(web: HttpWeb, monkeypatch: pyte
             monkeypatch.setenv(name, proxy.url)
             monkeypatch.setenv(name.upper(), proxy.url)
 
-        assert web.send(Request("GET", server.url)).body == b"direct"
+        assert web.send(Request(method="GET", url=server.url)).body == b"direct"
         assert proxy.connections == 0
 
 
@@ -124,7 +126,7 @@ def test_a_get_follows_a_redirect_on_the_same_origin(web: HttpWeb, status: int, 
         return _redirecting(to.format(port=server.port), status)(seen)
 
     with partner(answer) as server:
-        response = web.send(Request("GET", f"{server.url}/old", AUTHORIZATION))
+        response = web.send(Request(method="GET", url=f"{server.url}/old", headers=AUTHORIZATION))
 
         assert response.status == 200
         assert [seen.headers["authorization"] for seen in server.seen] == ["Token secret-token"] * 2
@@ -133,7 +135,7 @@ def test_a_get_follows_a_redirect_on_the_same_origin(web: HttpWeb, status: int, 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "POST", "DELETE"])
 def test_a_redirect_of_anything_but_a_get_is_the_answer(web: HttpWeb, method: str) -> None:
     with partner(_redirecting("/new", 308)) as server:
-        response = web.send(Request(method, f"{server.url}/old"))
+        response = web.send(Request(method=method, url=f"{server.url}/old"))
 
         assert (response.status, response.headers["location"]) == (308, "/new")
         assert len(server.seen) == 1
@@ -159,7 +161,7 @@ def test_a_redirect_to_elsewhere_is_the_answer_and_nothing_is_sent_there(web: Ht
         return _redirecting(to.format(port=server.port, other=other.port))(seen)
 
     with partner(Answer()) as other, partner(answer) as server:
-        response = web.send(Request("GET", f"{server.url}/old", AUTHORIZATION))
+        response = web.send(Request(method="GET", url=f"{server.url}/old", headers=AUTHORIZATION))
 
         assert response.status == 302
         assert len(server.seen) == 1
@@ -168,7 +170,7 @@ def test_a_redirect_to_elsewhere_is_the_answer_and_nothing_is_sent_there(web: Ht
 
 def test_three_redirects_are_followed_and_the_fourth_is_the_answer(web: HttpWeb) -> None:
     with partner(lambda seen: Answer(302, [("Location", f"{seen.path}x")])) as server:
-        response = web.send(Request("GET", f"{server.url}/"))
+        response = web.send(Request(method="GET", url=f"{server.url}/"))
 
     assert response.status == 302
     assert [seen.path for seen in server.seen] == ["/", "/x", "/xx", "/xxx"]
@@ -176,7 +178,7 @@ def test_three_redirects_are_followed_and_the_fourth_is_the_answer(web: HttpWeb)
 
 def test_a_redirect_without_a_location_is_the_answer(web: HttpWeb) -> None:
     with partner(Answer(302)) as server:
-        assert web.send(Request("GET", server.url)).status == 302
+        assert web.send(Request(method="GET", url=server.url)).status == 302
 
 
 # The second attempt
@@ -194,7 +196,7 @@ def _serve_one_then(act: Act) -> Act:
 @pytest.mark.parametrize("failure", [hang_up, read_and_reset, reset])
 def test_what_may_be_sent_twice_is_sent_again_once(web: HttpWeb, method: str, failure: Act) -> None:
     with wire(failure, say(OK)) as server:
-        assert web.send(Request(method, server.url, body=b"x")).body == b"ok"
+        assert web.send(Request(method=method, url=server.url, body=b"x")).body == b"ok"
         assert server.connections == 2
 
 
@@ -202,7 +204,7 @@ def test_what_may_be_sent_twice_is_sent_again_once(web: HttpWeb, method: str, fa
 def test_after_the_second_failure_the_partner_is_unreachable(web: HttpWeb, failure: Act) -> None:
     with wire(failure) as server:
         with pytest.raises(Unreachable, match=f"PUT 127.0.0.1:{server.port}: the connection broke off"):
-            web.send(Request("PUT", server.url, body=b"x"))
+            web.send(Request(method="PUT", url=server.url, body=b"x"))
 
         assert server.connections == 2
 
@@ -211,7 +213,7 @@ def test_after_the_second_failure_the_partner_is_unreachable(web: HttpWeb, failu
 def test_a_post_is_never_sent_again(web: HttpWeb, failure: Act) -> None:
     with wire(failure, say(OK)) as server:
         with pytest.raises(Unreachable, match="POST"):
-            web.send(Request("POST", server.url, body=b"x"))
+            web.send(Request(method="POST", url=server.url, body=b"x"))
 
         assert server.connections == 1
 
@@ -220,16 +222,16 @@ def test_a_post_is_never_sent_again(web: HttpWeb, failure: Act) -> None:
 def test_a_kept_connection_that_turns_out_dead_is_replaced(web: HttpWeb, failure: Act) -> None:
     with wire(_serve_one_then(failure), say(OK)) as server:
         for _ in range(2):
-            assert web.send(Request("PATCH", server.url, body=b"{}")).body == b"ok"
+            assert web.send(Request(method="PATCH", url=server.url, body=b"{}")).body == b"ok"
 
         assert server.connections == 2
 
 
 def test_a_post_into_a_kept_connection_that_turns_out_dead_is_not_sent_again(web: HttpWeb) -> None:
     with wire(_serve_one_then(read_and_reset), say(OK)) as server:
-        web.send(Request("GET", server.url))
+        web.send(Request(method="GET", url=server.url))
         with pytest.raises(Unreachable):
-            web.send(Request("POST", server.url, body=b"x"))
+            web.send(Request(method="POST", url=server.url, body=b"x"))
 
         assert server.connections == 1
 
@@ -243,7 +245,7 @@ def test_once_an_answer_has_begun_nothing_is_sent_again(web: HttpWeb, piece: byt
 
     with wire(act) as server:
         with pytest.raises(Unreachable):
-            web.send(Request("GET", server.url))
+            web.send(Request(method="GET", url=server.url))
 
         assert server.connections == 1
 
@@ -252,4 +254,4 @@ def test_the_other_addresses_of_a_name_are_tried(make_web: Callable[..., HttpWeb
     with partner(Answer(body=b"ok")) as server:
         web = make_web(resolve=leading_to("127.0.0.2", "::1", "127.0.0.1"))
 
-        assert web.send(Request("POST", f"http://partner.example:{server.port}")).body == b"ok"
+        assert web.send(Request(method="POST", url=f"http://partner.example:{server.port}")).body == b"ok"

@@ -41,7 +41,7 @@ def _chunked(pieces: int, piece: bytes) -> Act:
 def test_an_answer_of_exactly_the_cap_is_taken(make_web: Callable[..., HttpWeb]) -> None:
     with partner(Answer(body=b"x" * 1000)) as server, wire(_chunked(10, b"x" * 100)) as chunked:
         for url in (server.url, chunked.url):
-            assert make_web(max_response_bytes=1000).send(Request("GET", url)).body == b"x" * 1000
+            assert make_web(max_response_bytes=1000).send(Request(method="GET", url=url)).body == b"x" * 1000
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_a_larger_answer_is_refused_and_its_connection_dropped(make_web: Callabl
     web = make_web(max_response_bytes=1000)
     with wire(act, say(OK)) as server:
         with pytest.raises(UnableToUseApi, match="larger than 1000 bytes"):
-            web.send(Request("GET", server.url))
+            web.send(Request(method="GET", url=server.url))
 
-        assert web.send(Request("GET", server.url)).body == b"ok"
+        assert web.send(Request(method="GET", url=server.url)).body == b"ok"
         assert server.connections == 2
 
 
@@ -68,7 +68,7 @@ def test_a_compressed_answer_is_decompressed(web: HttpWeb) -> None:
     body = b'{"status_code": 1000}' * 10_000
     with partner(Answer(200, [("Content-Encoding", "gzip")], gzip.compress(body))) as server:
         for _ in range(2):
-            assert web.send(Request("GET", server.url)).body == body
+            assert web.send(Request(method="GET", url=server.url)).body == body
 
         assert server.seen[0].headers["accept-encoding"] == "gzip"
         assert server.connections == 1
@@ -93,7 +93,7 @@ def test_a_bomb_is_not_blown_up(make_web: Callable[..., HttpWeb], encoding: str,
     with partner(Answer(200, [("Content-Encoding", encoding)], bomb)) as server:
         tracemalloc.start()
         with pytest.raises(UnableToUseApi, match="larger than"):
-            web.send(Request("GET", server.url))
+            web.send(Request(method="GET", url=server.url))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
 
@@ -103,7 +103,7 @@ def test_a_bomb_is_not_blown_up(make_web: Callable[..., HttpWeb], encoding: str,
 def test_a_body_that_only_claims_to_be_compressed_is_refused(web: HttpWeb) -> None:
     with partner(Answer(200, [("Content-Encoding", "gzip")], b"not gzip at all")) as server:
         with pytest.raises(UnableToUseApi, match="cannot be decompressed") as refused:
-            web.send(Request("GET", server.url))
+            web.send(Request(method="GET", url=server.url))
 
         assert not isinstance(refused.value, Unreachable)
         assert len(server.seen) == 1
@@ -121,7 +121,7 @@ def _takes(call: Callable[[], object]) -> float:
 
 def test_a_silent_partner_times_out_and_is_not_asked_twice(make_web: Callable[..., HttpWeb]) -> None:
     with wire(silent) as server:
-        assert _takes(lambda: make_web(read_s=0.2).send(Request("GET", server.url))) < 0.9
+        assert _takes(lambda: make_web(read_s=0.2).send(Request(method="GET", url=server.url))) < 0.9
         assert server.connections == 1
 
 
@@ -141,12 +141,12 @@ def test_an_answer_that_trickles_ends_with_the_whole_call(
     make_web: Callable[..., HttpWeb], pieces: list[bytes]
 ) -> None:
     with wire(say(*pieces, every_s=0.03)) as server:
-        assert _takes(lambda: make_web(total_s=0.3).send(Request("GET", server.url))) < 0.9
+        assert _takes(lambda: make_web(total_s=0.3).send(Request(method="GET", url=server.url))) < 0.9
 
 
 def test_one_call_may_have_a_bound_of_its_own(web: HttpWeb) -> None:
     with wire(silent) as server:
-        assert _takes(lambda: web.send(Request("POST", server.url), timeout_s=0.2)) < 0.9
+        assert _takes(lambda: web.send(Request(method="POST", url=server.url), timeout_s=0.2)) < 0.9
 
 
 @pytest.mark.parametrize("at_once", [0, 65536])
@@ -162,7 +162,7 @@ def test_a_partner_who_reads_slowly_or_not_ends_with_the_whole_call(
     with wire(slow) as server:
         body = bytes(32 * MIB)
 
-        assert _takes(lambda: make_web(total_s=0.3).send(Request("PUT", server.url, body=body))) < 0.9
+        assert _takes(lambda: make_web(total_s=0.3).send(Request(method="PUT", url=server.url, body=body))) < 0.9
         done.set()
 
 
@@ -174,7 +174,7 @@ def test_redirects_share_one_bound(make_web: Callable[..., HttpWeb]) -> None:
     with partner(answer) as server:
         began = time.monotonic()
         with pytest.raises(Unreachable, match="timed out"):
-            make_web(total_s=0.5).send(Request("GET", server.url))
+            make_web(total_s=0.5).send(Request(method="GET", url=server.url))
 
         assert time.monotonic() - began < 0.9
 
@@ -183,7 +183,7 @@ def test_a_resolver_that_hangs_does_not_hold_the_call(make_web: Callable[..., Ht
     done = threading.Event()
     web = make_web(connect_s=0.2, resolve=lambda _: done.wait(5) and [])
 
-    assert _takes(lambda: web.send(Request("GET", "https://partner.example"))) < 0.9
+    assert _takes(lambda: web.send(Request(method="GET", url="https://partner.example"))) < 0.9
     done.set()
 
 
@@ -191,7 +191,7 @@ def test_a_handshake_that_hangs_does_not_hold_the_call(make_web: Callable[..., H
     with wire(silent) as server:
         web = make_web(connect_s=0.2)
 
-        assert _takes(lambda: web.send(Request("GET", server.url.replace("http", "https")))) < 0.9
+        assert _takes(lambda: web.send(Request(method="GET", url=server.url.replace("http", "https")))) < 0.9
         assert server.connections == 1
 
 
@@ -203,4 +203,6 @@ def test_a_connect_that_hangs_does_not_hold_the_call(make_web: Callable[..., Htt
     ):
         web = make_web(connect_s=0.2)
 
-        assert _takes(lambda: web.send(Request("GET", f"http://127.0.0.1:{listener.getsockname()[1]}"))) < 0.9
+        assert (
+            _takes(lambda: web.send(Request(method="GET", url=f"http://127.0.0.1:{listener.getsockname()[1]}"))) < 0.9
+        )

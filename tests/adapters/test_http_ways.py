@@ -48,7 +48,7 @@ def _free_port() -> int:
 def test_a_closed_network_lets_nothing_out_to_loopback_nor_in_the_clear(url: str) -> None:
     with partner(Answer()) as server:
         with pytest.raises(AddressNotAllowed):
-            HttpWeb().send(Request("POST", url.format(port=server.port), AUTHORIZATION, body=b"x"))
+            HttpWeb().send(Request(method="POST", url=url.format(port=server.port), headers=AUTHORIZATION, body=b"x"))
 
         assert server.connections == 0
 
@@ -57,7 +57,7 @@ def test_nothing_is_sent_when_one_address_of_the_name_is_inside(make_web: Callab
     with partner(Answer()) as server:
         web = make_web(resolve=leading_to("127.0.0.1", "10.0.0.1"))
         with pytest.raises(AddressNotAllowed):
-            web.send(Request("GET", f"http://partner.example:{server.port}"))
+            web.send(Request(method="GET", url=f"http://partner.example:{server.port}"))
 
         assert server.connections == 0
 
@@ -70,7 +70,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(make_web: Callable
         return ["127.0.0.1"] if len(asked) == 1 else ["169.254.169.254"]
 
     with partner(Answer(200, [("Connection", "close")], b"checked")) as server:
-        web, request = make_web(resolve=rebinding), Request("GET", f"http://partner.example:{server.port}")
+        web, request = make_web(resolve=rebinding), Request(method="GET", url=f"http://partner.example:{server.port}")
 
         assert web.send(request).body == b"checked"
         assert asked == ["partner.example"]
@@ -95,7 +95,7 @@ def test_loopback_is_reached_over_ipv6_too(web: HttpWeb) -> None:
         thread.start()
         port = listener.getsockname()[1]
 
-        assert web.send(Request("GET", f"http://[::1]:{port}/")).body == b"ok"
+        assert web.send(Request(method="GET", url=f"http://[::1]:{port}/")).body == b"ok"
         thread.join()
 
     assert f"Host: [::1]:{port}\r\n".encode() in heads[0]
@@ -123,7 +123,7 @@ def test_a_certificate_for_the_name_is_accepted_at_the_checked_address(
     web = make_web(ssl_context=authority.trusted, resolve=leading_to("127.0.0.1"))
     with _behind_tls(authority, certified) as server:
         for _ in range(2):
-            response = web.send(Request("GET", f"https://{called}:{server.port}/", AUTHORIZATION))
+            response = web.send(Request(method="GET", url=f"https://{called}:{server.port}/", headers=AUTHORIZATION))
 
             assert response.body == b"ok"
         assert server.connections == 1
@@ -144,7 +144,7 @@ def test_a_certificate_for_another_name_is_refused_before_anything_is_sent(
     web = make_web(ssl_context=authority.trusted, resolve=leading_to("127.0.0.1"))
     with _behind_tls(authority, certified) as server:
         with pytest.raises(Unreachable, match=f"GET {called}:{server.port}: TLS failure: .*mismatch.*{called}"):
-            web.send(Request("GET", f"https://{called}:{server.port}/", AUTHORIZATION))
+            web.send(Request(method="GET", url=f"https://{called}:{server.port}/", headers=AUTHORIZATION))
 
         assert (server.seen, server.connections) == ([], 1)
 
@@ -155,7 +155,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
     web = make_web(ssl_context=None, resolve=leading_to("127.0.0.1"))
     with _behind_tls(authority, "partner.example") as server:
         with pytest.raises(Unreachable, match="TLS failure: unable to get local issuer certificate"):
-            web.send(Request("GET", f"https://partner.example:{server.port}/", AUTHORIZATION))
+            web.send(Request(method="GET", url=f"https://partner.example:{server.port}/", headers=AUTHORIZATION))
 
         assert server.seen == []
 
@@ -164,7 +164,7 @@ def test_a_large_body_crosses_tls_whole(make_web: Callable[..., HttpWeb], author
     web = make_web(ssl_context=authority.trusted)
     body = bytes(range(256)) * 4096
     with partner(lambda seen: Answer(body=seen.body), authority.server("127.0.0.1")) as server:
-        assert web.send(Request("PUT", f"https://127.0.0.1:{server.port}/", body=body)).body == body
+        assert web.send(Request(method="PUT", url=f"https://127.0.0.1:{server.port}/", body=body)).body == body
 
 
 # What the errors say
@@ -178,12 +178,12 @@ def test_a_refused_connection_is_said_to_be_refused(web: HttpWeb) -> None:
     port = _free_port()
 
     with pytest.raises(Unreachable, match=f"^PUT 127.0.0.1:{port}: connection refused$"):
-        web.send(Request("PUT", f"http://127.0.0.1:{port}/"))
+        web.send(Request(method="PUT", url=f"http://127.0.0.1:{port}/"))
 
 
 def test_a_name_that_does_not_resolve_is_said_not_to(make_web: Callable[..., HttpWeb]) -> None:
     with pytest.raises(Unreachable, match=r"^GET partner\.example: its name does not resolve$"):
-        make_web(resolve=_unresolved).send(Request("GET", "https://partner.example/"))
+        make_web(resolve=_unresolved).send(Request(method="GET", url="https://partner.example/"))
 
 
 def test_plain_http_on_a_tls_port_is_said_to_be_a_tls_failure(web: HttpWeb) -> None:
@@ -191,7 +191,7 @@ def test_plain_http_on_a_tls_port_is_said_to_be_a_tls_failure(web: HttpWeb) -> N
         wire(lambda connection: connection.sendall(OK)) as server,
         pytest.raises(Unreachable, match="TLS failure: "),
     ):
-        web.send(Request("GET", server.url.replace("http", "https")))
+        web.send(Request(method="GET", url=server.url.replace("http", "https")))
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_plain_http_on_a_tls_port_is_said_to_be_a_tls_failure(web: HttpWeb) -> N
 def test_an_answer_that_is_not_whole_or_not_http_is_said_to_be_so(web: HttpWeb, said: bytes, reason: str) -> None:
     with wire(say(said)) as server:
         with pytest.raises(Unreachable, match=f"^GET 127.0.0.1:{server.port}: {reason}$"):
-            web.send(Request("GET", server.url))
+            web.send(Request(method="GET", url=server.url))
 
         assert server.connections == 1
 
@@ -219,7 +219,7 @@ def test_an_answer_that_is_not_whole_or_not_http_is_said_to_be_so(web: HttpWeb, 
 def test_a_token_that_no_header_carries_is_refused_unseen(web: HttpWeb, token: str) -> None:
     with partner(Answer()) as server:
         with pytest.raises(UnableToUseApi, match="the header authorization holds characters") as refused:
-            web.send(Request("GET", server.url, {"Authorization": f"Token {token}"}))
+            web.send(Request(method="GET", url=server.url, headers={"Authorization": f"Token {token}"}))
 
         assert "secret" not in str(refused.value)
         assert server.connections == 0
@@ -247,7 +247,9 @@ def test_no_error_shows_a_token_a_query_or_a_body(make_web: Callable[..., HttpWe
     act, settings = _failing()[how]
     with wire(act) as server:
         url = f"{server.url}/path?a=secret-url".replace("127.0.0.1", "localhost")
-        request = Request(method, url, AUTHORIZATION, {"q": "secret-query"}, b"secret-body")
+        request = Request(
+            method=method, url=url, headers=AUTHORIZATION, query={"q": "secret-query"}, body=b"secret-body"
+        )
         with pytest.raises(UnableToUseApi, match=f"^{method} localhost:{server.port}: ") as failed:
             make_web(**settings).send(request)
 
@@ -256,6 +258,8 @@ def test_no_error_shows_a_token_a_query_or_a_body(make_web: Callable[..., HttpWe
 
 def test_a_url_with_a_password_is_refused_without_repeating_it(web: HttpWeb) -> None:
     with pytest.raises(AddressNotAllowed) as refused:
-        web.send(Request("GET", "http://user:secret@127.0.0.1/", AUTHORIZATION, {"q": "secret"}))
+        web.send(
+            Request(method="GET", url="http://user:secret@127.0.0.1/", headers=AUTHORIZATION, query={"q": "secret"})
+        )
 
     assert "secret" not in str(refused.value)

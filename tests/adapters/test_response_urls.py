@@ -101,7 +101,11 @@ def outbound(web: HttpWeb) -> Outbound:
 def registered_at(url: str) -> Partner:
     """A partner that has registered an endpoint there."""
     return Partner(
-        "p1", Role.CPO, State.REGISTERED, endpoints={"credentials": url}, token_we_send=AuthToken("our-secret-token")
+        id="p1",
+        our_role=Role.CPO,
+        state=State.REGISTERED,
+        endpoints={"credentials": url},
+        token_we_send=AuthToken("our-secret-token"),
     )
 
 
@@ -212,7 +216,7 @@ def test_a_kept_connection_of_the_open_door_is_not_used_by_the_public_one(
     authority = Authority.make(tmp_path_factory.mktemp("authority"))
     with partner(Answer(body=b"{}"), authority.server("partner.example")) as server:
         web = HttpWeb(open_network=True, ssl_context=authority.trusted, resolve=lambda _: ["127.0.0.1"])
-        request = Request("POST", f"https://partner.example:{server.port}/results", body=b"{}")
+        request = Request(method="POST", url=f"https://partner.example:{server.port}/results", body=b"{}")
         web.send(request)
         with pytest.raises(AddressNotAllowed):
             web.send(request, public=True)

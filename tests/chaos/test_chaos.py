@@ -91,17 +91,17 @@ class Scene:
 
 def scene(seed: int, crashes: float) -> Scene:
     world = World()
-    ours = world.company("ours.example", Party("DE", "CPO"), page_limit=5, events=False)
+    ours = world.company("ours.example", Party.of("DE", "CPO"), page_limit=5, events=False)
     partners = {
-        Role.EMSP: receiver(ours, Role.EMSP, Party("NL", "MSP"), ["locations", "tariffs", "sessions", "cdrs"]),
-        Role.CPO: receiver(ours, Role.CPO, Party("FR", "CPO"), ["tokens"]),
+        Role.EMSP: receiver(ours, Role.EMSP, Party.of("NL", "MSP"), ["locations", "tariffs", "sessions", "cdrs"]),
+        Role.CPO: receiver(ours, Role.CPO, Party.of("FR", "CPO"), ["tokens"]),
     }
     storm = Storm.of(world, seed, crashes=crashes)
     storm.over(ours)
     found = Scene(storm, ours, partners)
     storm.also.append(found.minute)
     storm.host = Host(
-        storm.weather, lambda: ours.company.own_objects, lambda: ours.company.own_objects, Party("NL", "MSP")
+        storm.weather, lambda: ours.company.own_objects, lambda: ours.company.own_objects, Party.of("NL", "MSP")
     )
     return found
 

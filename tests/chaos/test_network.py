@@ -23,7 +23,7 @@ def test_a_bad_network_knows_every_trouble_until_it_is_calm() -> None:
 
     def send() -> None:
         network.turn()
-        network.send(Request("PUT", "https://there.example/locations"), lambda _share: None)
+        network.send(Request(method="PUT", url="https://there.example/locations"), lambda _share: None)
         world.clock.pass_(seconds=30)
 
     for _ in range(1000):

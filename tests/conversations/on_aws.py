@@ -144,8 +144,8 @@ def pair_on_aws(cpo_stage: Stage, emsp_stage: Stage) -> Pair:
     world = World()
     companies = []
     for stage, host, party, role in (
-        (cpo_stage, "cpo.example", Party("DE", "CPO"), Role.CPO),
-        (emsp_stage, "emsp.example", Party("NL", "MSP"), Role.EMSP),
+        (cpo_stage, "cpo.example", Party.of("DE", "CPO"), Role.CPO),
+        (emsp_stage, "emsp.example", Party.of("NL", "MSP"), Role.EMSP),
     ):
         company = CompanyOnAws(stage, world, host, party, frozenset({role}), {})
         world.serve(host, company)

@@ -45,7 +45,7 @@ class Story:
     def charge_point(self, result: str) -> None:
         """The charge point answers the last command, and the answer goes its way."""
         queues = self.pair.cpo.command_queues
-        queues.result(CommandResult(queues.asked[-1]["command_id"], result, "charge point"))
+        queues.result(CommandResult(command_id=queues.asked[-1]["command_id"], result=result, source="charge point"))
         self.pair.cpo.pump_commands()
 
     def session(self, **fields: Json) -> None:

@@ -85,4 +85,4 @@ def test_a_page_that_is_sent_for_twice_is_fetched_once(pair: Pair) -> None:
 
 
 def _again(pull: Pull) -> PullStep:
-    return PullStep(pull.partner_id, pull.module, pull.crawl, pull.page)
+    return PullStep(partner_id=pull.partner_id, module=pull.module, crawl=pull.crawl, page=pull.page)

@@ -24,8 +24,8 @@ class Story:
 
     def __init__(self) -> None:
         self.world = World()
-        self.cpo = self.world.company("cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}))
-        self.emsp = self.world.company("emsp.example", Party("NL", "MSP"), frozenset({Role.EMSP}))
+        self.cpo = self.world.company("cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO}))
+        self.emsp = self.world.company("emsp.example", Party.of("NL", "MSP"), frozenset({Role.EMSP}))
         self._mark = 0
 
     def opened(self) -> Story:

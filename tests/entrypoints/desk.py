@@ -66,7 +66,7 @@ class Desk:
         """The answer to one request below ``/operator``."""
         content = raw if body is _NOTHING else json.dumps(body).encode()
         headers = {"authorization": key, "x-correlation-id": "call-1"}
-        request = Request(method, f"/operator{path}", headers, query or {}, content)
+        request = Request(method=method, url=f"/operator{path}", headers=headers, query=query or {}, body=content)
         return Answer(api.answer(self.company.company, request))
 
 

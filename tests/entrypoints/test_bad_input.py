@@ -24,7 +24,7 @@ from tests.rules import envelopes
 from tests.rules.filled import STEPS
 from tests.rules.hostile import requests
 
-PARTY = Party("DE", "CPO")
+PARTY = Party.of("DE", "CPO")
 TOKEN = AuthToken("the-token-of-a-registered-partner")
 PATHS = [endpoint.path for endpoint in route_table() if endpoint.role is Role.EMSP]
 LOCATION = "/ocpi/emsp/2.1.1/locations/DE/CPO/L1"
@@ -33,8 +33,10 @@ LOCATION = "/ocpi/emsp/2.1.1/locations/DE/CPO/L1"
 @pytest.fixture
 def registered(company: Company) -> Company:
     """The node with a CPO as its partner."""
-    grant = Grant(TOKEN.hash, "p1", Role.EMSP, GrantKind.CURRENT)
-    partner = Partner("p1", Role.EMSP, State.REGISTERED, party=PARTY, token_we_send=TOKEN, issued=(TOKEN.hash,))
+    grant = Grant(token_hash=TOKEN.hash, partner_id="p1", our_role=Role.EMSP, kind=GrantKind.CURRENT)
+    partner = Partner(
+        id="p1", our_role=Role.EMSP, state=State.REGISTERED, party=PARTY, token_we_send=TOKEN, issued=(TOKEN.hash,)
+    )
     company.ports.partners.save(partner, issue=[grant])
     return company
 

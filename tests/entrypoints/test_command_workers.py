@@ -25,7 +25,17 @@ def command_of(company: Company, command_id: str, result: str | None = None) -> 
     """A command that a partner has sent us, and that was accepted."""
     now = datetime.now(UTC)
     deadline, request = now + timedelta(seconds=60), {"response_url": NOWHERE}
-    command = Command(command_id, Side.RECEIVED, "p1", "STOP_SESSION", request, now, deadline, "ACCEPTED", result)
+    command = Command(
+        id=command_id,
+        side=Side.RECEIVED,
+        partner_id="p1",
+        command="STOP_SESSION",
+        request=request,
+        at=now,
+        deadline=deadline,
+        answer="ACCEPTED",
+        result=result,
+    )
     company.ports.commands.add(command)
     return command
 
@@ -59,7 +69,7 @@ def now(company: Company, command_id: str) -> Command:
 def test_a_result_goes_through_both_queues_and_both_workers(company: Company) -> None:
     """CMD-04: as far as the partner, who is none any more, which the operator sees."""
     command_of(company, "c1")
-    company.ports.command_queues.result(CommandResult("c1", "ACCEPTED", "charge point"))
+    company.ports.command_queues.result(CommandResult(command_id="c1", result="ACCEPTED", source="charge point"))
 
     workers.command_results(event_of(*taken(company, "command-results")))
     counted = now(company, "c1")

@@ -21,7 +21,7 @@ from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests import make
 
-OWNER = Party("NL", "MSP")
+OWNER = Party.of("NL", "MSP")
 
 
 class Sink:
@@ -46,15 +46,23 @@ def batch(*messages: tuple[Sequence[Event], int]) -> SQSEvent:
 
 
 def created(object_id: str) -> Event:
-    return Event(EventKind.CREATED, "p1", object_id, 1, datetime.now(UTC), ModuleID.TOKENS, OWNER)
+    return Event(
+        kind=EventKind.CREATED,
+        partner_id="p1",
+        object_id=object_id,
+        version=1,
+        at=datetime.now(UTC),
+        module=ModuleID.TOKENS,
+        owner=OWNER,
+    )
 
 
 @pytest.fixture
 def published(company: Company) -> list[list[str]]:
     """The ids of the objects in each publication on the bus, once there are the tokens A, B and C of a partner."""
-    company.ports.partners.save(Partner("p1", Role.CPO, State.REGISTERED, "Red", OWNER))
+    company.ports.partners.save(Partner(id="p1", our_role=Role.CPO, state=State.REGISTERED, name="Red", party=OWNER))
     for token in "ABC":
-        stored = StoredObject(token, json.dumps(make.token(token)).encode(), datetime.now(UTC))
+        stored = StoredObject(id=token, body=json.dumps(make.token(token)).encode(), last_updated=datetime.now(UTC))
         company.ports.stores[ModuleID.TOKENS].put(theirs(OWNER), stored)
     found: list[list[str]] = []
     publisher, bus = company.publisher, company.ports.event_bus

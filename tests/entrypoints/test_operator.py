@@ -173,8 +173,8 @@ def test_the_node_says_who_it_is() -> None:
 def test_two_hosts_register_with_each_other_and_part_again() -> None:
     """CRD-21, CRD-17, CRD-30."""
     world = World()
-    cpo = Desk(world.company("cpo.example", Party("DE", "CPO"), frozenset({Role.CPO})))
-    emsp = Desk(world.company("emsp.example", Party("NL", "MSP"), frozenset({Role.EMSP})))
+    cpo = Desk(world.company("cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO})))
+    emsp = Desk(world.company("emsp.example", Party.of("NL", "MSP"), frozenset({Role.EMSP})))
 
     invited = cpo("POST", "/partners", {"role": "emsp", "name": "Blue"})
     assert invited.status == 201

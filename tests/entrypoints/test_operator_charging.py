@@ -240,7 +240,14 @@ def test_a_session_that_is_over_changes_no_more() -> None:
 
 def test_what_was_too_large_to_be_kept_whole_is_shown_as_far_as_it_goes() -> None:
     there = desks()
-    cut = QuarantineEntry(there.cpo_id, CDRS, "C1", b'{"id":"C1","rem', "too large", there.emsp.company.world.clock())
+    cut = QuarantineEntry(
+        partner_id=there.cpo_id,
+        module=CDRS,
+        id="C1",
+        body=b'{"id":"C1","rem',
+        reason="too large",
+        at=there.emsp.company.world.clock(),
+    )
     there.emsp.company.ports.quarantine.record(cut)
 
     (item,) = there.emsp("GET", f"/partners/{there.cpo_id}/quarantine").json["items"]

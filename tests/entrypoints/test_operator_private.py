@@ -54,7 +54,7 @@ def test_what_one_partner_has_seen_is_not_given_to_another(module: ModuleID) -> 
     """SES-02, CDR-02."""
     there = desks()
     there.put_in(module, make.object_of(module, "X1"))
-    other = there.pair.world.company("other.example", Party("NL", "TWO"), frozenset({Role.EMSP}))
+    other = there.pair.world.company("other.example", Party.of("NL", "TWO"), frozenset({Role.EMSP}))
     register(other, there.pair.cpo, Role.CPO)
     query = {"partner": there.pair.cpo.partners()[-1].id}
 
@@ -69,7 +69,7 @@ def test_the_list_of_all_is_by_id_and_that_of_a_partner_by_creation(module: Modu
     """SES-01, SES-02, CDR-01, CDR-02."""
     there = desks()
     there.put_in(module, [make.object_of(module, f"X{n}") for n in (3, 1, 2)])
-    other = there.pair.world.company("other.example", Party("NL", "TWO"), frozenset({Role.EMSP}))
+    other = there.pair.world.company("other.example", Party.of("NL", "TWO"), frozenset({Role.EMSP}))
     register(other, there.pair.cpo, Role.CPO)
     query = {"partner": there.pair.cpo.partners()[-1].id}
     there.cpo("PUT", f"/{module}/X0", make.object_of(module, "X0"), query=query)

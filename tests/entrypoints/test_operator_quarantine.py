@@ -73,7 +73,14 @@ def test_what_is_refused_again_stays_with_the_reason_of_now(module: ModuleID) ->
     crawl.run(answered([broken(module)]))
     before = crawl.items[0]
     crawl.us.ports.quarantine.record(
-        QuarantineEntry(crawl.them.id, module, "X1", crawl.quarantine[0].body, "long ago", crawl.world.clock())
+        QuarantineEntry(
+            partner_id=crawl.them.id,
+            module=module,
+            id="X1",
+            body=crawl.quarantine[0].body,
+            reason="long ago",
+            at=crawl.world.clock(),
+        )
     )
 
     answer = crawl.retry()
@@ -143,7 +150,15 @@ def test_a_broken_cdr_that_turns_out_to_contradict_another_is_one_entry() -> Non
 def test_what_was_too_large_to_be_kept_whole_cannot_be_taken() -> None:
     crawl = Retrying()
     body = json.dumps(make.location("X1")).encode()
-    cut = QuarantineEntry(crawl.them.id, ModuleID.LOCATIONS, "X1", body, "why", crawl.world.clock(), is_cut=True)
+    cut = QuarantineEntry(
+        partner_id=crawl.them.id,
+        module=ModuleID.LOCATIONS,
+        id="X1",
+        body=body,
+        reason="why",
+        at=crawl.world.clock(),
+        is_cut=True,
+    )
     crawl.us.ports.quarantine.record(cut)
 
     answer = crawl.retry()

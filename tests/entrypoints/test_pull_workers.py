@@ -34,10 +34,10 @@ def every_hour() -> CloudWatchEvent:
 def partner_of(company: Company) -> Partner:
     """A CPO that serves us locations."""
     made = Partner(
-        "p1",
-        Role.EMSP,
-        State.REGISTERED,
-        party=Party("DE", "CPO"),
+        id="p1",
+        our_role=Role.EMSP,
+        state=State.REGISTERED,
+        party=Party.of("DE", "CPO"),
         endpoints={ModuleID.LOCATIONS: NOWHERE},
         token_we_send=AuthToken("secret-token-number-000001"),
     )

@@ -31,10 +31,10 @@ def partner(company: Company) -> Partner:
     """An eMSP that cannot be reached."""
     return company.ports.partners.save(
         Partner(
-            "p1",
-            Role.CPO,
-            State.REGISTERED,
-            party=Party("NL", "MSP"),
+            id="p1",
+            our_role=Role.CPO,
+            state=State.REGISTERED,
+            party=Party.of("NL", "MSP"),
             endpoints={TARIFFS: NOWHERE, "credentials": NOWHERE},
             token_we_send=AuthToken("token"),
         )
@@ -86,7 +86,16 @@ def test_each_minute_what_is_due_for_a_partner_is_queued_again(
 ) -> None:
     """Q-57, N-42: the schedule sends for the partner, and its message for what it missed."""
     now = datetime.now(UTC)
-    company.ports.outbox.record(OutboxEntry(partner.id, T1, "connection refused", 1, now, due_at=now + ahead))
+    company.ports.outbox.record(
+        OutboxEntry(
+            partner_id=partner.id,
+            announcement=T1,
+            reason="connection refused",
+            attempts=1,
+            failed_at=now,
+            due_at=now + ahead,
+        )
+    )
 
     workers.tend_partners(every_minute())
 

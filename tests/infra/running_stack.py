@@ -125,7 +125,9 @@ class RunningStage:
 
     def write_tariff(self, tariff: dict[str, Any]) -> None:
         """Add an own tariff behind the node's back, so that it tells nobody."""
-        stored = StoredObject(tariff["id"], json.dumps(tariff).encode(), datetime.now(UTC), list=EVERYBODY)
+        stored = StoredObject(
+            id=tariff["id"], body=json.dumps(tariff).encode(), last_updated=datetime.now(UTC), list=EVERYBODY
+        )
         self.ports.stores[ModuleID.TARIFFS].create([stored])
 
     def waiting(self, queue: str) -> dict[str, int]:

@@ -247,7 +247,16 @@ def test_every_minute_what_is_due_is_told_again(admin: Any, roaming: Roaming) ->
     roaming.emsp.operate("PUT", "/tokens?push=no", [make.token("OVERDUE")])
     news, an_hour_ago = Announcement(ModuleID.TOKENS, "OVERDUE", version=1), datetime.now(UTC) - timedelta(hours=1)
     outbox = roaming.emsp.ports.outbox
-    outbox.record(OutboxEntry(roaming.at_emsp, news, "refused", 1, an_hour_ago, due_at=an_hour_ago))
+    outbox.record(
+        OutboxEntry(
+            partner_id=roaming.at_emsp,
+            announcement=news,
+            reason="refused",
+            attempts=1,
+            failed_at=an_hour_ago,
+            due_at=an_hour_ago,
+        )
+    )
 
     # Of two calls within a minute the second would be taken for a repetition, so the CPO's is left to the test below.
     call(admin, roaming.emsp, EVERY_MINUTE)

@@ -27,13 +27,13 @@ from cli.local.process import check_ports
 from cli.main import cli
 from cli.output import Failure
 
-CPO = NodePlan(Role.CPO, Party("FR", "ABC"), 8100)
+CPO = NodePlan(Role.CPO, Party.of("FR", "ABC"), 8100)
 
 
 def test_a_plan_makes_settings_of_its_own_party_and_stage() -> None:
     settings = Settings.from_environment(CPO.environment({}, {"OCPI_PAGE_LIMIT": "7", "OCPI_PARTY_ID": "XXX"}))
 
-    assert settings.party == Party("FR", "ABC")
+    assert settings.party == Party.of("FR", "ABC")
     assert settings.roles == frozenset({Role.CPO})
     assert settings.stage == "localcpo"
     assert settings.public_url == "http://127.0.0.1:8100"
@@ -57,7 +57,7 @@ def test_no_way_leads_to_a_real_account() -> None:
 
 def test_two_nodes_cannot_have_one_port() -> None:
     with pytest.raises(Failure, match="Both nodes"):
-        check_ports([CPO, NodePlan(Role.EMSP, Party("NL", "MSP"), CPO.port)])
+        check_ports([CPO, NodePlan(Role.EMSP, Party.of("NL", "MSP"), CPO.port)])
 
 
 @pytest.mark.parametrize(("module", "model"), [("locations", Location), ("tariffs", Tariff), ("tokens", Token)])
@@ -70,7 +70,7 @@ def test_the_session_and_the_cdr_to_try_are_valid_to_the_letter_and_of_a_driver_
     (session,) = json.loads((EXAMPLES / "sessions.json").read_text(encoding="utf-8"))
     cdr = json.loads((EXAMPLES / "cdr.json").read_text(encoding="utf-8"))
 
-    drivers = {token["auth_id"] for token in examples("tokens", Party("NL", "MSP"))}
+    drivers = {token["auth_id"] for token in examples("tokens", Party.of("NL", "MSP"))}
 
     assert Session.model_validate(session).auth_id in drivers
     assert Cdr.model_validate(cdr).auth_id in drivers
@@ -78,7 +78,7 @@ def test_the_session_and_the_cdr_to_try_are_valid_to_the_letter_and_of_a_driver_
 
 
 def test_there_is_an_example_token_of_every_kind() -> None:
-    tokens = examples("tokens", Party("FR", "ABC"))
+    tokens = examples("tokens", Party.of("FR", "ABC"))
 
     assert {(token["whitelist"], token["valid"]) for token in tokens} == set(product(WHITELIST_TYPE, (True, False)))
     assert {token["type"] for token in tokens} == set(TOKEN_TYPE)

@@ -82,7 +82,7 @@ class MemoryObjects:
         ids, removals = self._lists.get(list_name, []), self._removals.get(list_name, 0)
         served = ids[window.offset : window.offset + window.limit]
         bodies = tuple(fitting(self._objects[OURS, object_id].body for object_id in served))
-        end, crawl = window.offset + len(bodies), crawl if isinstance(crawl, ByRank) else ByRank(removals)
+        end, crawl = window.offset + len(bodies), crawl if isinstance(crawl, ByRank) else ByRank(removals=removals)
         if bodies and end < len(ids):
             return Page(bodies, len(ids), end, sealed(crawl))
         again = crawl.again(removals)
@@ -122,5 +122,5 @@ def _by_change(inside: Iterable[StoredObject], window: Window, place: ByChange |
     if len(bodies) == len(ordered):
         return Page(bodies, total)
     last = ordered[len(bodies) - 1]
-    cursor = sealed(ByChange(fixed_width(last.last_updated), last.id, total))
+    cursor = sealed(ByChange(last_updated=fixed_width(last.last_updated), id=last.id, total=total))
     return Page(bodies, total, window.offset + len(bodies), cursor)

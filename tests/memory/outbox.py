@@ -80,9 +80,9 @@ class MemoryOutbox:
             found.setdefault(failure.announcement.module, []).append(failure)
         return {
             module: Backlog(
-                len(failures),
-                min(each.first_failed_at or each.failed_at for each in failures),
-                sum(each.due_at is None for each in failures),
+                objects=len(failures),
+                oldest=min(each.first_failed_at or each.failed_at for each in failures),
+                given_up=sum(each.due_at is None for each in failures),
             )
             for module, failures in found.items()
         }
@@ -96,7 +96,7 @@ class MemoryBreakers:
         self._breakers: dict[str, CircuitBreaker] = {}
 
     def breaker(self, partner_id: str) -> CircuitBreaker:
-        return self._breakers.get(partner_id, CircuitBreaker(partner_id))
+        return self._breakers.get(partner_id, CircuitBreaker(partner_id=partner_id))
 
     def breakers(self) -> dict[str, CircuitBreaker]:
         return dict(self._breakers)

@@ -80,7 +80,7 @@ class MemoryPartners:
     def record_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
         with self._lock:
             contacts = self._contacts.setdefault(partner_id, {})
-            known = contacts.get((module, direction), Contact(module, direction))
+            known = contacts.get((module, direction), Contact(module=module, direction=direction))
             after = {"last_success": at} if problem is None else {"last_failure": at, "problem": problem}
             contacts[module, direction] = replace(known, **after)
 

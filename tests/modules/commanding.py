@@ -87,7 +87,7 @@ class Commanding:
 def commanding(**settings: Json) -> Commanding:
     """Both, registered with each other."""
     world = World()
-    emsp = world.company("emsp.example", Party("NL", "MSP"), frozenset({Role.EMSP}), **settings)
+    emsp = world.company("emsp.example", Party.of("NL", "MSP"), frozenset({Role.EMSP}), **settings)
     cpo = ScriptedPartner(world, Role.CPO, {"commands": ENDPOINT})
     there = Commanding(emsp, cpo, cpo.register_with(emsp))
 

@@ -22,7 +22,7 @@ Json = Any
 
 ROOT = "/ocpi/cpo/2.1.1/commands"
 RESPONSE_URL = "https://emsp.example/results/1"
-OTHER = Party("NL", "OTH")
+OTHER = Party.of("NL", "OTH")
 """Another eMSP of the same CPO."""
 REQUESTS: dict[str, Json] = {
     "RESERVE_NOW": {
@@ -59,8 +59,8 @@ def two_evses() -> Json:
 def company_pair(world: World | None = None, **cpo_settings: Json) -> Pair:
     """Both, registered with each other; the CPO with these settings."""
     world = world or Guarded(open_network=False)
-    cpo = world.company("cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}), **cpo_settings)
-    emsp = world.company("emsp.example", Party("NL", "MSP"), frozenset({Role.EMSP}))
+    cpo = world.company("cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO}), **cpo_settings)
+    emsp = world.company("emsp.example", Party.of("NL", "MSP"), frozenset({Role.EMSP}))
     register(emsp, cpo, Role.CPO)
     at_cpo, at_emsp = cpo.partners()[0].token_we_send, emsp.partners()[0].token_we_send
     assert at_cpo
@@ -116,7 +116,7 @@ class Relaying:
     def answers(self, command_id: str, *results: str, source: str = "charge point") -> None:
         """The back end says what the charge point did, and everything goes its way."""
         for result in results:
-            self.cpo.command_queues.result(CommandResult(command_id, result, source))
+            self.cpo.command_queues.result(CommandResult(command_id=command_id, result=result, source=source))
             self.cpo.pump_commands()
 
     def wait(self, **amount: float) -> None:

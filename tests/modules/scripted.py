@@ -73,7 +73,7 @@ class ScriptedPartner:
     role: Role = Role.EMSP
     """What they play."""
     host: str = "partner.example"
-    party: Party = field(default_factory=lambda: Party("NL", "ABC"))
+    party: Party = field(default_factory=lambda: Party.of("NL", "ABC"))
     token: str = "B-token-of-the-partner-1"
     """What we have to send to them, as their credentials say."""
     modules: list[str] = field(default_factory=lambda: ["credentials", "locations", "tariffs"])
@@ -217,7 +217,7 @@ class Meeting:
 def meeting(their_role: Role = Role.EMSP, **settings: Any) -> Meeting:
     """Our node ``DE/CPO`` in both roles, and a partner ``NL/ABC`` in this one, who have not met yet."""
     world = World()
-    ours = world.company("ours.example", Party("DE", "CPO"), **settings)
+    ours = world.company("ours.example", Party.of("DE", "CPO"), **settings)
     return Meeting(ours, ScriptedPartner(world, their_role))
 
 

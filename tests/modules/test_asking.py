@@ -66,7 +66,7 @@ class Charging:
 
 def charging(**token: Any) -> Charging:
     world = World()
-    cpo = world.company("cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}))
+    cpo = world.company("cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO}))
     emsp = ScriptedPartner(world, Role.EMSP, {"tokens": ENDPOINT})
     there = Charging(cpo, emsp, emsp.register_with(cpo))
     emsp.answer = lambda _request: there.answer()

@@ -68,9 +68,10 @@ def test_a_second_try_with_our_former_token_waits_for_what_is_left() -> None:
 def two_emsps(first: Json, second: Json) -> tuple[CompanyInWorld, CompanyInWorld, CompanyInWorld]:
     """A CPO, and two eMSPs that both have the token K1; the second has told of it later."""
     world = World()
-    cpo = world.company("cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}))
+    cpo = world.company("cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO}))
     emsps = [
-        world.company(f"{name}.example", Party("NL", name.upper()), frozenset({Role.EMSP})) for name in ("one", "two")
+        world.company(f"{name}.example", Party(country_code="NL", party_id=name.upper()), frozenset({Role.EMSP}))
+        for name in ("one", "two")
     ]
     for emsp, token in zip(emsps, (first, second), strict=True):
         register(emsp, cpo, Role.CPO)
@@ -202,7 +203,7 @@ def test_a_uid_that_is_none_is_nobodys(uid: str) -> None:
 
 def own(**token: Any) -> Desk:
     """A company that is both CPO and eMSP, and has issued the token K1."""
-    company = World().company("both.example", Party("DE", "ALL"))
+    company = World().company("both.example", Party.of("DE", "ALL"))
     company.company.own_objects[TOKENS].put("K1", (), make.token("K1", **token))
     return Desk(company)
 

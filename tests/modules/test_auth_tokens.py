@@ -40,11 +40,11 @@ class Counted(MemoryPartners):
         return super().authenticate(our_role, token_hash)
 
 
-PARTNER = Partner("p1", Role.CPO, State.REGISTERED)
+PARTNER = Partner(id="p1", our_role=Role.CPO, state=State.REGISTERED)
 
 
 def grant(kind: GrantKind = GrantKind.CURRENT) -> Grant:
-    return Grant("hash", "p1", Role.CPO, kind)
+    return Grant(token_hash="hash", partner_id="p1", our_role=Role.CPO, kind=kind)
 
 
 def test_a_burst_of_requests_reads_the_store_once_and_three_seconds_later_again() -> None:

@@ -35,7 +35,7 @@ def reader(profile: Profile) -> Pair:
 
 def another_cpo(there: Pair) -> Caller:
     """Calls the eMSP as a second CPO."""
-    other = there.world.company("other.example", Party("BE", "TWO"), frozenset({Role.CPO}))
+    other = there.world.company("other.example", Party.of("BE", "TWO"), frozenset({Role.CPO}))
     register(there.emsp, other, Role.CPO)
     token = other.partners()[0].token_we_send
     assert token is not None

@@ -55,7 +55,7 @@ class Posting:
 
 def posting() -> Posting:
     world = World()
-    cpo = world.company("cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}))
+    cpo = world.company("cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO}))
     partner = ScriptedPartner(world, Role.EMSP, {"cdrs": ENDPOINT})
     there = Posting(Desk(cpo), partner, partner.register_with(cpo))
     partner.answer = there.answer
@@ -219,7 +219,7 @@ def test_of_a_former_partner_nothing_is_fetched() -> None:
 def test_the_list_shows_each_emsp_its_own_cdrs() -> None:
     """CDR-01, CDR-02, CDR-03."""
     there = pair()
-    other = there.world.company("other.example", Party("NL", "TWO"), frozenset({Role.EMSP}))
+    other = there.world.company("other.example", Party.of("NL", "TWO"), frozenset({Role.EMSP}))
     register(other, there.cpo, Role.CPO)
     there.put_in(CDRS, make.cdr("C1"))
     there.cpo.company.own_objects[CDRS].put("C2", (), make.cdr("C2"), other.party)

@@ -51,7 +51,7 @@ def outcome(step: int, error: type[BaseException], result: str | None, name: str
     answered = _asked(there, name)
     # The back end answers what it gets, whatever the partner heard.
     for message in queues.asked if result else ():
-        queues.result(CommandResult(message["command_id"], str(result), "charge point"))
+        queues.result(CommandResult(command_id=message["command_id"], result=str(result), source="charge point"))
     results = there.cpo.company.results
     queues.work(results.receive, results.post, timers=False)
     there.world.clock.pass_(minutes=2)

@@ -117,7 +117,7 @@ def test_a_second_result_before_the_first_is_posted_changes_nothing() -> None:
     """CMD-04."""
     there, inbox, command = waiting()
     for result in ("REJECTED", "ACCEPTED"):
-        there.cpo.command_queues.result(CommandResult(command.id, result, "charge point"))
+        there.cpo.command_queues.result(CommandResult(command_id=command.id, result=result, source="charge point"))
 
     there.cpo.pump_commands()
 
@@ -127,7 +127,10 @@ def test_a_second_result_before_the_first_is_posted_changes_nothing() -> None:
 def test_of_results_that_come_at_once_one_is_the_first_and_is_posted() -> None:
     """CMD-04: from many workers."""
     there, inbox, command = waiting()
-    results = [CommandResult(command.id, RESULT[number % len(RESULT)], "charge point") for number in range(10)]
+    results = [
+        CommandResult(command_id=command.id, result=RESULT[number % len(RESULT)], source="charge point")
+        for number in range(10)
+    ]
 
     at_once(*(partial(there.cpo.company.results.receive, result) for result in results))
     there.cpo.pump_commands()
@@ -167,7 +170,9 @@ def test_a_result_of_a_command_that_nobody_sent_us_is_not_found(command_id: str)
     there, inbox, command = waiting()
 
     with pytest.raises(NotFound):
-        there.cpo.company.results.receive(CommandResult(command_id, "ACCEPTED", "charge point"))
+        there.cpo.company.results.receive(
+            CommandResult(command_id=command_id, result="ACCEPTED", source="charge point")
+        )
 
     assert there.command(command.id) == command
     assert inbox.requests == []
@@ -179,7 +184,7 @@ def test_a_command_that_we_sent_takes_no_result_from_our_own_charge_points() -> 
     there.cpo.ports.commands.add(replace(command, id="sent", side=Side.SENT, version=1))
 
     with pytest.raises(NotFound):
-        there.cpo.company.results.receive(CommandResult("sent", "ACCEPTED", "charge point"))
+        there.cpo.company.results.receive(CommandResult(command_id="sent", result="ACCEPTED", source="charge point"))
 
 
 # --- the timer ----------------------------------------------------------------------------------------------------
@@ -197,7 +202,7 @@ def test_a_silent_charge_point_is_a_timeout_once_and_at_the_time_that_is_set(tim
     there.wait(seconds=1)
     there.wait(hours=1)
 
-    assert (timer, delay_s) == (CommandResult(command.id, "TIMEOUT", "timer"), timeout_s)
+    assert (timer, delay_s) == (CommandResult(command_id=command.id, result="TIMEOUT", source="timer"), timeout_s)
     assert (early, inbox.results) == ([], [{"result": "TIMEOUT"}])
 
 

@@ -34,8 +34,8 @@ class Asked:
 
     def __init__(self, host: str = "emsp.example", *, open_network: bool = False) -> None:
         self.world = Guarded(open_network=open_network)
-        self.cpo: CompanyInWorld = self.world.company("cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}))
-        emsp = self.world.company(host, Party("NL", "MSP"), frozenset({Role.EMSP}))
+        self.cpo: CompanyInWorld = self.world.company("cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO}))
+        emsp = self.world.company(host, Party.of("NL", "MSP"), frozenset({Role.EMSP}))
         register(emsp, self.cpo, Role.CPO)
         token = emsp.partners()[0].token_we_send
         assert token
@@ -53,7 +53,9 @@ class Asked:
     def posted(self) -> list[Request]:
         """What goes out once the charge point has answered the last command."""
         mark = len(self.world.traffic)
-        self.cpo.command_queues.result(CommandResult(self.commands()[0].id, "ACCEPTED", "charge point"))
+        self.cpo.command_queues.result(
+            CommandResult(command_id=self.commands()[0].id, result="ACCEPTED", source="charge point")
+        )
         self.cpo.pump_commands()
         return [each.request for each in self.world.since(mark)]
 

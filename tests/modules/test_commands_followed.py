@@ -82,7 +82,7 @@ def test_a_session_of_another_driver_place_or_time_does_not_count(why: str, fiel
 def test_a_session_that_another_cpo_tells_of_does_not_count() -> None:
     """CMD-18: although everything in it fits."""
     there, command = accepted()
-    stranger = there.cpo.register_with(there.emsp, Party("DE", "XYZ"))
+    stranger = there.cpo.register_with(there.emsp, Party.of("DE", "XYZ"))
     session = make.session("S1", start_datetime=at(command, seconds=5), last_updated="2026-03-01T12:00:00Z")
 
     assert stranger("PUT", "/ocpi/emsp/2.1.1/sessions/DE/XYZ/S1", session).status == 201

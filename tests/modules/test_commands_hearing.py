@@ -96,7 +96,7 @@ def test_a_result_of_a_command_that_we_did_not_send_is_not_found(path: str) -> N
 def test_a_result_from_another_partner_is_not_found() -> None:
     """CMD-06: who knows the URL is not yet who was asked."""
     there = commanding()
-    stranger = there.cpo.register_with(there.emsp, Party("DE", "XYZ"))
+    stranger = there.cpo.register_with(there.emsp, Party.of("DE", "XYZ"))
     command = there.send()
 
     assert stranger("POST", command.response_url, {"result": "ACCEPTED"}).outcome == (404, 2000)

@@ -174,8 +174,20 @@ def test_whatever_is_known_time_alone_never_opens_again_what_is_over(
 ) -> None:
     """CMD-18: and what we sent ends at last, whatever we heard."""
     began = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
-    facts = (answer, result, posting, problem, session_id)
-    command = Command("c1", side, "p1", name, {}, began, began + timedelta(seconds=120), *facts)
+    command = Command(
+        id="c1",
+        side=side,
+        partner_id="p1",
+        command=name,
+        request={},
+        at=began,
+        deadline=began + timedelta(seconds=120),
+        answer=answer,
+        result=result,
+        posting=posting,
+        problem=problem,
+        session_id=session_id,
+    )
     sooner, later = (began + timedelta(seconds=each) for each in seconds)
 
     assert is_over(command, later) or not is_over(command, sooner)

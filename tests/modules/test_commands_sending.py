@@ -50,7 +50,7 @@ def test_the_whole_token_is_sent_as_the_token_list_has_it() -> None:
     kept = there.emsp.ports.stores[ModuleID.TOKENS].get(OUR_OWN, "K2")
     assert kept
     assert token == card | {"last_updated": token["last_updated"]}
-    assert token == body_of(Request("", "", body=kept.body))
+    assert token == body_of(Request(method="", url="", body=kept.body))
 
 
 @every_command

@@ -38,7 +38,7 @@ def test_we_look_twice_and_post_once_with_the_token_that_they_gave(met: Meeting)
     assert met.partner.tokens == ["A-token-of-the-partner"] * 3
     waits = [traffic.timeout_s for traffic in met.world.traffic]
     assert waits == [8, 8, 60]
-    assert (partner.state, partner.party) == (State.REGISTERED, Party("NL", "ABC"))
+    assert (partner.state, partner.party) == (State.REGISTERED, Party.of("NL", "ABC"))
 
 
 def test_the_post_holds_our_credentials_for_their_role(met: Meeting) -> None:
@@ -92,8 +92,8 @@ def test_from_then_on_we_use_the_token_that_they_answered_with() -> None:
 def test_either_role_may_begin(initiator: Role) -> None:
     """CRD-26: two real nodes, and each ends up with the other's endpoints and a token that works there."""
     world = World()
-    cpo = world.company("cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}))
-    emsp = world.company("emsp.example", Party("NL", "MSP"), frozenset({Role.EMSP}))
+    cpo = world.company("cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO}))
+    emsp = world.company("emsp.example", Party.of("NL", "MSP"), frozenset({Role.EMSP}))
     register(*((cpo, emsp) if initiator is Role.CPO else (emsp, cpo)), initiator.other)
 
     cpo.company.own_objects[ModuleID.LOCATIONS].put("L1", (), make.location("L1"))
@@ -133,7 +133,7 @@ def test_an_answer_with_our_own_party_waits_for_the_operator_to_say_who_they_are
 
     assert say_who_they_are(met, "nl/abc") == 200
 
-    assert (met.known.problem, met.known.party) == (None, Party("NL", "ABC"))
+    assert (met.known.problem, met.known.party) == (None, Party.of("NL", "ABC"))
     assert caller("PUT", path, tariff).status == 201
 
 
@@ -141,7 +141,9 @@ def say_who_they_are(met: Meeting, party: str) -> int:
     """The HTTP status that the operator gets when it sets the party of the newest partner."""
     met.ours.ports.partners.save_operator_key(hashlib.sha256(b"key").hexdigest(), OperatorKey("test"))
     url, body = f"/operator/partners/{met.known.id}", json.dumps({"party": party}).encode()
-    return api.answer(met.ours.company, Request("PATCH", url, {"authorization": "Bearer key"}, body=body)).status
+    return api.answer(
+        met.ours.company, Request(method="PATCH", url=url, headers={"authorization": "Bearer key"}, body=body)
+    ).status
 
 
 @pytest.mark.parametrize("party", ["", "ABC", "NL/ABCD", "NLD/ABC", "NL/ABC/1", "/"])

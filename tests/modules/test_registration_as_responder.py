@@ -69,7 +69,7 @@ def test_what_we_know_of_them_is_what_they_said(met: Meeting) -> None:
     met.post(met.invited(), business_details=make.business_details(name="Blue", website="https://blue.example"))
 
     assert met.known.state is State.REGISTERED
-    assert met.known.party == Party("NL", "ABC")
+    assert met.known.party == Party.of("NL", "ABC")
     assert met.known.name == "Blue"
     assert met.known.versions_url == "https://partner.example/versions"
     assert met.known.endpoints["locations"] == "https://partner.example/2.1.1/locations"
@@ -180,7 +180,7 @@ def test_the_same_post_as_another_party_is_no_repetition(met: Meeting) -> None:
     met.post(caller)
 
     assert met.post(caller, party_id="XYZ").outcome == (200, 2000)
-    assert met.known.party == Party("NL", "ABC")
+    assert met.known.party == Party.of("NL", "ABC")
 
 
 def test_a_used_invitation_does_not_outlive_the_registration(met: Meeting) -> None:
@@ -250,7 +250,7 @@ def test_one_party_may_be_registered_in_each_role() -> None:
 
     caller = as_cpo.registered()
 
-    assert [partner.party for partner in met.ours.partners()] == [Party("NL", "ABC")] * 2
+    assert [partner.party for partner in met.ours.partners()] == [Party.of("NL", "ABC")] * 2
     assert met.is_admitted(as_emsp.token)
     assert as_cpo.is_admitted(caller.token)
 
@@ -270,7 +270,7 @@ def test_who_unregistered_comes_back_with_a_new_invitation(met: Meeting) -> None
 def test_an_invitation_can_be_for_one_party_alone(met: Meeting) -> None:
     """Q-34."""
     caller = met.invited()
-    met.ours.company.registrations.changed(met.known, party=Party("NL", "ABC"))
+    met.ours.company.registrations.changed(met.known, party=Party.of("NL", "ABC"))
 
     refused = met.post(caller, party_id="XYZ")
 
@@ -283,4 +283,4 @@ def test_a_party_in_small_letters_is_kept_in_capitals(met: Meeting) -> None:
     """Q-33, CRD-28."""
     met.post(met.invited(), party_id="aBc", country_code="nl")
 
-    assert met.known.party == Party("NL", "ABC")
+    assert met.known.party == Party.of("NL", "ABC")

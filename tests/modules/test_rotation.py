@@ -198,11 +198,11 @@ def test_becoming_another_party_needs_the_operator(met: Meeting) -> None:
 
     assert refused.outcome == (200, 2001)
     assert met.partner.requests == []
-    assert met.known.party == Party("NL", "ABC")
+    assert met.known.party == Party.of("NL", "ABC")
 
-    met.ours.company.registrations.changed(met.known, party=Party("NL", "NEW"))
+    met.ours.company.registrations.changed(met.known, party=Party.of("NL", "NEW"))
     assert met.put(caller, party_id="new").outcome == (200, 1000)
-    assert met.known.party == Party("NL", "NEW")
+    assert met.known.party == Party.of("NL", "NEW")
     other = Meeting(met.ours, ScriptedPartner(met.world, met.partner.role, host="other.example"))
     assert other.post(other.invited()).outcome == (200, 1000)
 

@@ -56,7 +56,7 @@ def period(hour: int, volume: float = 1) -> Json:
 def test_the_list_needs_a_date_and_shows_each_emsp_its_own_sessions() -> None:
     """SES-01, SES-02, SES-03, SES-14, PAG-19."""
     there = pair()
-    other = there.world.company("other.example", Party("NL", "TWO"), frozenset({Role.EMSP}))
+    other = there.world.company("other.example", Party.of("NL", "TWO"), frozenset({Role.EMSP}))
     register(other, there.cpo, Role.CPO)
     there.put_in(SESSIONS, make.session("S1"))
     there.cpo.company.own_objects[SESSIONS].put("S2", (), make.session("S2"), other.party)
@@ -87,7 +87,7 @@ def test_a_session_goes_to_the_party_whose_token_it_names() -> None:
 def test_a_session_of_nobodys_or_of_twos_contract_is_not_taken() -> None:
     """SES-13, SES-14."""
     there = pair()
-    other = there.world.company("other.example", Party("BE", "TWO"), frozenset({Role.EMSP}))
+    other = there.world.company("other.example", Party.of("BE", "TWO"), frozenset({Role.EMSP}))
     register(other, there.cpo, Role.CPO)
     own = there.cpo.company.own_objects[SESSIONS]
 

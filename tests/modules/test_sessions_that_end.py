@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -144,7 +145,8 @@ def test_a_repeat_ends_the_session_that_a_crash_has_left_open() -> None:
     post(there, make.cdr("C2"))
     ended = stores[SESSIONS].get("theirs/DE/CPO", "C2")
     assert ended is not None
-    stores[SESSIONS].put("theirs/DE/CPO", type(ended)("C2", left_open.body, left_open.last_updated, ended.version + 1))
+    as_left_open = replace(left_open, version=ended.version + 1, metadata={}, keys={})
+    stores[SESSIONS].put("theirs/DE/CPO", as_left_open)
     assert held(there, "C2")["status"] == "ACTIVE"
 
     post(there, make.cdr("C2"))
@@ -181,5 +183,5 @@ class Busy:
         if not self.refused:
             self.refused += 1
             before = self._store.get(owner, stored.id)
-            self._store.put(owner, type(before)(before.id, before.body, before.last_updated, before.version + 1))
+            self._store.put(owner, replace(before, version=before.version + 1, metadata={}, keys={}))
         self._store.put(owner, stored)

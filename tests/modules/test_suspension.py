@@ -178,7 +178,7 @@ def test_nobody_else_becomes_the_party_of_a_suspended_partner() -> None:
     """N-03, Q-34."""
     there = desks()
     suspended(there.cpo)
-    double = there.pair.world.company("double.example", Party("NL", "MSP"), frozenset({Role.EMSP}))
+    double = there.pair.world.company("double.example", Party.of("NL", "MSP"), frozenset({Role.EMSP}))
 
     with pytest.raises(Exception, match="NL/MSP is registered by another connection"):
         register(double, there.pair.cpo, Role.CPO)

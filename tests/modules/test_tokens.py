@@ -144,7 +144,7 @@ def test_whoever_says_which_type_is_meant_gets_that_or_nothing() -> None:
 def test_the_same_uid_of_two_emsps_is_two_tokens() -> None:
     """TOK-04, TOK-07."""
     there = holding(make.token(auth_id="NL-MSP-1"))
-    other = there.world.company("other.example", Party("NL", "TWO"), frozenset({Role.EMSP}))
+    other = there.world.company("other.example", Party.of("NL", "TWO"), frozenset({Role.EMSP}))
     partner = register(other, there.cpo, Role.CPO)
     assert partner.token_we_send is not None
     as_other = Caller(there.world, "cpo.example", partner.token_we_send.secret)

@@ -137,13 +137,16 @@ def test_a_role_that_we_do_not_play_has_no_tree() -> None:
 def test_two_companies_in_both_roles_have_two_connections() -> None:
     """VER-10, Q-35: one registration each way, and each is used for what it is for."""
     world = World()
-    red, blue = world.company("red.example", Party("DE", "RED")), world.company("blue.example", Party("NL", "BLU"))
+    red, blue = (
+        world.company("red.example", Party.of("DE", "RED")),
+        world.company("blue.example", Party.of("NL", "BLU")),
+    )
     register(red, blue, Role.CPO)
     register(red, blue, Role.EMSP)
 
     assert [(partner.our_role, partner.party) for partner in red.partners()] == [
-        (Role.EMSP, Party("NL", "BLU")),
-        (Role.CPO, Party("NL", "BLU")),
+        (Role.EMSP, Party.of("NL", "BLU")),
+        (Role.CPO, Party.of("NL", "BLU")),
     ]
     as_cpo, as_emsp = blue.partners()
     assert as_cpo.endpoints["locations"] == "https://red.example/ocpi/emsp/2.1.1/locations"

@@ -21,7 +21,7 @@ from tests import make
 from tests.fifo import Fifo
 from tests.world import Caller, CompanyInWorld, Reply, World, register
 
-PARTIES = (Party("NL", "ONE"), Party("NL", "TWO"), Party("NL", "SIX"))
+PARTIES = (Party.of("NL", "ONE"), Party.of("NL", "TWO"), Party.of("NL", "SIX"))
 PATIENCE_S = 30.0
 """After this a test gives up; it asserts nothing about time."""
 _CALLERS = 12
@@ -84,7 +84,7 @@ class Traffic:
 
     def __init__(self, pauses: Mapping[Party, Callable[[], object]]) -> None:
         self.world = World()
-        self.cpo = _Busy(self.world, "cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}), {})
+        self.cpo = _Busy(self.world, "cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO}), {})
         self.world.serve("cpo.example", self.cpo)
         self.cpo.company.own_objects[ModuleID.LOCATIONS].put("LOC1", (), make.location("LOC1"))
         self.ears = {party: Ears(pause) for party, pause in pauses.items()}
@@ -117,7 +117,7 @@ class Traffic:
         now, lanes = time.perf_counter(), self.cpo.lanes
         # SQS delivers at least once.
         for command_id in [*lanes.asked, *lanes.asked[::-1]]:
-            lanes.results.put(CommandResult(command_id, "ACCEPTED", "charge point"))
+            lanes.results.put(CommandResult(command_id=command_id, result="ACCEPTED", source="charge point"))
         return now
 
     @contextmanager

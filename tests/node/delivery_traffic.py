@@ -105,7 +105,7 @@ class _Busy(CompanyInWorld):
 
     def __init__(self, world: World, faster: float) -> None:
         self.sqs, self._faster = Sqs(faster), faster
-        super().__init__(world, "cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}), {})
+        super().__init__(world, "cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO}), {})
 
     def make_ports(self) -> Ports:
         queues = SqsPushQueues(CHANGES, DELIVERIES, lambda: self.sqs)
@@ -129,7 +129,7 @@ class Traffic:
 
     def _registered(self, number: int, answer: Callable[[], Response | None]) -> Receiver:
         host = f"emsp{number}.example"
-        emsp = self.world.company(host, Party("NL", f"E{number:02}"), frozenset({Role.EMSP}))
+        emsp = self.world.company(host, Party(country_code="NL", party_id=f"E{number:02}"), frozenset({Role.EMSP}))
         register(emsp, self.cpo, Role.CPO)
         receiver = Receiver(answer)
         self.world.hosts[host] = receiver

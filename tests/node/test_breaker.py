@@ -121,7 +121,7 @@ def test_a_success_that_comes_between_is_no_breakdown_that_the_host_hears_of() -
         def __getattr__(self, name: str) -> Any:
             if name == "save_breaker" and not breaker(there).is_clean:
                 breakers.save_breaker(
-                    CircuitBreaker(to.id, token=breaker(there).token, version=breaker(there).version + 1)
+                    CircuitBreaker(partner_id=to.id, token=breaker(there).token, version=breaker(there).version + 1)
                 )
             return getattr(breakers, name)
 

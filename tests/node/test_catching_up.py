@@ -79,7 +79,7 @@ def test_what_is_due_is_queued_in_pieces_too() -> None:
     there = away(MOST_REQUEUED + 20)
     breakers = there.owner.ports.breakers
     known = breakers.breaker(there.owner.partners()[0].id)
-    breakers.save_breaker(CircuitBreaker(known.partner_id, version=known.version + 1))
+    breakers.save_breaker(CircuitBreaker(partner_id=known.partner_id, version=known.version + 1))
     there.there.world.clock.pass_(hours=1)
 
     there.owner.look()

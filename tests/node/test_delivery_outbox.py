@@ -98,7 +98,7 @@ def test_who_gave_us_no_token_is_not_called() -> None:
 def test_one_partner_that_is_down_does_not_keep_news_from_the_others() -> None:
     """Q-57."""
     there = partner()
-    other = there.there.world.company("other.example", Party("FR", "OTH"), frozenset({Role.EMSP}))
+    other = there.there.world.company("other.example", Party.of("FR", "OTH"), frozenset({Role.EMSP}))
     register(other, there.there.cpo, Role.CPO)
     there.there.world.down.add("emsp.example")
 
@@ -203,7 +203,11 @@ def move(there: Partner, module: ModuleID, url: str | None) -> None:
         if url and request.url.startswith(urlsplit(url).path):
             there.asked.append(request)
             path = old + request.url.removeprefix(urlsplit(url).path.rstrip("/"))
-            return real(Request(request.method, path, request.headers, request.query, request.body))
+            return real(
+                Request(
+                    method=request.method, url=path, headers=request.headers, query=request.query, body=request.body
+                )
+            )
         response = real(request)
         gone = f'"identifier": "{module}", "url": "{receiver.base_url}{old}"'.encode()
         new = (

@@ -105,7 +105,15 @@ class Late:
 
 def test_what_never_appears_is_looked_for_ever_more_rarely_and_then_given_up(there: Pair) -> None:
     delays: list[int] = []
-    event = Event(EventKind.CREATED, "p1", "X1", 1, there.world.clock(), ModuleID.TOKENS, there.emsp.party)
+    event = Event(
+        kind=EventKind.CREATED,
+        partner_id="p1",
+        object_id="X1",
+        version=1,
+        at=there.world.clock(),
+        module=ModuleID.TOKENS,
+        owner=there.emsp.party,
+    )
     run_on(there.cpo, event_queue=Recording(there.cpo.events, delays))
     there.cpo.events.announce([event])
 
@@ -201,7 +209,14 @@ def test_a_change_that_meets_another_is_announced_with_the_version_that_it_gets(
 
 def heard_id(there: Pair, version: int) -> str:
     partner = there.emsp.partners()[0]
-    return Event(EventKind.UPDATED, partner.id, "X1", version, there.world.clock(), ModuleID.TARIFFS).id
+    return Event(
+        kind=EventKind.UPDATED,
+        partner_id=partner.id,
+        object_id="X1",
+        version=version,
+        at=there.world.clock(),
+        module=ModuleID.TARIFFS,
+    ).id
 
 
 def test_a_registration_that_could_not_be_written_is_not_told() -> None:
@@ -252,7 +267,14 @@ def test_whoever_breaks_and_recovers_is_told_with_the_reason(there: Pair) -> Non
 
 
 def test_a_partner_that_is_gone_is_told_with_what_is_left(there: Pair) -> None:
-    event = Event(EventKind.BROKEN, "gone", "gone", 1, there.world.clock(), owner=there.cpo.party)
+    event = Event(
+        kind=EventKind.BROKEN,
+        partner_id="gone",
+        object_id="gone",
+        version=1,
+        at=there.world.clock(),
+        owner=there.cpo.party,
+    )
     there.emsp.events.announce([event])
 
     (broken,) = heard(there.emsp)

@@ -123,7 +123,7 @@ def test_a_message_that_comes_twice_fetches_nothing() -> None:
     whole = Fallible(ModuleID.LOCATIONS, Fuse(0))
 
     whole.run()
-    stale = PullStep(whole.crawl.them.id, ModuleID.LOCATIONS, "an earlier one", 0)
+    stale = PullStep(partner_id=whole.crawl.them.id, module=ModuleID.LOCATIONS, crawl="an earlier one", page=0)
     whole.crawl.crawler.crawl_page(stale)
 
     assert len(whole.crawl.asked) == 3

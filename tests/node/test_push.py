@@ -22,7 +22,7 @@ every_module = pytest.mark.parametrize("module", MODULES)
 
 LOCATIONS, TARIFFS = ModuleID.LOCATIONS, ModuleID.TARIFFS
 C, M = Role.CPO, Role.EMSP
-MS2 = Party("NL", "MS2")
+MS2 = Party.of("NL", "MS2")
 
 
 class WatchedQueues(MemoryQueues):
@@ -66,10 +66,12 @@ def change(module: ModuleID = TARIFFS, object_id: str = "T1", version: int = 1, 
 def network() -> tuple[World, CompanyInWorld, dict[str, CompanyInWorld]]:
     """A company in both roles with five registered partners."""
     world = World()
-    us = world.company("us.example", Party("DE", "ALL"))
+    us = world.company("us.example", Party.of("DE", "ALL"))
     partners = {}
     for name, role in (("CP1", C), ("CP2", C), ("MS1", M), ("MS2", M), ("MS3", M)):
-        partners[name] = world.company(f"{name.lower()}.example", Party("NL", name), frozenset({role}))
+        partners[name] = world.company(
+            f"{name.lower()}.example", Party(country_code="NL", party_id=name), frozenset({role})
+        )
         register(partners[name], us, role.other)
     return world, us, partners
 
@@ -115,11 +117,13 @@ def test_who_published_no_endpoint_for_a_module_is_told_nothing_of_it(module: Mo
     """OFF-02, LOC-32: such a partner pulls."""
     _, us, _ = network()
     for partner in us.partners():
-        if partner.party in (Party("NL", "MS1"), Party("NL", "MS3"), Party("NL", "CP1")):
+        if partner.party in (Party.of("NL", "MS1"), Party.of("NL", "MS3"), Party.of("NL", "CP1")):
             endpoints = {name: url for name, url in partner.endpoints.items() if name != module}
             us.ports.partners.save(partner.with_(endpoints=endpoints))
     for object_id, party in (("X1", "MS1"), ("X2", "MS2")):
-        us.company.own_objects[module].put(object_id, (), make.object_of(module, object_id), Party("NL", party))
+        us.company.own_objects[module].put(
+            object_id, (), make.object_of(module, object_id), Party(country_code="NL", party_id=party)
+        )
 
     spread(us)
     spread(us)
@@ -132,7 +136,7 @@ def test_a_partner_that_became_one_after_the_announcement_is_told() -> None:
     """LOC-29."""
     world, us, _ = network()
     us.company.own_objects[TARIFFS].put("T1", (), make.tariff("T1"))
-    register(world.company("late.example", Party("NL", "LAT"), frozenset({Role.EMSP})), us, Role.CPO)
+    register(world.company("late.example", Party.of("NL", "LAT"), frozenset({Role.EMSP})), us, Role.CPO)
 
     spread(us)
 

@@ -253,8 +253,11 @@ def test_json_that_is_no_object_is_2001(depth: Depth, body: object) -> None:
 def test_equal_ids_of_two_owners_are_two_objects(module: ModuleID) -> None:
     """TRA-32, TRA-06."""
     world, role = World(), MODULES[module].owner
-    us = world.company("us.example", Party("NL", "US1"), frozenset({role.other}))
-    owners = [world.company(f"{name}.example", Party("DE", name), frozenset({role})) for name in ("ONE", "TWO")]
+    us = world.company("us.example", Party.of("NL", "US1"), frozenset({role.other}))
+    owners = [
+        world.company(f"{name}.example", Party(country_code="DE", party_id=name), frozenset({role}))
+        for name in ("ONE", "TWO")
+    ]
     for owner in owners:
         register(us, owner, role)
     calls = [Caller(world, "us.example", token.secret) for o in owners if (token := o.partners()[0].token_we_send)]

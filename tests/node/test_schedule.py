@@ -69,7 +69,7 @@ def test_a_cdr_is_tried_at_its_times_and_then_given_up(answer: Response, caplog:
     assert (missed.attempts, missed.due_at) == (1 + len(TIMES), None)
     assert not later(there, timedelta(days=30))
     given_up = there.owner.ports.outbox.backlog(there.owner.partners()[0].id)["cdrs"]
-    assert given_up == Backlog(1, missed.first_failed_at or missed.failed_at, given_up=1)
+    assert given_up == Backlog(objects=1, oldest=missed.first_failed_at or missed.failed_at, given_up=1)
     (said_so,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "given up" in said_so.getMessage()
 

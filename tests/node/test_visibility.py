@@ -44,7 +44,9 @@ class Market:
     def put_in(self, module: ModuleID, name: str, *ids: str, auth_id: str = SECRET) -> None:
         """We have such objects for this partner; they are pushed."""
         values = [make.object_of(module, each, auth_id=auth_id) for each in ids]
-        assert self.us.company.own_objects[module].import_all(values, Party("NL", name)).failed == ()
+        assert (
+            self.us.company.own_objects[module].import_all(values, Party(country_code="NL", party_id=name)).failed == ()
+        )
         self.us.pump()
 
     def total(self, name: str, module: ModuleID, **query: str) -> tuple[list[str], str]:
@@ -56,10 +58,12 @@ class Market:
 
 def market() -> Market:
     world = World()
-    us = world.company("us.example", Party("DE", "ALL"))
+    us = world.company("us.example", Party.of("DE", "ALL"))
     partners = {}
     for name, role in (("MS1", Role.EMSP), ("MS2", Role.EMSP), ("CP1", Role.CPO), ("CP2", Role.CPO)):
-        partners[name] = world.company(f"{name.lower()}.example", Party("NL", name), frozenset({role}))
+        partners[name] = world.company(
+            f"{name.lower()}.example", Party(country_code="NL", party_id=name), frozenset({role})
+        )
         register(partners[name], us, role.other)
     return Market(world, us, partners)
 
@@ -118,7 +122,7 @@ def test_an_object_stays_with_whom_it_is_for(module: ModuleID) -> None:
     there.put_in(module, "MS1", "a")
 
     done = there.us.company.own_objects[module].import_all(
-        [make.object_of(module, "a", auth_id=SECRET)], Party("NL", "MS2")
+        [make.object_of(module, "a", auth_id=SECRET)], Party.of("NL", "MS2")
     )
 
     assert [reason for _, _, reason in done.failed] == [f"this {module.title()[:-1]} is for another partner already"]
@@ -167,7 +171,7 @@ def test_changes_and_late_news_of_a_session_go_where_it_went() -> None:
 def test_who_has_both_roles_is_told_as_the_emsp_alone(module: ModuleID) -> None:
     """SES-14, CDR-02: even news that stands in the queue of the other connection goes nowhere."""
     there = market()
-    both = there.world.company("both.example", Party("NL", "BTH"))
+    both = there.world.company("both.example", Party.of("NL", "BTH"))
     register(both, there.us, Role.CPO)
     register(both, there.us, Role.EMSP)
     value = make.object_of(module, "a", auth_id=SECRET)
@@ -203,7 +207,7 @@ def full() -> Market:
 
 def state(there: Market) -> list[Any]:
     """What we store of the objects X1, ours and those of MS1 and CP1."""
-    stores, names = there.us.ports.stores, (OURS, theirs(Party("NL", "MS1")), theirs(Party("NL", "CP1")))
+    stores, names = there.us.ports.stores, (OURS, theirs(Party.of("NL", "MS1")), theirs(Party.of("NL", "CP1")))
     return [stores[module].get(owner, key) for module in MODULES for owner in names for key in ("X1", "x1")]
 
 

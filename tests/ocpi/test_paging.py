@@ -19,9 +19,9 @@ JUNE = datetime(2016, 6, 1, tzinfo=UTC)
 
 def test_nothing_asked_is_the_first_page() -> None:
     """PAG-02, PAG-03, PAG-20: of fifty, or of the cap where that is less."""
-    assert window_of({}, 100) == Window(0, 50)
-    assert window_of({}, 20) == Window(0, 20)
-    assert window_of({"offset": "", "limit": " ", "date_from": "", "cursor": ""}, 100) == Window(0, 50)
+    assert window_of({}, 100) == Window(offset=0, limit=50)
+    assert window_of({}, 20) == Window(offset=0, limit=20)
+    assert window_of({"offset": "", "limit": " ", "date_from": "", "cursor": ""}, 100) == Window(offset=0, limit=50)
 
 
 @given(st.integers(0, 10**8), st.integers(1, 10**8), st.integers(1, 1000))
@@ -101,7 +101,10 @@ URL = "https://node.example/ocpi/cpo/2.1.1/locations"
 
 def test_the_last_page_has_no_link() -> None:
     """PAG-06, PAG-07, PAG-09: its limit is the one that was asked for all the same."""
-    assert page_headers(Page((b"{}",), 21), Window(20, 10), URL, {}) == {"x-total-count": "21", "x-limit": "10"}
+    assert page_headers(Page((b"{}",), 21), Window(offset=20, limit=10), URL, {}) == {
+        "x-total-count": "21",
+        "x-limit": "10",
+    }
 
 
 @given(
@@ -112,7 +115,7 @@ def test_the_last_page_has_no_link() -> None:
 )
 def test_a_link_carries_the_filters_and_the_next_place(date: str, offset: int, limit: int, cursor: str | None) -> None:
     """PAG-08, PAG-09, PAG-10, Q-24: one absolute URL, encoded so that it decodes to what was asked."""
-    page, window = Page((b"{}",), 10**9, offset, cursor), Window(0, limit)
+    page, window = Page((b"{}",), 10**9, offset, cursor), Window(offset=0, limit=limit)
 
     link = page_headers(page, window, URL, {"date_from": date, "date_to": "2016-06-01T02:00:00+02:00", "foo": "1"})[
         "link"
@@ -209,7 +212,7 @@ def test_our_own_link_is_understood(offset: int, limit: int, cursor: str) -> Non
     """PAG-15, PAG-06."""
     page = Page((b"{}",), offset + 2, offset + 1, cursor or None)
 
-    headers = page_headers(page, Window(offset, limit), "https://cpo.example/ocpi/cpo/2.1.1/locations", {})
+    headers = page_headers(page, Window(offset=offset, limit=limit), "https://cpo.example/ocpi/cpo/2.1.1/locations", {})
 
     found = next_link(headers["link"])
     assert found is not None

@@ -40,7 +40,7 @@ MODELS: dict[str, type[OcpiObject]] = {
 class Small(OcpiObject):
     """An object with one rule."""
 
-    id: Annotated[str, Text(5)]
+    id: Annotated[str, Text(limit=5)]
 
 
 @given(st.binary() | st.sampled_from(GARBAGE))

@@ -185,9 +185,9 @@ def requests(draw: st.DrawFn, templates: Sequence[str], right: Mapping[str, str]
         "content-type": draw(st.sampled_from(("application/json", "text/plain", "", "text/json; charset=utf-16", "é"))),
     }
     return Request(
-        draw(st.sampled_from(METHODS[:4] * 7 + METHODS)),
-        draw(paths(template, right)),
-        headers,
-        draw(st.dictionaries(st.sampled_from(QUERY_NAMES), st.sampled_from(QUERY_VALUES), max_size=2)),
-        draw(bodies(template, right)),
+        method=draw(st.sampled_from(METHODS[:4] * 7 + METHODS)),
+        url=draw(paths(template, right)),
+        headers=headers,
+        query=draw(st.dictionaries(st.sampled_from(QUERY_NAMES), st.sampled_from(QUERY_VALUES), max_size=2)),
+        body=draw(bodies(template, right)),
     )

@@ -12,7 +12,7 @@ from tests import make
 from tests.world import Caller, CompanyInWorld, World
 
 HOST = "partner.example"
-PARTY = Party("NL", "ABC")
+PARTY = Party.of("NL", "ABC")
 TOKEN = "the-token-you-must-send"
 
 Json = Any
@@ -52,7 +52,13 @@ class ScriptedPartner:
             world.hosts[host] = lambda request, host=host: self._answered(host, request)  # type: ignore[misc]
 
     def _answered(self, host: str, request: Request) -> Response:
-        whole = Request(request.method, f"https://{host}{request.url}", request.headers, request.query, request.body)
+        whole = Request(
+            method=request.method,
+            url=f"https://{host}{request.url}",
+            headers=request.headers,
+            query=request.query,
+            body=request.body,
+        )
         match whole.url:
             case "https://partner.example/versions":
                 return frame([{"version": "2.1.1", "url": f"https://{HOST}/2.1.1"}])

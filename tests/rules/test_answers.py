@@ -114,7 +114,9 @@ def test_a_failure_of_ours_is_3000_in_an_envelope(module: ModuleID) -> None:
     side, call = nodes.receiver(module), nodes.to_receiver(module)
     stores: dict[ModuleID, Any] = dict.fromkeys(MODULES, Broken())
     broken = build_company(side.settings, replace(side.ports, stores=stores))
-    request = Request("GET", nodes.at_receiver(module, "X1"), {"authorization": f"Token {call.token}"})
+    request = Request(
+        method="GET", url=nodes.at_receiver(module, "X1"), headers={"authorization": f"Token {call.token}"}
+    )
 
     response = broken.node.handle(request, side.base_url, "the-reference")
 

@@ -157,17 +157,23 @@ def test_a_strange_id_is_an_unknown_one(step: str) -> None:
     pulled = [f"/locations/{step}/E1", f"/locations/L1/{step}/1", f"/locations/L1/E1/{step}x"]
 
     theirs = [
-        emsp.handle(Request(method, f"/ocpi/emsp/2.1.1{path}", to_emsp, body=b"{}"), "").status
+        emsp.handle(Request(method=method, url=f"/ocpi/emsp/2.1.1{path}", headers=to_emsp, body=b"{}"), "").status
         for method in ("GET", "PATCH")
         for path in pushed
     ]
     tokens = [
-        cpo.handle(Request(method, f"/ocpi/cpo/2.1.1/tokens/NL/MSP/{step}", to_cpo, body=b"{}"), "").status
+        cpo.handle(
+            Request(method=method, url=f"/ocpi/cpo/2.1.1/tokens/NL/MSP/{step}", headers=to_cpo, body=b"{}"), ""
+        ).status
         for method in ("GET", "PATCH")
     ]
-    cdr = emsp.handle(Request("GET", f"/ocpi/emsp/2.1.1/cdrs/{step}", to_emsp), "").status
-    authorized = emsp.handle(Request("POST", f"/ocpi/emsp/2.1.1/tokens/{step}/authorize", to_emsp), "").status
-    ours = [cpo.handle(Request("GET", f"/ocpi/cpo/2.1.1{path}", to_cpo), "").status for path in pulled]
+    cdr = emsp.handle(Request(method="GET", url=f"/ocpi/emsp/2.1.1/cdrs/{step}", headers=to_emsp), "").status
+    authorized = emsp.handle(
+        Request(method="POST", url=f"/ocpi/emsp/2.1.1/tokens/{step}/authorize", headers=to_emsp), ""
+    ).status
+    ours = [
+        cpo.handle(Request(method="GET", url=f"/ocpi/cpo/2.1.1{path}", headers=to_cpo), "").status for path in pulled
+    ]
 
     # Without a last step, and with the slash before it, the URL is the EVSE's, and that of the CDRs their collection.
     assert theirs == [404, 404, 404, 404 if step else 200] * 2

@@ -38,14 +38,14 @@ WRITES_OF_EACH = [
 
 def hosted() -> tuple[CompanyInWorld, dict[str, str]]:
     """A company with both roles, a partner, an object of each module, and a key; and right steps for its URLs."""
-    node = World().company("node.example", Party("DE", "CPO"))
+    node = World().company("node.example", Party.of("DE", "CPO"))
     endpoints = {module.value: f"https://partner.example/{module}" for module in MODULES}
     call = ScriptedPartner(node.world, Role.CPO, endpoints).register_with(node)
     call("PUT", "/ocpi/emsp/2.1.1/locations/NL/ABC/L1", make.location("L1"))
     call("POST", "/ocpi/emsp/2.1.1/cdrs", make.cdr("L1"))
     call("POST", "/ocpi/emsp/2.1.1/cdrs", make.cdr("L1", total_cost=9))
     for module, own in node.company.own_objects.items():
-        own.put("L1", (), make.object_of(module, "L1"), Party("NL", "ABC"))
+        own.put("L1", (), make.object_of(module, "L1"), Party.of("NL", "ABC"))
     node.ports.partners.save_operator_key(hashlib.sha256(b"the-operator-key").hexdigest(), OperatorKey("test"))
     steps = {"partner": node.partners()[0].id, "module": "locations", "id": "L1", "evse_uid": "E1", "connector_id": "1"}
     (contradiction,) = node.ports.quarantine.of(steps["partner"])
@@ -54,7 +54,7 @@ def hosted() -> tuple[CompanyInWorld, dict[str, str]]:
 
 def ask(node: CompanyInWorld, method: str, path: str, **request: Any) -> Response:
     headers = {"authorization": KEY} | request.pop("headers", {})
-    return api.answer(node.company, Request(method, path, headers, **request))
+    return api.answer(node.company, Request(method=method, url=path, headers=headers, **request))
 
 
 def is_documented(response: Response, statuses: set[int]) -> None:

@@ -19,7 +19,7 @@ from tests.rules.scripted import HOST, TOKEN, ScriptedPartner, frame
 from tests.rules.scripted import PARTY as THEM
 from tests.world import CompanyInWorld, Pair, World, pair
 
-US = Party("DE", "CPO")
+US = Party.of("DE", "CPO")
 ENDPOINTS = {module.value: f"https://{HOST}/receive/{module}" for module in MODULES}
 
 

@@ -14,7 +14,7 @@ from tests import make
 from tests.world import Caller, CompanyInWorld, Reply, World, crawl, register
 
 SESSIONS, CDRS = ModuleID.SESSIONS, ModuleID.CDRS
-ONE, TWO = Party("NL", "ONE"), Party("NL", "TWO")
+ONE, TWO = Party.of("NL", "ONE"), Party.of("NL", "TWO")
 EVER = {"date_from": "2015-01-01T00:00:00Z"}
 
 every_module = pytest.mark.parametrize("module", MODULES)
@@ -26,7 +26,7 @@ class Shop:
 
     def __init__(self) -> None:
         self.world = World()
-        self.us = self.world.company("us.example", Party("DE", "USS"))
+        self.us = self.world.company("us.example", Party.of("DE", "USS"))
         self.calls = {
             (their_role, party): self._registered(party, their_role) for party in (ONE, TWO) for their_role in Role
         }

@@ -31,7 +31,7 @@ Json = Any
 
 EXAMPLES = Path(__file__).parents[2].parent / "shared" / "docs" / "spec-examples"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-TNM = Party("NL", "TNM")
+TNM = Party.of("NL", "TNM")
 
 pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="the spec's examples are not part of the project")
 
@@ -92,7 +92,7 @@ def body(name: str) -> Json:
 
 
 def partner(profile: Profile, **facts: Any) -> Partner:
-    return Partner("p1", Role.EMSP, State.REGISTERED, party=TNM, profile=profile, **facts)
+    return Partner(id="p1", our_role=Role.EMSP, state=State.REGISTERED, party=TNM, profile=profile, **facts)
 
 
 def put_evse(value: Json, reader: Partner) -> IncomingPart:

@@ -41,7 +41,7 @@ def test_without_a_token_of_ours_every_url_is_401(endpoint: Endpoint, authorizat
     given = {} if authorization is None else {"authorization": authorization.format(call.token, call.token)}
 
     for method in METHODS:
-        response = nodes.world.send(Request(method, f"https://{call.host}{url_of(endpoint)}", given))
+        response = nodes.world.send(Request(method=method, url=f"https://{call.host}{url_of(endpoint)}", headers=given))
 
         assert (response.status, Reply(response).code) == (401, 2000), method
         assert envelopes.objections(response, nodes.world.clock.now) == []

@@ -24,7 +24,7 @@ def make(
 ) -> StoredObject:
     """An object that says its own id, last updated in that second."""
     body = json.dumps({"id": object_id} | ({"filler": filler} if filler else {}), separators=(",", ":"))
-    return StoredObject(object_id, body.encode(), at(second), list=list_name, **facts)
+    return StoredObject(id=object_id, body=body.encode(), last_updated=at(second), list=list_name, **facts)
 
 
 def fill(store: ObjectStore, count: int, *, list_name: str = "all", prefix: str = "L", at_once: int = 99) -> list[str]:

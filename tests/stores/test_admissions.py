@@ -13,7 +13,7 @@ from chalicelib.node.partners.store import Authentication
 from chalicelib.ocpi.parties import Party, Role
 from tests.stores.conftest import Clock
 
-PARTNER = Partner("p1", Role.CPO, State.REGISTERED, party=Party("NL", "TNM"))
+PARTNER = Partner(id="p1", our_role=Role.CPO, state=State.REGISTERED, party=Party.of("NL", "TNM"))
 
 
 class Store:
@@ -24,7 +24,9 @@ class Store:
         self.asked = 0
 
     def admit(self, kind: GrantKind = GrantKind.CURRENT, partner: Partner = PARTNER, **facts: Any) -> Authentication:
-        self.admits[Role.CPO, "hash"] = Authentication(Grant("hash", "p1", Role.CPO, kind, **facts), partner)
+        self.admits[Role.CPO, "hash"] = Authentication(
+            Grant(token_hash="hash", partner_id="p1", our_role=Role.CPO, kind=kind, **facts), partner
+        )
         return self.admits[Role.CPO, "hash"]
 
     def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:

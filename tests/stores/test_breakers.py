@@ -13,15 +13,25 @@ from tests.stores.crawling import at
 
 def test_who_never_failed_has_a_closed_one_and_stands_nowhere(breakers: CircuitBreakerStore) -> None:
     """N-42."""
-    assert breakers.breaker("p1") == CircuitBreaker("p1")
+    assert breakers.breaker("p1") == CircuitBreaker(partner_id="p1")
     assert breakers.breakers() == {}
 
 
 @pytest.mark.parametrize("state", CircuitState)
 def test_a_breaker_is_remembered_whole(breakers: CircuitBreakerStore, state: CircuitState) -> None:
     """N-42."""
-    first = CircuitBreaker("p1", state, 5, 2, at(1.5), at(61.000001), "HTTP 500: süß", "print", version=1)
-    other = CircuitBreaker("p2", state, version=1)
+    first = CircuitBreaker(
+        partner_id="p1",
+        state=state,
+        failures=5,
+        pauses=2,
+        broken_since=at(1.5),
+        until=at(61.000001),
+        problem="HTTP 500: süß",
+        token="print",
+        version=1,
+    )
+    other = CircuitBreaker(partner_id="p2", state=state, version=1)
 
     breakers.save_breaker(first)
     breakers.save_breaker(other)
@@ -33,7 +43,7 @@ def test_a_breaker_is_remembered_whole(breakers: CircuitBreakerStore, state: Cir
 @pytest.mark.parametrize("version", [1, 2, 4])
 def test_whoever_writes_second_is_told_so(breakers: CircuitBreakerStore, version: int) -> None:
     """N-42: of two workers that count a failure, one counts again."""
-    breaker = CircuitBreaker("p1", failures=1, version=1)
+    breaker = CircuitBreaker(partner_id="p1", failures=1, version=1)
     breakers.save_breaker(breaker)
     breakers.save_breaker(replace(breaker, failures=2, version=2))
 

@@ -19,7 +19,7 @@ from tests.conftest import Stage
 from tests.stores.conftest import Calls, Clock
 from tests.stores.crawling import at, drop, fill, make, next_window, touch
 
-THEM = theirs(Party("NL", "TNM"))
+THEM = theirs(Party.of("NL", "TNM"))
 PAGE = {"Query": 1, "BatchGetItem": 1}
 
 
@@ -85,7 +85,7 @@ def test_a_page_costs_two_calls_wherever_it_is(store: DynamoObjects, calls: Call
     fill(store, 150)
     calls.made()
 
-    for window in (Window(), Window(100, 50), Window(offset=149, limit=99), Window(offset=500)):
+    for window in (Window(), Window(offset=100, limit=50), Window(offset=149, limit=99), Window(offset=500)):
         store.page("all", window)
         assert calls.made() == PAGE
 
@@ -153,9 +153,9 @@ def test_finding_by_another_key_costs_two_calls_and_finding_nothing_one(stage: S
 
 def test_an_admission_costs_two_calls_and_a_tally_one(stage: Stage, calls: Calls, clock: Clock) -> None:
     store = DynamoPartners(stage.table("partners"), clock)
-    partner = Partner("p1", Role.CPO, State.REGISTERED, party=Party("NL", "TNM"))
+    partner = Partner(id="p1", our_role=Role.CPO, state=State.REGISTERED, party=Party.of("NL", "TNM"))
 
-    store.save(partner, issue=[Grant("hash", "p1", Role.CPO, GrantKind.CURRENT)])
+    store.save(partner, issue=[Grant(token_hash="hash", partner_id="p1", our_role=Role.CPO, kind=GrantKind.CURRENT)])
     assert calls.made() == {"TransactWriteItems": 1}
 
     assert store.authenticate(Role.CPO, "hash")
@@ -175,7 +175,7 @@ def test_a_first_failure_costs_one_call_and_settling_another(stage: Stage, calls
     outbox = DynamoOutbox(stage.table("outbox"))
     news = Announcement(ModuleID.TARIFFS, "T1", 1)
 
-    outbox.record(OutboxEntry("p1", news, "timeout", 1, clock()))
+    outbox.record(OutboxEntry(partner_id="p1", announcement=news, reason="timeout", attempts=1, failed_at=clock()))
     assert calls.made() == {"UpdateItem": 1}
 
     outbox.clear("p1", object_key_of(news))

@@ -51,7 +51,7 @@ def queues_to(sink: Sink) -> SqsCommandQueues:
 @given(TEXT, TEXT, st.sampled_from(["timer", "charge point"]))
 def test_any_result_is_read_as_it_was_written(command_id: str, result: str, source: str) -> None:
     """CMD-14: the timer is told from a charge point."""
-    sink, sent = Sink(), CommandResult(command_id, result, source)
+    sink, sent = Sink(), CommandResult(command_id=command_id, result=result, source=source)
 
     queues_to(sink).result(sent)
 
@@ -77,7 +77,7 @@ def test_a_timer_waits_as_long_as_a_queue_lets_it(delay_s: int, expected: int) -
     """CMD-14."""
     sink = Sink()
 
-    queues_to(sink).result(CommandResult("c1", "TIMEOUT", "timer"), delay_s=delay_s)
+    queues_to(sink).result(CommandResult(command_id="c1", result="TIMEOUT", source="timer"), delay_s=delay_s)
 
     assert sink.sent[0]["DelaySeconds"] == expected
 
@@ -101,8 +101,10 @@ def test_the_host_s_result_needs_no_source() -> None:
     """CMD-04: and what else it says is its own business, but no word of it makes it the operator's."""
     body = {"version": 1, "command_id": "c1", "result": "REJECTED", "text": "occupied"}
 
-    assert result_in(json.dumps(body)) == CommandResult("c1", "REJECTED", "charge point")
-    assert result_in(json.dumps(body | {"source": "operator"})) == CommandResult("c1", "REJECTED", "charge point")
+    assert result_in(json.dumps(body)) == CommandResult(command_id="c1", result="REJECTED", source="charge point")
+    assert result_in(json.dumps(body | {"source": "operator"})) == CommandResult(
+        command_id="c1", result="REJECTED", source="charge point"
+    )
 
 
 RIGHT: Json = {"version": 1, "command_id": "c1", "result": "ACCEPTED"}
@@ -163,7 +165,7 @@ def counted(stage: Stage) -> Iterator[Counter[str]]:
 @pytest.fixture
 def cpo(stage: Stage) -> CompanyOnAws:
     world = World()
-    found = CompanyOnAws(stage, world, "cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}), {})
+    found = CompanyOnAws(stage, world, "cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO}), {})
     world.serve("cpo.example", found)
     found.company.own_objects[ModuleID.LOCATIONS].put("LOC1", (), two_evses())
     return found
@@ -171,7 +173,7 @@ def cpo(stage: Stage) -> CompanyOnAws:
 
 @pytest.fixture
 def emsp(cpo: CompanyOnAws) -> Caller:
-    emsp = cpo.world.company("emsp.example", Party("NL", "MSP"), frozenset({Role.EMSP}))
+    emsp = cpo.world.company("emsp.example", Party.of("NL", "MSP"), frozenset({Role.EMSP}))
     register(emsp, cpo, Role.CPO)
     token = emsp.partners()[0].token_we_send
     assert token
@@ -192,7 +194,7 @@ def test_a_start_and_its_result_cost_a_handful_of_calls(cpo: CompanyOnAws, emsp:
     command_id = cpo.asked()[0]["command_id"]
     results = cpo.company.results
     with counted(stage) as made:
-        results.receive(CommandResult(command_id, "ACCEPTED", "charge point"))
+        results.receive(CommandResult(command_id=command_id, result="ACCEPTED", source="charge point"))
     assert made == {"GetItem": 1, "PutItem": 1, "SendMessage": 1, "GetQueueUrl": 1}
     with counted(stage) as made:
         results.post(command_id)
@@ -206,7 +208,7 @@ def test_a_note_that_came_about_although_its_answer_got_lost_is_recognised(cpo: 
     fuse = Fuse(at=2, after=True, error=Conflict)
     run_on(cpo, commands=fuse.around(cpo.ports.commands, "save"))
     command_id = cpo.asked()[0]["command_id"]
-    cpo.company.results.receive(CommandResult(command_id, "ACCEPTED", "charge point"))
+    cpo.company.results.receive(CommandResult(command_id=command_id, result="ACCEPTED", source="charge point"))
     mark = len(cpo.world.traffic)
 
     cpo.company.results.post(command_id)

@@ -20,7 +20,16 @@ def command(command_id: str = "c1", second: float = 0, partner_id: str = "p1") -
     """A command of that second, accepted."""
     moment, request = at(second), REQUESTS["START_SESSION"]
     later = moment + timedelta(seconds=60)
-    return Command(command_id, Side.RECEIVED, partner_id, "START_SESSION", request, moment, later, answer="ACCEPTED")
+    return Command(
+        id=command_id,
+        side=Side.RECEIVED,
+        partner_id=partner_id,
+        command="START_SESSION",
+        request=request,
+        at=moment,
+        deadline=later,
+        answer="ACCEPTED",
+    )
 
 
 def test_a_command_is_kept_as_it_is(commands: CommandStore) -> None:

@@ -19,7 +19,7 @@ from tests.conftest import Stage
 from tests.stores.conftest import Clock
 from tests.stores.crawling import crawled, drop, fill, make
 
-THEM = theirs(Party("NL", "TNM"))
+THEM = theirs(Party.of("NL", "TNM"))
 
 
 def at_once(*work: Callable[[], object]) -> list[object]:
@@ -74,9 +74,9 @@ def test_creations_and_removals_at_once_keep_ranks_dense(stage: Stage) -> None:
 
     left = {*new, *old[:2], *old[8:]}
     assert set(crawled(store, Window(limit=99))) == left
-    assert [len(store.page("all", Window(offset, 1)).bodies) for offset in range(len(left) + 1)] == [1] * len(left) + [
-        0
-    ]
+    assert [len(store.page("all", Window(offset=offset, limit=1)).bodies) for offset in range(len(left) + 1)] == [
+        1
+    ] * len(left) + [0]
 
 
 def test_one_of_two_removals_wins(stage: Stage) -> None:
@@ -114,7 +114,7 @@ def test_one_of_many_registrations_gets_the_party(stage: Stage, clock: Clock) ->
     store = DynamoPartners(stage.table("partners"), clock)
 
     def register(number: int) -> str:
-        partner = Partner(f"p{number}", Role.CPO, State.REGISTERED, party=Party("NL", "TNM"))
+        partner = Partner(id=f"p{number}", our_role=Role.CPO, state=State.REGISTERED, party=Party.of("NL", "TNM"))
         while True:
             try:
                 store.save(partner)

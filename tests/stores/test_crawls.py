@@ -39,20 +39,20 @@ def judged(window: Window) -> None:
 
 @given(moment=MOMENTS, object_id=IDS, total=st.integers(0, 10**9))
 def test_a_place_by_change_is_opened_as_it_was_sealed(moment: Any, object_id: str, total: int) -> None:
-    place = ByChange(fixed_width(moment), object_id, total)
+    place = ByChange(last_updated=fixed_width(moment), id=object_id, total=total)
 
     assert opened(Window(date_from=at(0), cursor=sealed(place))) == place
 
 
 @given(removals=st.integers(0, 10**9), restarts=st.integers(0, 3))
 def test_a_place_by_rank_is_opened_as_it_was_sealed(removals: int, restarts: int) -> None:
-    place = ByRank(removals, restarts)
+    place = ByRank(removals=removals, restarts=restarts)
 
     assert opened(Window(cursor=sealed(place))) == place
 
 
 def test_a_cursor_goes_into_a_link_as_it_is_and_is_short() -> None:
-    cursor = sealed(ByChange(fixed_width(at(0)), "ÿ" * 36, 10**9))
+    cursor = sealed(ByChange(last_updated=fixed_width(at(0)), id="ÿ" * 36, total=10**9))
 
     assert cursor.replace("-", "").replace("_", "").isalnum()
     assert len(cursor) < 200

@@ -37,14 +37,23 @@ EVENTS = st.builds(
     version=st.integers(1, 10**9),
     at=st.datetimes(timezones=st.just(UTC)),
     module=st.none() | st.sampled_from(ModuleID),
-    owner=st.none() | st.just(Party("DE", "CPO")),
+    owner=st.none() | st.just(Party.of("DE", "CPO")),
     path=st.lists(st.text(max_size=20), max_size=2).map(tuple),
     reason=st.text(max_size=20),
 )
 
 
 def event(object_id: str = "LOC1", version: int = 1, **facts: Any) -> Event:
-    return Event(EventKind.CREATED, "p1", object_id, version, NOON, ModuleID.LOCATIONS, Party("DE", "CPO"), **facts)
+    return Event(
+        kind=EventKind.CREATED,
+        partner_id="p1",
+        object_id=object_id,
+        version=version,
+        at=NOON,
+        module=ModuleID.LOCATIONS,
+        owner=Party.of("DE", "CPO"),
+        **facts,
+    )
 
 
 def detail(number: int, **facts: Any) -> dict[str, Any]:
@@ -198,7 +207,14 @@ def received(request: pytest.FixtureRequest) -> Received:
 def test_events_travel_together_and_whole(received: Received) -> None:
     news = [
         event("Ä/日本", 7, path=("E1", "1"), reason="why"),
-        Event(EventKind.BROKEN, "p1", "p1", 3, NOON + timedelta(microseconds=1), reason="no answer"),
+        Event(
+            kind=EventKind.BROKEN,
+            partner_id="p1",
+            object_id="p1",
+            version=3,
+            at=NOON + timedelta(microseconds=1),
+            reason="no answer",
+        ),
     ]
 
     received.queue.announce(news, attempt=2)
@@ -260,4 +276,17 @@ def test_an_event_has_an_id_of_its_own_whenever_it_was_announced(one: Event, oth
 
 
 def test_an_id_does_not_depend_on_when_or_why() -> None:
-    assert event().id == Event(EventKind.CREATED, "p1", "LOC1", 1, after(1), ModuleID.LOCATIONS, None, (), "again").id
+    assert (
+        event().id
+        == Event(
+            kind=EventKind.CREATED,
+            partner_id="p1",
+            object_id="LOC1",
+            version=1,
+            at=after(1),
+            module=ModuleID.LOCATIONS,
+            owner=None,
+            path=(),
+            reason="again",
+        ).id
+    )

@@ -11,7 +11,7 @@ from chalicelib.ocpi.paging import Window
 from chalicelib.ocpi.parties import Party
 from tests.stores.crawling import at, crawled, make
 
-MSP, TNM = theirs(Party("NL", "MSP")), theirs(Party("DE", "TNM"))
+MSP, TNM = theirs(Party.of("NL", "MSP")), theirs(Party.of("DE", "TNM"))
 
 
 def card(

@@ -52,7 +52,7 @@ class Model:
         """Every way to read the list gives the same objects and the right total."""
         assert crawled(self.store, Window(limit=limit), self.list_name) == self.names
         for offset, name in enumerate(self.names):
-            assert ids(self.store.page(self.list_name, Window(offset, 1))) == [name]
+            assert ids(self.store.page(self.list_name, Window(offset=offset, limit=1))) == [name]
         for since in (0, 3, 8):
             inside = {name for name in self.names if self.changed[name] >= since}
             pages = crawl(self.store, Window(limit=limit, date_from=at(since)), self.list_name)
@@ -92,8 +92,8 @@ def test_from_any_offset_a_crawl_gives_the_rest_once(size: int, offset: int, lim
     store = MemoryObjects()
     names = fill(store, size)
 
-    assert crawled(store, Window(offset, limit)) == names[offset:]
-    assert crawled(store, Window(offset, limit, date_from=at(since))) == names[max(since, 0) :][offset:]
+    assert crawled(store, Window(offset=offset, limit=limit)) == names[offset:]
+    assert crawled(store, Window(offset=offset, limit=limit, date_from=at(since))) == names[max(since, 0) :][offset:]
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -106,8 +106,8 @@ def test_from_any_offset_a_crawl_of_dynamodb_gives_the_rest_once(
     if store.page("all", Window()).total == 0:
         fill(store, 12)
 
-    assert crawled(store, Window(offset, limit)) == names[offset:]
-    assert crawled(store, Window(offset, limit, date_from=at(since))) == names[max(since, 0) :][offset:]
+    assert crawled(store, Window(offset=offset, limit=limit)) == names[offset:]
+    assert crawled(store, Window(offset=offset, limit=limit, date_from=at(since))) == names[max(since, 0) :][offset:]
 
 
 def test_pages_are_right_where_a_full_last_page_says_that_it_is_the_last(moto_stage: Stage) -> None:
@@ -118,8 +118,8 @@ def test_pages_are_right_where_a_full_last_page_says_that_it_is_the_last(moto_st
     for limit in (1, 4, 5, 11, 12):
         assert crawled(store, Window(limit=limit)) == names
         assert crawled(store, Window(limit=limit, date_from=at(4))) == names[4:]
-        assert crawled(store, Window(4, limit, date_from=at(4))) == names[8:]
-        assert crawled(store, Window(8, limit, date_from=at(4))) == []
+        assert crawled(store, Window(offset=4, limit=limit, date_from=at(4))) == names[8:]
+        assert crawled(store, Window(offset=8, limit=limit, date_from=at(4))) == []
 
 
 def test_a_thousand_objects_are_crawled_one_by_one_in_memory() -> None:
@@ -137,5 +137,5 @@ def test_a_thousand_objects_are_crawled_in_dynamodb(stage: Stage) -> None:
         assert crawled(store, Window(limit=limit)) == names
     assert crawled(store, Window(limit=100, date_from=at(1))) == names[1:]
     for offset in (0, 1, 499, 998, 999):
-        page = store.page("all", Window(offset, 1))
+        page = store.page("all", Window(offset=offset, limit=1))
         assert (ids(page), page.total) == ([names[offset]], 1000)

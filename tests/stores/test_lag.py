@@ -84,7 +84,9 @@ def test_what_is_due_may_be_shown_late_or_too_long_but_is_given_away_once(stage:
     news = Announcement(ModuleID.TARIFFS, "T1", 1)
     client = Remembering(stage.clients.dynamodb())
     late, outbox = DynamoOutbox(Table(f"ocpi-{stage.name}-outbox", lambda: client)), DynamoOutbox(stage.table("outbox"))
-    outbox.record(OutboxEntry("p1", news, "timeout", 1, at(0), due_at=at(10)))
+    outbox.record(
+        OutboxEntry(partner_id="p1", announcement=news, reason="timeout", attempts=1, failed_at=at(0), due_at=at(10))
+    )
     [due] = late.due("p1", at(10), 10)
 
     assert late.lease(due, at(100))

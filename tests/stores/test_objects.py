@@ -10,7 +10,7 @@ from chalicelib.ocpi.paging import Window
 from chalicelib.ocpi.parties import Party
 from tests.stores.crawling import at, crawled, drop, fill, make, touch
 
-THEM = theirs(Party("NL", "TNM"))
+THEM = theirs(Party.of("NL", "TNM"))
 
 
 def test_an_unknown_object_is_none(objects: ObjectStore) -> None:
@@ -41,7 +41,7 @@ def test_owners_do_not_see_each_others_objects(objects: ObjectStore) -> None:
     objects.put(THEM, make("LOC1", list_name=None))
 
     assert objects.get(OURS, "LOC1") is None
-    assert objects.get(theirs(Party("DE", "TNM")), "LOC1") is None
+    assert objects.get(theirs(Party.of("DE", "TNM")), "LOC1") is None
 
 
 def test_a_write_replaces_everything_but_the_list(objects: ObjectStore) -> None:

@@ -30,7 +30,9 @@ def failure(
     reason: str = "timeout",
     due_at: datetime | None = None,
 ) -> OutboxEntry:
-    return OutboxEntry(partner_id, announcement, reason, 1, at(second), due_at)
+    return OutboxEntry(
+        partner_id=partner_id, announcement=announcement, reason=reason, attempts=1, failed_at=at(second), due_at=due_at
+    )
 
 
 def tariff(object_id: str) -> Announcement:
@@ -176,7 +178,10 @@ def test_the_backlog_counts_by_module(outbox: Outbox) -> None:
     outbox.record(failure(STATUS, 7, due_at=at(10)))
     outbox.record_sent("p1", LOC1, [SentVersion(1, (), None)], at(100))
 
-    assert outbox.backlog("p1") == {"tariffs": Backlog(2, at(3), 1), "locations": Backlog(1, at(7), 0)}
+    assert outbox.backlog("p1") == {
+        "tariffs": Backlog(objects=2, oldest=at(3), given_up=1),
+        "locations": Backlog(objects=1, oldest=at(7), given_up=0),
+    }
     assert outbox.backlog("p2") == {}
 
 
@@ -184,7 +189,7 @@ def test_the_backlog_counts_by_module(outbox: Outbox) -> None:
 
 
 def test_a_ledger_of_nothing_says_that_nothing_is_in_the_way(outbox: Outbox) -> None:
-    assert outbox.state("p1", LOC1) == DeliveryState(CircuitBreaker("p1"))
+    assert outbox.state("p1", LOC1) == DeliveryState(CircuitBreaker(partner_id="p1"))
 
 
 def test_what_was_told_ahead_is_remembered_until_it_is_forgotten(outbox: Outbox) -> None:
@@ -213,9 +218,19 @@ def test_a_ledger_shows_what_was_missed_beside_the_partner_s_breaker(
     else:
         table = request.getfixturevalue("stage").table("outbox")
         breakers, outbox = DynamoCircuitBreakers(table), DynamoOutbox(table)
-    breaker = CircuitBreaker("p1", CircuitState.OPEN, 5, 1, at(1), at(61), "HTTP 500", "print", version=1)
+    breaker = CircuitBreaker(
+        partner_id="p1",
+        state=CircuitState.OPEN,
+        failures=5,
+        pauses=1,
+        broken_since=at(1),
+        until=at(61),
+        problem="HTTP 500",
+        token="print",
+        version=1,
+    )
     breakers.save_breaker(breaker)
-    breakers.save_breaker(CircuitBreaker("p2", version=1))
+    breakers.save_breaker(CircuitBreaker(partner_id="p2", version=1))
     outbox.record(failure(STATUS, due_at=at(10)))
 
     ledger = outbox.state("p1", LOC1)
@@ -249,6 +264,15 @@ def test_a_backlog_without_end_is_counted_to_a_point(outbox: Outbox, monkeypatch
     for where in ("chalicelib.adapters.dynamodb.outbox", "tests.memory.outbox"):
         monkeypatch.setattr(f"{where}.MOST_COUNTED", 3)
     for number in range(5):
-        outbox.record(OutboxEntry("p1", Announcement(ModuleID.TARIFFS, f"T{number}", 1), "away", 1, at(3), at(9)))
+        outbox.record(
+            OutboxEntry(
+                partner_id="p1",
+                announcement=Announcement(ModuleID.TARIFFS, f"T{number}", 1),
+                reason="away",
+                attempts=1,
+                failed_at=at(3),
+                due_at=at(9),
+            )
+        )
 
-    assert outbox.backlog("p1") == {"tariffs": Backlog(3, at(3), 0)}
+    assert outbox.backlog("p1") == {"tariffs": Backlog(objects=3, oldest=at(3), given_up=0)}

@@ -34,11 +34,21 @@ def test_a_contact_keeps_its_last_success_and_its_last_failure(partners: Partner
     partners.record_contact("p2", "locations", "in", after(7), "")
 
     assert partners.contacts("p1") == [
-        Contact("locations", "in", None, after(6), "HTTP 200, OCPI status 2001"),
-        Contact("locations", "out", after(4), after(3), "no answer: 日本"),
-        Contact("versions", "in", after(5)),
+        Contact(
+            module="locations",
+            direction="in",
+            last_success=None,
+            last_failure=after(6),
+            problem="HTTP 200, OCPI status 2001",
+        ),
+        Contact(
+            module="locations", direction="out", last_success=after(4), last_failure=after(3), problem="no answer: 日本"
+        ),
+        Contact(module="versions", direction="in", last_success=after(5)),
     ]
-    assert partners.contacts("p2") == [Contact("locations", "in", None, after(7), "")]
+    assert partners.contacts("p2") == [
+        Contact(module="locations", direction="in", last_success=None, last_failure=after(7), problem="")
+    ]
 
 
 def test_operator_keys_are_known_by_their_hash(partners: PartnerStore) -> None:

@@ -16,8 +16,8 @@ from chalicelib.ocpi.parties import Party, Role
 from chalicelib.ocpi.reading import Profile
 from tests.stores.conftest import Clock
 
-TNM = Party("NL", "TNM")
-OTHER = Party("NL", "OTH")
+TNM = Party.of("NL", "TNM")
+OTHER = Party.of("NL", "OTH")
 
 
 def make(partner_id: str = "p1", **facts: Any) -> Partner:

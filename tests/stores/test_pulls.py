@@ -29,7 +29,17 @@ TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=30)
 def pull(module: ModuleID = ModuleID.LOCATIONS, partner_id: str = "p1", **facts: Any) -> Pull:
     """A crawl's first version."""
     url = "https://cpo.example/locations?limit=100"
-    begun = Pull(partner_id, module, "c1", PullState.RUNNING, True, url, url, at(0), at(0))
+    begun = Pull(
+        partner_id=partner_id,
+        module=module,
+        crawl="c1",
+        state=PullState.RUNNING,
+        is_full=True,
+        url=url,
+        first_url=url,
+        began_at=at(0),
+        updated_at=at(0),
+    )
     return replace(begun.with_(at(1.000001)), **facts)
 
 
@@ -196,7 +206,7 @@ class Sink:
 @given(TEXT, st.sampled_from(ModuleID), TEXT, st.integers(0, 20_000))
 def test_any_step_is_read_as_it_was_written(partner_id: str, module: ModuleID, crawl: str, page: int) -> None:
     """PAG-15."""
-    sink, sent = Sink(), PullStep(partner_id, module, crawl, page)
+    sink, sent = Sink(), PullStep(partner_id=partner_id, module=module, crawl=crawl, page=page)
 
     SqsPullQueue("pulls", lambda: sink).enqueue(sent)
 
@@ -213,7 +223,7 @@ def test_a_step_waits_as_long_as_a_queue_lets_it(delay_s: int, expected: int) ->
     queue = SqsPullQueue("pulls", lambda: sink)
 
     for _ in range(2):
-        queue.enqueue(PullStep("p1", ModuleID.CDRS, "c1", 0), delay_s=delay_s)
+        queue.enqueue(PullStep(partner_id="p1", module=ModuleID.CDRS, crawl="c1", page=0), delay_s=delay_s)
 
     assert [message["DelaySeconds"] for message in sink.sent] == [expected, expected]
     assert sink.looked_up == 1
@@ -226,7 +236,7 @@ def test_a_step_of_a_later_release_is_not_guessed_at() -> None:
 
 def test_the_queue_of_a_stage_is_there(moto_stage: Stage) -> None:
     """PAG-17: as the template makes it, a step comes out of it as it went in."""
-    step, clients = PullStep("p1", ModuleID.TOKENS, "c1", 3), moto_stage.clients
+    step, clients = PullStep(partner_id="p1", module=ModuleID.TOKENS, crawl="c1", page=3), moto_stage.clients
 
     SqsPullQueue(moto_stage.queue("pulls"), clients.sqs).enqueue(step)
 

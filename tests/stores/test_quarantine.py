@@ -13,7 +13,14 @@ from chalicelib.ocpi.module import ModuleID
 from tests.conftest import Stage
 from tests.stores.crawling import at
 
-CDR = QuarantineEntry("p1", ModuleID.CDRS, "C1", b'{"id":"C1","total_cost":3.13}', "differs", at(1.000001))
+CDR = QuarantineEntry(
+    partner_id="p1",
+    module=ModuleID.CDRS,
+    id="C1",
+    body=b'{"id":"C1","total_cost":3.13}',
+    reason="differs",
+    at=at(1.000001),
+)
 
 
 def test_what_is_kept_is_found_as_it_was(quarantine: Quarantine) -> None:

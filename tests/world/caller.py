@@ -32,7 +32,7 @@ class Caller:
         url = path if path.startswith("https://") else f"https://{self.host}{path}"
         content = raw if raw is not None else (b"" if body is None else json.dumps(body).encode())
         sent = {"authorization": f"Token {self.token}", **(headers or {})}
-        return Reply(self.world.send(Request(method, url, sent, query or {}, content)))
+        return Reply(self.world.send(Request(method=method, url=url, headers=sent, query=query or {}, body=content)))
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,9 @@ class World:
             self.traffic.append(Traffic(request, None, timeout_s))
             raise Unreachable(f"{request.method} {parts.netloc}: connection refused", unsent=True)
         query = dict(parse_qsl(parts.query)) | dict(request.query)
-        response = server(Request(request.method, parts.path, request.headers, query, request.body))
+        response = server(
+            Request(method=request.method, url=parts.path, headers=request.headers, query=query, body=request.body)
+        )
         self.traffic.append(Traffic(request, response, timeout_s))
         return response
 

@@ -95,8 +95,8 @@ def register(initiator: CompanyInWorld, responder: CompanyInWorld, responder_rol
 def pair(world: World | None = None, **emsp_settings: Any) -> Pair:
     """Two companies, registered: the eMSP started it."""
     world = world or World()
-    cpo = world.company("cpo.example", Party("DE", "CPO"), frozenset({Role.CPO}))
-    emsp = world.company("emsp.example", Party("NL", "MSP"), frozenset({Role.EMSP}), **emsp_settings)
+    cpo = world.company("cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO}))
+    emsp = world.company("emsp.example", Party.of("NL", "MSP"), frozenset({Role.EMSP}), **emsp_settings)
     register(emsp, cpo, Role.CPO)
     token_of = {side.base_url: side.partners()[-1].token_we_send for side in (cpo, emsp)}
     to_cpo, to_emsp = token_of[emsp.base_url], token_of[cpo.base_url]

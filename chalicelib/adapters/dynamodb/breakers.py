@@ -55,8 +55,10 @@ def moment_text(moment: datetime) -> str:
 def breaker_of(item: Item | None, partner_id: str) -> CircuitBreaker:
     """The breaker that an item says; a closed one without it."""
     if item is None:
-        return CircuitBreaker(partner_id)
+        return CircuitBreaker(partner_id=partner_id)
     facts = json.loads(item["facts"]["S"])
     moments = {name: datetime.fromisoformat(facts[name]) if facts[name] else None for name in ("broken_since", "until")}
     state = CircuitState(facts["state"])
-    return CircuitBreaker(partner_id, version=int(item["version"]["N"]), **{**facts, **moments, "state": state})
+    return CircuitBreaker(
+        partner_id=partner_id, version=int(item["version"]["N"]), **{**facts, **moments, "state": state}
+    )

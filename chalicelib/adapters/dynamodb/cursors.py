@@ -24,7 +24,7 @@ _LONGEST_KEY: Final = 1024
 _FIXED_WIDTH: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ByRank:
     """The crawl goes by rank. It stays so when its window has dates: it began when they covered the whole list."""
 
@@ -40,10 +40,10 @@ class ByRank:
         """
         if removals == self.removals or self.restarts >= _MOST_RESTARTS:
             return None
-        return ByRank(removals, self.restarts + 1)
+        return ByRank(removals=removals, restarts=self.restarts + 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ByChange:
     """The crawl goes by ``last_updated`` and stands behind this key; ``total`` was counted at its start."""
 
@@ -68,11 +68,11 @@ def opened(window: Window) -> ByRank | ByChange | None:
         return None
     match _parsed(window.cursor):
         case [int(removals), int(restarts)] if _counts(removals, restarts):
-            return ByRank(removals, restarts)
+            return ByRank(removals=removals, restarts=restarts)
         case [str(moment), str(object_id), int(total)] if _is_key(moment, object_id) and _counts(total):
             span = bounds(window)
             if window.has_dates and span is not None and span[0] <= moment <= span[1]:
-                return ByChange(moment, object_id, total)
+                return ByChange(last_updated=moment, id=object_id, total=total)
     raise InvalidParameters("cursor is not one that we issued for this list: start again at the first page")
 
 

@@ -43,19 +43,19 @@ def key_attribute(index: str) -> str:
     return "key_" + index.removeprefix("by_")
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListCounter:
     """How many objects a list has, and how many were ever taken out of it."""
 
     n: int = 0
     removals: int = 0
 
     @classmethod
-    def of(cls, item: Item | None) -> Counter:
+    def of(cls, item: Item | None) -> ListCounter:
         """The counter in this item; a list that has none is empty."""
         if item is None:
             return cls()
-        return cls(int(item["n"]["N"]), int(item.get("removals", {"N": "0"})["N"]))
+        return cls(n=int(item["n"]["N"]), removals=int(item.get("removals", {"N": "0"})["N"]))
 
 
 def item_of(stored: StoredObject) -> Item:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from chalicelib.adapters.aws import bounded
 from chalicelib.adapters.dynamodb.items import (
     INDEXES,
-    Counter,
+    ListCounter,
     content_of,
     counter_key,
     item_of,
@@ -68,7 +68,7 @@ class DynamoObjects:
 
     def _create(self, batch: Sequence[Item]) -> None:
         list_name = batch[0]["list"]["S"]
-        counter = Counter.of(self._table.get(counter_key(list_name)))
+        counter = ListCounter.of(self._table.get(counter_key(list_name)))
         puts: list[Action] = [
             ("Put", {"Item": item | {"rank": {"N": str(rank)}}, "ConditionExpression": "attribute_not_exists(pk)"})
             for rank, item in enumerate(batch, counter.n + 1)
@@ -97,7 +97,7 @@ class DynamoObjects:
         list_name = stored.list or ""
         keys = [counter_key(list_name), object_key(OURS, stored.id)]
         found = {item["pk"]["S"]: item for item in self._table.get_all(keys)}
-        counter, item = Counter.of(found.get("counters")), found.get(OURS)
+        counter, item = ListCounter.of(found.get("counters")), found.get(OURS)
         if item is None or int(item["version"]["N"]) != stored.version:
             raise Conflict("the object has changed")
         rank = rank_of(item)
@@ -214,7 +214,7 @@ def _move(key: Item, rank: int, to: int) -> Action:
     return "Update", request
 
 
-def _count(list_name: str, counter: Counter, more: int) -> Action:
+def _count(list_name: str, counter: ListCounter, more: int) -> Action:
     """The action that moves a list's counter, if nobody moved it since it was read."""
     values = {":n": {"N": str(counter.n)}, ":new": {"N": str(counter.n + more)}, ":out": {"N": str(int(more < 0))}}
     request = {

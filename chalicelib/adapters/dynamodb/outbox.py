@@ -154,9 +154,9 @@ class DynamoOutbox:
         entries = self._table.under(partner_id, ProjectionExpression="sk, first_failed_at, due_at")
         for item in islice(entries, MOST_COUNTED):
             module, since = item["sk"]["S"].partition("/")[0], datetime.fromisoformat(item["first_failed_at"]["S"])
-            known = found.get(module, Backlog(0, since))
+            known = found.get(module, Backlog(objects=0, oldest=since))
             given_up = known.given_up + ("due_at" not in item)
-            found[module] = Backlog(known.objects + 1, min(known.oldest, since), given_up)
+            found[module] = Backlog(objects=known.objects + 1, oldest=min(known.oldest, since), given_up=given_up)
         return found
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chalicelib.adapters.dynamodb.cursors import ByChange, ByRank, bounds, fitting, opened, sealed
-from chalicelib.adapters.dynamodb.items import Counter, body_of, counter_key, object_key, rank_of
+from chalicelib.adapters.dynamodb.items import ListCounter, body_of, counter_key, object_key, rank_of
 from chalicelib.adapters.dynamodb.table import Item, Table
 from chalicelib.node.objects import OURS
 from chalicelib.ocpi.paging import Page, Window
@@ -55,13 +55,13 @@ class Pages:
             first = min(objects, default=window.offset + window.limit + 1)
         bodies = fitting(body_of(objects[rank]) for rank in _unbroken(objects, first))
         end = first - 1 + len(bodies)
-        crawl = crawl or ByRank(counter.removals)
+        crawl = crawl or ByRank(removals=counter.removals)
         next_offset, going_on = (end, crawl) if end < counter.n else (0, crawl.again(counter.removals))
         if going_on is None:
             return Page(tuple(bodies), counter.n)
         return Page(tuple(bodies), counter.n, next_offset, sealed(going_on))
 
-    def _caught_up(self, list_name: str, window: Window) -> tuple[Counter, dict[int, Item]]:
+    def _caught_up(self, list_name: str, window: Window) -> tuple[ListCounter, dict[int, Item]]:
         """The list's counter and the window's objects by rank, once the index knows the first of them."""
         for wait in _LAG_WAITS_S:
             counter, objects = self._ranked(list_name, window)
@@ -70,7 +70,7 @@ class Pages:
             self._table.sleep(wait)
         return self._ranked(list_name, window)
 
-    def _ranked(self, list_name: str, window: Window) -> tuple[Counter, dict[int, Item]]:
+    def _ranked(self, list_name: str, window: Window) -> tuple[ListCounter, dict[int, Item]]:
         first, last = window.offset + 1, window.offset + window.limit
         keys = self._table.query(
             IndexName="by_rank",
@@ -83,7 +83,7 @@ class Pages:
             },
         )
         found = self._table.get_all([counter_key(list_name), *map(_table_key, keys)])
-        counter = Counter.of(next((item for item in found if item["pk"]["S"] != OURS), None))
+        counter = ListCounter.of(next((item for item in found if item["pk"]["S"] != OURS), None))
         # An object that moved since the index noted it stands where it says itself.
         objects = {rank_of(item): item for item in found if item["pk"]["S"] == OURS}
         return counter, {rank: item for rank, item in objects.items() if first <= rank <= last}
@@ -120,7 +120,7 @@ class Pages:
         if len(bodies) == len(keys):
             return Page(served, total)
         last = keys[len(bodies) - 1]
-        place = ByChange(last["last_updated"]["S"], last["id"]["S"], total)
+        place = ByChange(last_updated=last["last_updated"]["S"], id=last["id"]["S"], total=total)
         return Page(served, total, window.offset + len(bodies), sealed(place))
 
     def _changed(self, list_name: str, window: Window, start: Item) -> list[Item]:

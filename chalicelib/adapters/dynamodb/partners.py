@@ -131,7 +131,10 @@ class DynamoPartners:
                 facts[f"last_{outcome}"] = datetime.fromisoformat(value["M"]["at"]["S"])
                 if "problem" in value["M"]:
                     facts["problem"] = value["M"]["problem"]["S"]
-        return [Contact(module, direction, **found[module, direction]) for module, direction in sorted(found)]
+        return [
+            Contact(module=module, direction=direction, **found[module, direction])
+            for module, direction in sorted(found)
+        ]
 
     def operator_key(self, key_hash: str) -> OperatorKey | None:
         """The operator key with this hash, or None."""

@@ -67,7 +67,7 @@ class HttpWeb:
             AddressNotAllowed: it is not, or it names an address that is not open to us.
         """
         door = self._public_door if public else self._door
-        door.check(door.target(Request("POST", url)))
+        door.check(door.target(Request(method="POST", url=url)))
 
     def send(self, request: Request, *, timeout_s: float | None = None, public: bool = False) -> Response:
         """What the partner answers, its body decompressed; ``timeout_s`` bounds this one call instead of ``total_s``.
@@ -169,7 +169,7 @@ class HttpWeb:
         if request.method != "GET" or response.status not in _REDIRECTS or "location" not in response.headers:
             return None
         try:
-            onward = door.target(Request("GET", urljoin(target.url, response.headers["location"])))
+            onward = door.target(Request(method="GET", url=urljoin(target.url, response.headers["location"])))
         except (AddressNotAllowed, ValueError):
             return None
         return onward if onward.origin == target.origin else None

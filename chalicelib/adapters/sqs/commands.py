@@ -71,7 +71,7 @@ def result_in(body: str) -> CommandResult:
     if version != _VERSION or not isinstance(command_id, str) or not isinstance(result, str):
         raise UnreadableResult("a result has version 1, and command_id and result are strings")
     source = "timer" if message.get("source") == "timer" else "charge point"
-    return CommandResult(command_id, result, source)
+    return CommandResult(command_id=command_id, result=result, source=source)
 
 
 def answer_in(body: str) -> str:

@@ -55,13 +55,13 @@ def _list_of(event: Event) -> list[Any]:
 def _event(event: list[Any]) -> Event:
     kind, partner_id, module, owner, object_id, path, version, at, reason = event
     return Event(
-        EventKind(kind),
-        partner_id,
-        object_id,
-        version,
-        datetime.fromisoformat(at),
-        module and ModuleID(module),
-        Party.of(*owner.split("/")) if owner else None,
-        tuple(path),
-        reason,
+        kind=EventKind(kind),
+        partner_id=partner_id,
+        object_id=object_id,
+        version=version,
+        at=datetime.fromisoformat(at),
+        module=module and ModuleID(module),
+        owner=Party.of(*owner.split("/")) if owner else None,
+        path=tuple(path),
+        reason=reason,
     )

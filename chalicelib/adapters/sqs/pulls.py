@@ -33,4 +33,4 @@ def step_in(body: str) -> PullStep:
         ValueError: a later release wrote it.
     """
     partner_id, module, crawl, page = opened(body, _VERSION)["step"]
-    return PullStep(partner_id, ModuleID(module), crawl, page)
+    return PullStep(partner_id=partner_id, module=ModuleID(module), crawl=crawl, page=page)

@@ -39,7 +39,7 @@ def _openapi(_ask: OperatorCall) -> OperatorReply:
 
 
 OPERATIONS: Final = (
-    Operation("GET", f"{ROOT}/openapi.json", "This description", _openapi),
+    Operation(method="GET", path=f"{ROOT}/openapi.json", summary="This description", handler=_openapi),
     *partners.OPERATIONS,
     *charging.OPERATIONS,
     *commands.OPERATIONS,

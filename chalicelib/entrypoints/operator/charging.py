@@ -132,10 +132,35 @@ def _as_we_write(theirs: Any, ask: OperatorCall) -> Any:
 _RULING: Final = f"{ROOT}/tokens/{{id}}/authorization"
 
 OPERATIONS: Final = (
-    Operation("POST", f"{ROOT}/authorize", "May this driver charge here", _authorize, "AuthorizeRequest"),
-    Operation("GET", _RULING, "What the host rules about a token of its own", _ruling),
-    Operation("PUT", _RULING, "Rule about an own token: blocked, no credit, only there, ...", _rule, "Ruling"),
-    Operation("DELETE", _RULING, "Let the token's validity decide again", _unrule),
-    Operation("POST", f"{ROOT}/cdrs", "Put in a CDR, once and for all", _post_cdr, "Object", query=("partner",)),
-    Operation("GET", f"{ROOT}/cdrs/{{id}}/posting", "Whether a CDR has arrived", _posting, query=("fetch",)),
+    Operation(
+        method="POST",
+        path=f"{ROOT}/authorize",
+        summary="May this driver charge here",
+        handler=_authorize,
+        body="AuthorizeRequest",
+    ),
+    Operation(method="GET", path=_RULING, summary="What the host rules about a token of its own", handler=_ruling),
+    Operation(
+        method="PUT",
+        path=_RULING,
+        summary="Rule about an own token: blocked, no credit, only there, ...",
+        handler=_rule,
+        body="Ruling",
+    ),
+    Operation(method="DELETE", path=_RULING, summary="Let the token's validity decide again", handler=_unrule),
+    Operation(
+        method="POST",
+        path=f"{ROOT}/cdrs",
+        summary="Put in a CDR, once and for all",
+        handler=_post_cdr,
+        body="Object",
+        query=("partner",),
+    ),
+    Operation(
+        method="GET",
+        path=f"{ROOT}/cdrs/{{id}}/posting",
+        summary="Whether a CDR has arrived",
+        handler=_posting,
+        query=("fetch",),
+    ),
 )

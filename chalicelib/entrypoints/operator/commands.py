@@ -48,7 +48,7 @@ def _list(ask: OperatorCall) -> OperatorReply:
 
 def _result(ask: OperatorCall) -> OperatorReply:
     result = ask.texts(required={"result"})["result"]
-    command = ask.company.results.receive(CommandResult(_found(ask).id, result, "operator"))
+    command = ask.company.results.receive(CommandResult(command_id=_found(ask).id, result=result, source="operator"))
     return OperatorReply(_shown(command, ask.company.ports.clock()))
 
 
@@ -83,8 +83,26 @@ def _shown(command: Command, now: datetime) -> dict[str, Any]:
 _COMMANDS: Final = f"{ROOT}/partners/{{partner}}/commands"
 
 OPERATIONS: Final = (
-    Operation("GET", _COMMANDS, "Commands to and from this partner, the latest first", _list, query=("after", "limit")),
-    Operation("POST", f"{_COMMANDS}/{{command}}", "Send a command to this partner", _send, "CommandRequest"),
-    Operation("GET", f"{ROOT}/commands/{{id}}", "What became of a command", _show),
-    Operation("POST", f"{ROOT}/commands/{{id}}/result", "What the charge point did", _result, "CommandResponse"),
+    Operation(
+        method="GET",
+        path=_COMMANDS,
+        summary="Commands to and from this partner, the latest first",
+        handler=_list,
+        query=("after", "limit"),
+    ),
+    Operation(
+        method="POST",
+        path=f"{_COMMANDS}/{{command}}",
+        summary="Send a command to this partner",
+        handler=_send,
+        body="CommandRequest",
+    ),
+    Operation(method="GET", path=f"{ROOT}/commands/{{id}}", summary="What became of a command", handler=_show),
+    Operation(
+        method="POST",
+        path=f"{ROOT}/commands/{{id}}/result",
+        summary="What the charge point did",
+        handler=_result,
+        body="CommandResponse",
+    ),
 )

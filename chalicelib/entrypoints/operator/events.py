@@ -46,10 +46,10 @@ def _checked(after: str, oldest: str) -> str:
 
 OPERATIONS: Final = (
     Operation(
-        "GET",
-        f"{ROOT}/events",
-        "What partners did within seven days, in order",
-        _events,
+        method="GET",
+        path=f"{ROOT}/events",
+        summary="What partners did within seven days, in order",
+        handler=_events,
         query=("after", "limit", "latest"),
         reply="Events",
     ),

@@ -131,25 +131,50 @@ _RECEIVED: Final = f"{ROOT}/partners/{{partner}}/{{module}}"
 _PAGED: Final = ("offset", "limit", "date_from", "date_to", "partner", "after")
 
 OPERATIONS: Final = (
-    Operation("GET", _RECEIVED, "What this partner sent us", _received, query=("after", "limit", "view")),
-    Operation("GET", f"{_RECEIVED}/{{id}}", "One object that this partner sent us", _received_one, query=("view",)),
-    Operation("GET", f"{ROOT}/{{module}}", "Our own objects, in pages", _list, query=_PAGED),
     Operation(
-        "PUT",
-        f"{ROOT}/{{module}}",
-        "Create or replace a list of own objects",
-        _import,
-        "List",
+        method="GET",
+        path=_RECEIVED,
+        summary="What this partner sent us",
+        handler=_received,
+        query=("after", "limit", "view"),
+    ),
+    Operation(
+        method="GET",
+        path=f"{_RECEIVED}/{{id}}",
+        summary="One object that this partner sent us",
+        handler=_received_one,
+        query=("view",),
+    ),
+    Operation(
+        method="GET", path=f"{ROOT}/{{module}}", summary="Our own objects, in pages", handler=_list, query=_PAGED
+    ),
+    Operation(
+        method="PUT",
+        path=f"{ROOT}/{{module}}",
+        summary="Create or replace a list of own objects",
+        handler=_import,
+        body="List",
         query=("partner", "push"),
     ),
     *(
         operation
         for path, what in ((_OBJECT, "object"), (_EVSE, "EVSE"), (_CONNECTOR, "connector"))
         for operation in (
-            Operation("GET", path, f"One own {what}", _get),
-            Operation("PUT", path, f"Create or replace an own {what}", _put, "Object", query=("partner",)),
-            Operation("PATCH", path, f"Change fields of an own {what}", _patch, "Object"),
+            Operation(method="GET", path=path, summary=f"One own {what}", handler=_get),
+            Operation(
+                method="PUT",
+                path=path,
+                summary=f"Create or replace an own {what}",
+                handler=_put,
+                body="Object",
+                query=("partner",),
+            ),
+            Operation(
+                method="PATCH", path=path, summary=f"Change fields of an own {what}", handler=_patch, body="Object"
+            ),
         )
     ),
-    Operation("DELETE", _OBJECT, "Delete an own object, here and at every partner", _delete),
+    Operation(
+        method="DELETE", path=_OBJECT, summary="Delete an own object, here and at every partner", handler=_delete
+    ),
 )

@@ -218,7 +218,7 @@ def shown_time(moment: datetime | None) -> str | None:
 OperatorHandler = Callable[[OperatorCall], OperatorReply]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One method at one path of this API."""
 

@@ -96,10 +96,26 @@ def _shown(failure: OutboxEntry) -> dict[str, Any]:
 _OUTBOX: Final = f"{ROOT}/partners/{{partner}}/outbox"
 
 OPERATIONS: Final = (
-    Operation("GET", _OUTBOX, "What this partner still has to be told", _list, query=("after",)),
     Operation(
-        "POST", f"{_OUTBOX}/retry", "Try all of it again now, some hundred at a time", _retry_all, query=("after",)
+        method="GET", path=_OUTBOX, summary="What this partner still has to be told", handler=_list, query=("after",)
     ),
-    Operation("POST", f"{_OUTBOX}/{{module}}/{{id}}/retry", "Try an object again now, also one given up", _retry),
-    Operation("DELETE", f"{_OUTBOX}/{{module}}/{{id}}", "Let it be: they are not told of it before it changes", _drop),
+    Operation(
+        method="POST",
+        path=f"{_OUTBOX}/retry",
+        summary="Try all of it again now, some hundred at a time",
+        handler=_retry_all,
+        query=("after",),
+    ),
+    Operation(
+        method="POST",
+        path=f"{_OUTBOX}/{{module}}/{{id}}/retry",
+        summary="Try an object again now, also one given up",
+        handler=_retry,
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{_OUTBOX}/{{module}}/{{id}}",
+        summary="Let it be: they are not told of it before it changes",
+        handler=_drop,
+    ),
 )

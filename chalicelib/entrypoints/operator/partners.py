@@ -193,14 +193,42 @@ def _profile(text: str) -> Profile:
 _PARTNER: Final = f"{ROOT}/partners/{{partner}}"
 
 OPERATIONS: Final = (
-    Operation("GET", ROOT, "Who this node is", _self),
-    Operation("GET", f"{ROOT}/partners", "Every partner", _partners),
-    Operation("POST", f"{ROOT}/partners", "Invite a partner; the token is shown once", _invite, "Invitation"),
-    Operation("POST", f"{ROOT}/partners/register", "Register with a partner", _register, "Registration"),
-    Operation("GET", _PARTNER, "One partner", _partner),
-    Operation("PATCH", _PARTNER, "Rename a partner, set how it is read or who it is", _change, "PartnerChange"),
-    Operation("DELETE", _PARTNER, "Unregister", _unregister),
-    Operation("PUT", f"{_PARTNER}/credentials", "Rotate the tokens of both sides", _rotate),
-    Operation("POST", f"{_PARTNER}/suspend", "Let nothing flow for a while; the registration stays", _suspend),
-    Operation("POST", f"{_PARTNER}/resume", "Let everything flow again, and fetch and tell what was missed", _resume),
+    Operation(method="GET", path=ROOT, summary="Who this node is", handler=_self),
+    Operation(method="GET", path=f"{ROOT}/partners", summary="Every partner", handler=_partners),
+    Operation(
+        method="POST",
+        path=f"{ROOT}/partners",
+        summary="Invite a partner; the token is shown once",
+        handler=_invite,
+        body="Invitation",
+    ),
+    Operation(
+        method="POST",
+        path=f"{ROOT}/partners/register",
+        summary="Register with a partner",
+        handler=_register,
+        body="Registration",
+    ),
+    Operation(method="GET", path=_PARTNER, summary="One partner", handler=_partner),
+    Operation(
+        method="PATCH",
+        path=_PARTNER,
+        summary="Rename a partner, set how it is read or who it is",
+        handler=_change,
+        body="PartnerChange",
+    ),
+    Operation(method="DELETE", path=_PARTNER, summary="Unregister", handler=_unregister),
+    Operation(method="PUT", path=f"{_PARTNER}/credentials", summary="Rotate the tokens of both sides", handler=_rotate),
+    Operation(
+        method="POST",
+        path=f"{_PARTNER}/suspend",
+        summary="Let nothing flow for a while; the registration stays",
+        handler=_suspend,
+    ),
+    Operation(
+        method="POST",
+        path=f"{_PARTNER}/resume",
+        summary="Let everything flow again, and fetch and tell what was missed",
+        handler=_resume,
+    ),
 )

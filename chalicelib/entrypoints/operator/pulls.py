@@ -41,6 +41,14 @@ def pull_json(pull: Pull) -> dict[str, Any]:
 _PARTNER: Final = f"{ROOT}/partners/{{partner}}"
 
 OPERATIONS: Final = (
-    Operation("GET", f"{_PARTNER}/pulls", "How far we are with the lists that they serve", _pulls),
-    Operation("POST", f"{_PARTNER}/pull/{{module}}", "Crawl a list of theirs now", _start, query=("full",)),
+    Operation(
+        method="GET", path=f"{_PARTNER}/pulls", summary="How far we are with the lists that they serve", handler=_pulls
+    ),
+    Operation(
+        method="POST",
+        path=f"{_PARTNER}/pull/{{module}}",
+        summary="Crawl a list of theirs now",
+        handler=_start,
+        query=("full",),
+    ),
 )

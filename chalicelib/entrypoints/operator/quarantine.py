@@ -59,7 +59,18 @@ def _as_far_as_it_is_json(body: bytes) -> Any:
 _QUARANTINE: Final = f"{ROOT}/partners/{{partner}}/quarantine"
 
 OPERATIONS: Final = (
-    Operation("GET", _QUARANTINE, "What they sent and we did not take", _quarantine, query=("after",)),
-    Operation("POST", f"{_QUARANTINE}/{{entry}}/retry", "Take it once more, as the partner is read now", _retry),
-    Operation("DELETE", f"{_QUARANTINE}/{{entry}}", "Keep it no longer", _drop),
+    Operation(
+        method="GET",
+        path=_QUARANTINE,
+        summary="What they sent and we did not take",
+        handler=_quarantine,
+        query=("after",),
+    ),
+    Operation(
+        method="POST",
+        path=f"{_QUARANTINE}/{{entry}}/retry",
+        summary="Take it once more, as the partner is read now",
+        handler=_retry,
+    ),
+    Operation(method="DELETE", path=f"{_QUARANTINE}/{{entry}}", summary="Keep it no longer", handler=_drop),
 )

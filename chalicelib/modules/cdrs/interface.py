@@ -25,7 +25,7 @@ def step_of(cdr_id: str) -> str:
 CDRS = Module(
     identifier=ModuleID.CDRS,
     owner=Role.CPO,
-    levels=(Level(Cdr, "id", "cdr_id"),),
+    levels=(Level(Cdr, id_field="id", url_parameter="cdr_id"),),
     # The only id whose case does not matter (FMT-07). It is found by what its URL says, too.
     key_of=lambda cdr_id: step_of(cdr_id).lower(),
     sending=Sending(

@@ -57,13 +57,13 @@ class Cdr(OcpiObject):
     """
 
     # The only identifier whose case does not matter (FMT-07).
-    id: Annotated[str, Text(36, least=1)]
+    id: Annotated[str, Text(limit=36, least=1)]
     start_date_time: DateTime
     stop_date_time: DateTime
-    auth_id: Annotated[str, Text(36)]
+    auth_id: Annotated[str, Text(limit=36)]
     auth_method: AuthMethod
     location: Location
-    meter_id: Annotated[str, Text(255)] | None = None
+    meter_id: Annotated[str, Text(limit=255)] | None = None
     currency: Currency
     tariffs: Many[Tariff] = None
     charging_periods: Some[ChargingPeriod]
@@ -71,7 +71,7 @@ class Cdr(OcpiObject):
     total_energy: Number
     total_time: Number
     total_parking_time: Number | None = None
-    remark: Annotated[str, Text(255, lenient=1024)] | None = None
+    remark: Annotated[str, Text(limit=255, lenient=1024)] | None = None
     last_updated: DateTime
 
     @field_validator("location")

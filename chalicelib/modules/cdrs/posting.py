@@ -26,8 +26,10 @@ class CdrReceiver:
         """The collection, which is posted to, and each CDR's URL, where it can be read again."""
         role, identifier = CDRS.owner.other, CDRS.identifier
         root = f"{version_root(role)}/{identifier}"
-        yield Endpoint(role, identifier, root, {"POST": self.post}, interface="receiver")
-        yield Endpoint(role, identifier, f"{root}/{{cdr_id}}", {"GET": self.get}, interface="receiver")
+        yield Endpoint(role, module=identifier, path=root, methods={"POST": self.post}, interface="receiver")
+        yield Endpoint(
+            role, module=identifier, path=f"{root}/{{cdr_id}}", methods={"GET": self.get}, interface="receiver"
+        )
 
     def post(self, call: Call) -> Response:
         """Keep the CDR, and say where it is found from now on (CDR-04); a repeat is told the same.

@@ -148,7 +148,9 @@ class ReceivedCdrs:
         stored = self._store.get(owner, key)
         if stored is None:
             self._announcer.object(partner, CDRS.identifier, cdr["id"], EventKind.CREATED, version=1)
-            self._store.put(owner, StoredObject(key, as_bytes(cdr), capped(value.last_updated, now)))
+            self._store.put(
+                owner, StoredObject(id=key, body=as_bytes(cdr), last_updated=capped(value.last_updated, now))
+            )
             return None
         return _same(stored, cdr, value, now)
 
@@ -157,7 +159,14 @@ class ReceivedCdrs:
         # Somebody has to find out which of the two is to be paid.
         _LOG.error("partner %s sent CDR %r twice, with different content", partner.id, cdr["id"])
         self._quarantine.record(
-            QuarantineEntry(partner.id, CDRS.identifier, cdr["id"], as_bytes(cdr), str(contradiction), now)
+            QuarantineEntry(
+                partner_id=partner.id,
+                module=CDRS.identifier,
+                id=cdr["id"],
+                body=as_bytes(cdr),
+                reason=str(contradiction),
+                at=now,
+            )
         )
         self._counters.count(partner.id, {"cdr_contradicted": 1})
 

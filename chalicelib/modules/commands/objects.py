@@ -10,8 +10,8 @@ from chalicelib.ocpi.types import DateTime, Int, OcpiObject, OneOf, Text, Url
 
 RESULT: Final = ("NOT_SUPPORTED", "REJECTED", "ACCEPTED", "TIMEOUT", "UNKNOWN_SESSION")
 
-LocationId = Annotated[str, Text(39, least=1)]
-EvseUid = Annotated[str, Text(39, least=1)]
+LocationId = Annotated[str, Text(limit=39, least=1)]
+EvseUid = Annotated[str, Text(limit=39, least=1)]
 
 
 class CommandResponse(OcpiObject):
@@ -47,7 +47,7 @@ class StopSession(OcpiObject):
     """Stop charging. Spec: mod_commands.md 3.4."""
 
     response_url: Url
-    session_id: Annotated[str, Text(36, least=1)]
+    session_id: Annotated[str, Text(limit=36, least=1)]
 
 
 class UnlockConnector(OcpiObject):
@@ -56,7 +56,7 @@ class UnlockConnector(OcpiObject):
     response_url: Url
     location_id: LocationId
     evse_uid: EvseUid
-    connector_id: Annotated[str, Text(36, least=1)]
+    connector_id: Annotated[str, Text(limit=36, least=1)]
 
 
 REQUESTS: Final[dict[str, type[OcpiObject]]] = {

@@ -72,8 +72,14 @@ class Relay:
     def endpoints(self) -> Iterable[Endpoint]:
         """The module's URL, which only has to exist, and one for the commands."""
         root = f"{version_root(Role.CPO)}/{ModuleID.COMMANDS}"
-        yield Endpoint(Role.CPO, ModuleID.COMMANDS, root, {}, interface="receiver")
-        yield Endpoint(Role.CPO, ModuleID.COMMANDS, f"{root}/{{command}}", {"POST": self.post}, interface="receiver")
+        yield Endpoint(Role.CPO, module=ModuleID.COMMANDS, path=root, methods={}, interface="receiver")
+        yield Endpoint(
+            Role.CPO,
+            module=ModuleID.COMMANDS,
+            path=f"{root}/{{command}}",
+            methods={"POST": self.post},
+            interface="receiver",
+        )
 
     def post(self, call: Call) -> Response:
         """The CommandResponse: whether the request is on its way to the charge point (CMD-02, CMD-19).
@@ -154,14 +160,23 @@ class Relay:
         """Write the command down, set its timer, give it to the back end; only then it is accepted."""
         deadline = call.now + timedelta(seconds=self._terms.timeout_s)
         command = Command(
-            self._fresh_id(), Side.RECEIVED, call.partner.id, name, request, call.now, deadline, answer="ACCEPTED"
+            id=self._fresh_id(),
+            side=Side.RECEIVED,
+            partner_id=call.partner.id,
+            command=name,
+            request=request,
+            at=call.now,
+            deadline=deadline,
+            answer="ACCEPTED",
         )
         if "token" in request:
             self._remember(call, request["token"])
         try:
             self._commands.add(command)
             replaces = self._reserved(call, command)
-            self._queues.result(CommandResult(command.id, "TIMEOUT", "timer"), delay_s=self._terms.timeout_s)
+            self._queues.result(
+                CommandResult(command_id=command.id, result="TIMEOUT", source="timer"), delay_s=self._terms.timeout_s
+            )
             self._queues.ask(_message(call, command, context, replaces))
         except Exception:
             self._give_up(command)
@@ -199,7 +214,15 @@ class Relay:
         aside = {"deleted_at": format_date_time(call.now)}
         try:
             store.put(
-                owner, StoredObject(token["uid"], as_bytes(dict(token)), call.now, version, metadata=aside, keys=keys)
+                owner,
+                StoredObject(
+                    id=token["uid"],
+                    body=as_bytes(dict(token)),
+                    last_updated=call.now,
+                    version=version,
+                    metadata=aside,
+                    keys=keys,
+                ),
             )
         except Conflict:
             # Their PUT of it came in between, which is better.

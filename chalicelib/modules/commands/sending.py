@@ -70,9 +70,11 @@ class Commands:
     def endpoints(self) -> Iterable[Endpoint]:
         """The module's URL, which only has to exist, and one for each command's result."""
         root = f"{version_root(Role.EMSP)}/{ModuleID.COMMANDS}"
-        yield Endpoint(Role.EMSP, ModuleID.COMMANDS, root, {}, interface="sender")
+        yield Endpoint(Role.EMSP, module=ModuleID.COMMANDS, path=root, methods={}, interface="sender")
         path = f"{root}/{{command}}/{{command_id}}"
-        yield Endpoint(Role.EMSP, ModuleID.COMMANDS, path, {"POST": self.receive_result}, interface="sender")
+        yield Endpoint(
+            Role.EMSP, module=ModuleID.COMMANDS, path=path, methods={"POST": self.receive_result}, interface="sender"
+        )
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -118,7 +120,15 @@ class Commands:
         unknown = [each.path for each in reading.deviations if each.rule == "TRA-37"]
         if unknown:
             raise InvalidParameters(f"{name} has no field {unknown[0]}")
-        command = Command(command_id, Side.SENT, partner.id, name, as_json(reading.value), now, now + RESULT_WITHIN)
+        command = Command(
+            id=command_id,
+            side=Side.SENT,
+            partner_id=partner.id,
+            command=name,
+            request=as_json(reading.value),
+            at=now,
+            deadline=now + RESULT_WITHIN,
+        )
         self._commands.add(command)
         return command
 

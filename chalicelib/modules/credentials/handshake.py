@@ -106,12 +106,12 @@ def send_credentials(
     """
     body = json.dumps(our_credentials).encode()
     headers = token.header | {"content-type": "application/json"}
-    response = yield Request(method, endpoints[ModuleID.CREDENTIALS], headers, body=body)
+    response = yield Request(method=method, url=endpoints[ModuleID.CREDENTIALS], headers=headers, body=body)
     return _read(Credentials, opened(response, f"{method} credentials"), f"{method} credentials", now)
 
 
 def _get(model: type[M], url: str, token: AuthToken, what: str, now: datetime, wrap: str = "") -> Flow[M]:
-    response: Response = yield Request("GET", url, token.header)
+    response: Response = yield Request(method="GET", url=url, headers=token.header)
     data = opened(response, what)
     return _read(model, {wrap: data} if wrap else data, what, now)
 

@@ -28,7 +28,7 @@ class CredentialsEndpoint:
         """The endpoint in one tree."""
         methods = {"GET": self.get, "POST": self.post, "PUT": self.put, "DELETE": self.delete}
         path = f"{version_root(role)}/{ModuleID.CREDENTIALS}"
-        yield Endpoint(role, ModuleID.CREDENTIALS, path, methods, before_registration=True)
+        yield Endpoint(role, module=ModuleID.CREDENTIALS, path=path, methods=methods, before_registration=True)
 
     def get(self, call: Call) -> Response:
         """Our credentials, with the very token that was presented: we keep only its hash (CRD-01, Q-37)."""

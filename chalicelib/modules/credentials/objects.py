@@ -38,11 +38,15 @@ CallableUrl = Annotated[Url, AfterValidator(_callable_url)]
 class Credentials(OcpiObject):
     """What a platform needs to use the other one's API; the reader sends ``token``. Spec: credentials.md 2.1."""
 
-    token: Annotated[str, Matches(r"[\x21-\x7E]{1,64}", "TRA-07", "1 to 64 printable characters without spaces")]
+    token: Annotated[
+        str, Matches(pattern=r"[\x21-\x7E]{1,64}", rule="TRA-07", form="1 to 64 printable characters without spaces")
+    ]
     url: CallableUrl
     business_details: BusinessDetails
-    party_id: Annotated[str, Matches(r"[A-Za-z0-9]{3}", "FMT-17", "a party id of 3 letters or digits")]
-    country_code: Annotated[str, Matches(r"[A-Za-z]{2}", "FMT-17", "an ISO 3166 alpha-2 country")]
+    party_id: Annotated[
+        str, Matches(pattern=r"[A-Za-z0-9]{3}", rule="FMT-17", form="a party id of 3 letters or digits")
+    ]
+    country_code: Annotated[str, Matches(pattern=r"[A-Za-z]{2}", rule="FMT-17", form="an ISO 3166 alpha-2 country")]
 
     @property
     def auth_token(self) -> AuthToken:
@@ -63,7 +67,7 @@ class Credentials(OcpiObject):
 class Version(OcpiObject):
     """One version a platform speaks, and where its details are. Spec: version_information_endpoint.md."""
 
-    version: Annotated[str, Text(20)]
+    version: Annotated[str, Text(limit=20)]
     url: CallableUrl
 
 
@@ -79,7 +83,7 @@ class VersionList(OcpiObject):
 class ListedEndpoint(OcpiObject):
     """Where one module is served. Spec: version_information_endpoint.md, Endpoint class."""
 
-    identifier: Annotated[str, Text(255)]
+    identifier: Annotated[str, Text(limit=255)]
     url: CallableUrl
 
 

@@ -69,7 +69,9 @@ class Registrations:
     def invite(self, their_role: Role, name: str = "") -> Invitation:
         """A token with which a partner can register with us within seven days (CRD-30)."""
         token, expires_at = self._fresh_token(), self._clock() + INVITATION_LASTS
-        partner = Partner(self._fresh_id(), their_role.other, State.INVITED, name, issued=(token.hash,))
+        partner = Partner(
+            id=self._fresh_id(), our_role=their_role.other, state=State.INVITED, name=name, issued=(token.hash,)
+        )
         grant = _grant(partner, token.hash, GrantKind.INVITATION, expires_at)
         return Invitation(self._roster.save(partner, issue=[grant]), token, expires_at)
 
@@ -149,10 +151,10 @@ class Registrations:
         """
         partner = self._roster.save(
             Partner(
-                self._fresh_id(),
-                their_role.other,
-                State.PENDING,
-                name,
+                id=self._fresh_id(),
+                our_role=their_role.other,
+                state=State.PENDING,
+                name=name,
                 versions_url=versions_url,
                 # Nobody would write it down if this process ended before the conversation does.
                 problem=_BROKEN_OFF,
@@ -321,7 +323,14 @@ def _grant(
     expires_at: datetime | None = None,
     repeat_of: str | None = None,
 ) -> Grant:
-    return Grant(token_hash, partner.id, partner.our_role, kind, expires_at, repeat_of)
+    return Grant(
+        token_hash=token_hash,
+        partner_id=partner.id,
+        our_role=partner.our_role,
+        kind=kind,
+        expires_at=expires_at,
+        repeat_of=repeat_of,
+    )
 
 
 def _untouched(now: Partner, before: Partner) -> Partner:

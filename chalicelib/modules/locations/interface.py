@@ -11,12 +11,12 @@ LOCATIONS = Module(
     identifier=ModuleID.LOCATIONS,
     owner=Role.CPO,
     levels=(
-        Level(Location, "id", "location_id", stand_ins={"type": "UNKNOWN", "postal_code": ""}),
-        Level(Evse, "uid", "evse_uid", list_field="evses", removed={"status": "REMOVED"}),
+        Level(Location, id_field="id", url_parameter="location_id", stand_ins={"type": "UNKNOWN", "postal_code": ""}),
+        Level(Evse, id_field="uid", url_parameter="evse_uid", list_field="evses", removed={"status": "REMOVED"}),
         Level(
             Connector,
-            "id",
-            "connector_id",
+            id_field="id",
+            url_parameter="connector_id",
             list_field="connectors",
             stand_ins={"power_type": "UNKNOWN", "voltage": 0, "amperage": 0},
         ),

@@ -99,10 +99,14 @@ _LONGITUDE = r"-?((0?[0-9]{1,2}|1[0-7][0-9])\.[0-9]{6}|180\.0{6})"
 """The spec's patterns, and no further than the earth goes (Q-17)."""
 
 Latitude = Annotated[
-    str, Matches(_LATITUDE, "FMT-12", "a latitude with 6 decimals", mend=lambda text: _degrees(text, 90))
+    str,
+    Matches(pattern=_LATITUDE, rule="FMT-12", form="a latitude with 6 decimals", mend=lambda text: _degrees(text, 90)),
 ]
 Longitude = Annotated[
-    str, Matches(_LONGITUDE, "FMT-12", "a longitude with 6 decimals", mend=lambda text: _degrees(text, 180))
+    str,
+    Matches(
+        pattern=_LONGITUDE, rule="FMT-12", form="a longitude with 6 decimals", mend=lambda text: _degrees(text, 180)
+    ),
 ]
 
 
@@ -132,15 +136,15 @@ class Image(OcpiObject):
     url: Url
     thumbnail: Url | None = None
     category: Annotated[str, OneOf(IMAGE_CATEGORY)]
-    type: Annotated[str, Text(4)]
-    width: Annotated[Int, Between(0, 99_999, "FMT-19")] | None = None
-    height: Annotated[Int, Between(0, 99_999, "FMT-19")] | None = None
+    type: Annotated[str, Text(limit=4)]
+    width: Annotated[Int, Between(low=0, high=99_999, rule="FMT-19")] | None = None
+    height: Annotated[Int, Between(low=0, high=99_999, rule="FMT-19")] | None = None
 
 
 class BusinessDetails(OcpiObject):
     """A company as drivers know it. Spec: mod_locations.md 4.1."""
 
-    name: Annotated[str, Text(100)]
+    name: Annotated[str, Text(limit=100)]
     website: Url | None = None
     logo: Image | None = None
 
@@ -149,7 +153,7 @@ class EnergySource(OcpiObject):
     """How much of the energy, in percent, comes from one source. Spec: mod_locations.md 4.6."""
 
     source: Annotated[str, OneOf(ENERGY_SOURCE)]
-    percentage: Annotated[Number, Between(0, 100, "FMT-20")]
+    percentage: Annotated[Number, Between(low=0, high=100, rule="FMT-20")]
 
 
 class EnvironmentalImpact(OcpiObject):
@@ -165,8 +169,8 @@ class EnergyMix(OcpiObject):
     is_green_energy: bool
     energy_sources: Many[EnergySource] = None
     environ_impact: Many[EnvironmentalImpact] = None
-    supplier_name: Annotated[str, Text(64)] | None = None
-    energy_product_name: Annotated[str, Text(64)] | None = None
+    supplier_name: Annotated[str, Text(limit=64)] | None = None
+    energy_product_name: Annotated[str, Text(limit=64)] | None = None
 
     @field_validator("energy_sources")
     @classmethod
@@ -179,7 +183,7 @@ class EnergyMix(OcpiObject):
 class RegularHours(OcpiObject):
     """Opening hours on one weekday, 1 for Monday to 7, in local time. Spec: mod_locations.md 4.19."""
 
-    weekday: Annotated[Int, Between(1, 7, "FMT-14")]
+    weekday: Annotated[Int, Between(low=1, high=7, rule="FMT-14")]
     period_begin: ClockTime
     period_end: ClockTime
 
@@ -225,13 +229,13 @@ class StatusSchedule(OcpiObject):
 class Connector(OcpiObject):
     """A socket or cable; voltage in V, amperage in A. Its id is unique within its EVSE. Spec: mod_locations.md 3.3."""
 
-    id: Annotated[str, Text(36, least=1)]
+    id: Annotated[str, Text(limit=36, least=1)]
     standard: Annotated[str, OneOf(CONNECTOR_TYPE)]
     format: Annotated[str, OneOf(("SOCKET", "CABLE"))]
     power_type: Annotated[str, OneOf(("AC_1_PHASE", "AC_3_PHASE", "DC"))]
     voltage: Int
     amperage: Int
-    tariff_id: Annotated[str, Text(36)] | None = None
+    tariff_id: Annotated[str, Text(limit=36)] | None = None
     terms_and_conditions: Url | None = None
     last_updated: DateTime
 
@@ -239,15 +243,15 @@ class Connector(OcpiObject):
 class Evse(OcpiObject):
     """One charging spot: it serves one car at a time. Spec: mod_locations.md 3.2."""
 
-    uid: Annotated[str, Text(39, least=1)]
-    evse_id: Annotated[str, Text(48)] | None = None
+    uid: Annotated[str, Text(limit=39, least=1)]
+    evse_id: Annotated[str, Text(limit=48)] | None = None
     status: Annotated[str, OneOf(STATUS, otherwise="UNKNOWN")]
     status_schedule: Many[StatusSchedule] = None
     capabilities: Many[Annotated[str, OneOf(CAPABILITY)]] = None
     connectors: Some[Connector]
-    floor_level: Annotated[str, Text(4)] | None = None
+    floor_level: Annotated[str, Text(limit=4)] | None = None
     coordinates: GeoLocation | None = None
-    physical_reference: Annotated[str, Text(16)] | None = None
+    physical_reference: Annotated[str, Text(limit=16)] | None = None
     directions: Many[DisplayText] = None
     parking_restrictions: Many[Annotated[str, OneOf(PARKING_RESTRICTION)]] = None
     images: Many[Image] = None
@@ -275,12 +279,12 @@ def _true_if_null(value: Any) -> Any:
 class Location(OcpiObject):
     """A place where cars charge. Spec: mod_locations.md 3.1."""
 
-    id: Annotated[str, Text(39, least=1)]
+    id: Annotated[str, Text(limit=39, least=1)]
     type: Annotated[str, OneOf(LOCATION_TYPE)]
-    name: Annotated[str, Text(255, lenient=1024)] | None = None
-    address: Annotated[str, Text(45)]
-    city: Annotated[str, Text(45)]
-    postal_code: Annotated[str, Text(10)]
+    name: Annotated[str, Text(limit=255, lenient=1024)] | None = None
+    address: Annotated[str, Text(limit=45)]
+    city: Annotated[str, Text(limit=45)]
+    postal_code: Annotated[str, Text(limit=10)]
     country: Annotated[str, BeforeValidator(_country), Field(json_schema_extra={"pattern": "^[A-Z]{3}$"})]
     coordinates: GeoLocation
     related_locations: Many[AdditionalGeoLocation] = None
@@ -290,7 +294,7 @@ class Location(OcpiObject):
     suboperator: BusinessDetails | None = None
     owner: BusinessDetails | None = None
     facilities: Many[Annotated[str, OneOf(FACILITY)]] = None
-    time_zone: Annotated[str, Text(255)] | None = None
+    time_zone: Annotated[str, Text(limit=255)] | None = None
     opening_times: Hours | None = None
     charging_when_closed: Annotated[bool, BeforeValidator(_true_if_null, json_schema_input_type=bool | None)] = True
     images: Many[Image] = None

@@ -10,7 +10,7 @@ from chalicelib.ocpi.parties import Role
 SESSIONS = Module(
     identifier=ModuleID.SESSIONS,
     owner=Role.CPO,
-    levels=(Level(Session, "id", "session_id"),),
+    levels=(Level(Session, id_field="id", url_parameter="session_id"),),
     lookups={"by_auth_id": lambda session: str(session["auth_id"])},
     sending=Sending(
         private=True,

@@ -27,9 +27,9 @@ def succeeding(known: Json, whole: Json) -> tuple[Json, tuple[Deviation, ...]]:
     """
     if known["status"] not in FINAL or known == whole:
         return whole, ()
-    remarks = [Deviation("(the whole)", "SES-10", "changed after the session was finished")]
+    remarks = [Deviation(path="(the whole)", rule="SES-10", what="changed after the session was finished")]
     if whole["status"] in _OPEN:
-        remarks.append(Deviation("status", "SES-10", "went back from a final state, which was ignored"))
+        remarks.append(Deviation(path="status", rule="SES-10", what="went back from a final state, which was ignored"))
         kept = {name: known[name] for name in ("status", "end_datetime") if name in known}
         whole = {**whole, "status": known["status"]} if "end_datetime" in whole else whole | kept
     return whole, tuple(remarks)

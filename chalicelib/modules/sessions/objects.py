@@ -21,14 +21,14 @@ class Session(OcpiObject):
     holds only the EVSE and connector in use.
     """
 
-    id: Annotated[str, Text(36, least=1)]
+    id: Annotated[str, Text(limit=36, least=1)]
     start_datetime: DateTime
     end_datetime: DateTime | None = None
     kwh: Number
-    auth_id: Annotated[str, Text(36)]
+    auth_id: Annotated[str, Text(limit=36)]
     auth_method: AuthMethod
     location: Location
-    meter_id: Annotated[str, Text(255)] | None = None
+    meter_id: Annotated[str, Text(limit=255)] | None = None
     currency: Currency
     charging_periods: Many[ChargingPeriod] = None
     total_cost: Number | None = None

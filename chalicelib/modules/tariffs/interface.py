@@ -9,6 +9,6 @@ from chalicelib.ocpi.parties import Role
 TARIFFS = Module(
     identifier=ModuleID.TARIFFS,
     owner=Role.CPO,
-    levels=(Level(Tariff, "id", "tariff_id"),),
+    levels=(Level(Tariff, id_field="id", url_parameter="tariff_id"),),
     deletable=True,
 )

@@ -29,7 +29,7 @@ from chalicelib.ocpi.types import (
 
 DAY_OF_WEEK = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 
-Currency = Annotated[str, Matches(r"[A-Z]{3}", "FMT-16", "an ISO 4217 currency")]
+Currency = Annotated[str, Matches(pattern=r"[A-Z]{3}", rule="FMT-16", form="an ISO 4217 currency")]
 """Three capital letters; new currencies are no reason to refuse a tariff, so no list is checked."""
 
 
@@ -41,7 +41,7 @@ class PriceComponent(OcpiObject):
 
     type: Annotated[str, OneOf(("ENERGY", "FLAT", "PARKING_TIME", "TIME"))]
     price: Number
-    step_size: Annotated[Int, Between(0, 2**31 - 1, "TAR-10")]
+    step_size: Annotated[Int, Between(low=0, high=2**31 - 1, rule="TAR-10")]
 
 
 class TariffRestrictions(OcpiObject):
@@ -70,7 +70,7 @@ class TariffElement(OcpiObject):
 class Tariff(OcpiObject):
     """What charging costs, excluding VAT. Spec: mod_tariffs.md 3.1."""
 
-    id: Annotated[str, Text(36, least=1)]
+    id: Annotated[str, Text(limit=36, least=1)]
     currency: Currency
     tariff_alt_text: Many[DisplayText] = None
     tariff_alt_url: Url | None = None

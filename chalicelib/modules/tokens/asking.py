@@ -37,7 +37,7 @@ _OUT_OF_REACH: Final = (502, 503, 504)
 """What a gateway answers when the eMSP behind it does not."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Whether a driver may charge, and how we know."""
 
@@ -97,7 +97,11 @@ class Authorizer:
         """
         candidates = self._candidates(uid, token_type)
         if not candidates:
-            return Verdict("NOT_ALLOWED", "nobody", "nobody whom we roam with now has sent us a token of this uid")
+            return Verdict(
+                allowed="NOT_ALLOWED",
+                decided_by="nobody",
+                reason="nobody whom we roam with now has sent us a token of this uid",
+            )
         if len(candidates) > 1:
             whose = ", ".join(each.partner.id if each.partner else "ours" for each in candidates)
             _LOG.warning("one token uid belongs to several: %s", whose)
@@ -135,19 +139,33 @@ class Authorizer:
         except Unreachable as unreachable:
             if whitelist == "NEVER":
                 reason = f"whitelist NEVER, and the eMSP did not answer: {unreachable}"
-                return Verdict("NOT_ALLOWED", "offline", reason, partner.id, token)
+                return Verdict(
+                    allowed="NOT_ALLOWED", decided_by="offline", reason=reason, partner_id=partner.id, token=token
+                )
             return _by_validity(candidate, "offline", f"whitelist {whitelist}, and the eMSP did not answer")
         except OcpiError as failed:
-            return Verdict("NOT_ALLOWED", "real-time", str(failed), partner.id, token)
+            return Verdict(
+                allowed="NOT_ALLOWED", decided_by="real-time", reason=str(failed), partner_id=partner.id, token=token
+            )
 
     def _own_verdict(self, candidate: _Candidate, location: Json | None) -> Verdict:
         token, own = candidate.token, candidate.own
         try:
             info: Json = self._decide(token, ruling_of(own.stored), location) if own else {"allowed": "NOT_ALLOWED"}
         except NotEnoughInformation as unclear:
-            return Verdict("NOT_ALLOWED", "our own token", str(unclear), None, token)
+            return Verdict(
+                allowed="NOT_ALLOWED", decided_by="our own token", reason=str(unclear), partner_id=None, token=token
+            )
         reason = "a token of ours, which we decide on ourselves"
-        return Verdict(info["allowed"], "our own token", reason, None, token, info.get("info"), info.get("location"))
+        return Verdict(
+            allowed=info["allowed"],
+            decided_by="our own token",
+            reason=reason,
+            partner_id=None,
+            token=token,
+            info=info.get("info"),
+            location=info.get("location"),
+        )
 
     def _ask(self, partner: Partner, token: Json, location: Json | None, until: datetime) -> Verdict:
         """What the eMSP says.
@@ -166,9 +184,23 @@ class Authorizer:
             raise Unreachable(f"HTTP {response.status}")
         info = self._info(partner, response)
         if info["allowed"] == "ALLOWED" and not _covers(info.get("location"), location):
-            return Verdict("NOT_ALLOWED", "real-time", "allowed, but not at this place", partner.id, token)
+            return Verdict(
+                allowed="NOT_ALLOWED",
+                decided_by="real-time",
+                reason="allowed, but not at this place",
+                partner_id=partner.id,
+                token=token,
+            )
         said = "the eMSP said so"
-        return Verdict(info["allowed"], "real-time", said, partner.id, token, info.get("info"), info.get("location"))
+        return Verdict(
+            allowed=info["allowed"],
+            decided_by="real-time",
+            reason=said,
+            partner_id=partner.id,
+            token=token,
+            info=info.get("info"),
+            location=info.get("location"),
+        )
 
     def _info(self, partner: Partner, response: Response) -> Json:
         data = opened(response, "authorize")
@@ -183,7 +215,13 @@ class Authorizer:
 def _by_validity(candidate: _Candidate, decided_by: str, reason: str) -> Verdict:
     allowed, valid = ("ALLOWED", "valid") if candidate.token["valid"] else ("BLOCKED", "not valid")
     partner_id = candidate.partner.id if candidate.partner else None
-    return Verdict(allowed, decided_by, f"{reason}; the token is {valid}", partner_id, candidate.token)
+    return Verdict(
+        allowed=allowed,
+        decided_by=decided_by,
+        reason=f"{reason}; the token is {valid}",
+        partner_id=partner_id,
+        token=candidate.token,
+    )
 
 
 def _without_empty_info(data: Json) -> tuple[Json, tuple[Deviation, ...]]:
@@ -191,7 +229,7 @@ def _without_empty_info(data: Json) -> tuple[Json, tuple[Deviation, ...]]:
     info = data.get("info")
     if not isinstance(info, dict) or (info.get("language") and info.get("text")):
         return data, ()
-    remark = Deviation("info", "FMT-09", "has no language or no text")
+    remark = Deviation(path="info", rule="FMT-09", what="has no language or no text")
     return {name: value for name, value in data.items() if name != "info"}, (remark,)
 
 

@@ -102,7 +102,7 @@ class Authorize:
         """The one URL of a token that we own."""
         role, identifier = TOKENS.owner, TOKENS.identifier
         path = f"{version_root(role)}/{identifier}/{{token_uid}}/authorize"
-        yield Endpoint(role, identifier, path, {"POST": self.authorize}, interface="sender")
+        yield Endpoint(role, module=identifier, path=path, methods={"POST": self.authorize}, interface="sender")
 
     def authorize(self, call: Call) -> Response:
         """Whether the token may charge, and of the places that are asked about, where (TOK-14, TOK-15).
@@ -176,7 +176,7 @@ def _type_asked(call: Call) -> tuple[str, tuple[Deviation, ...]]:
         return asked, ()
     if call.partner.profile is Profile.STRICT:
         raise InvalidParameters(f"{name} is not a TokenType (FMT-11)")
-    return "OTHER", (Deviation(f"?{name}", "FMT-11", "is not a value of this enum"),)
+    return "OTHER", (Deviation(path=f"?{name}", rule="FMT-11", what="is not a value of this enum"),)
 
 
 def _references(call: Call) -> tuple[Json | None, tuple[Deviation, ...]]:
@@ -185,6 +185,6 @@ def _references(call: Call) -> tuple[Json | None, tuple[Deviation, ...]]:
     if value is None or value == "":
         return None, ()
     if isinstance(value, dict) and value.get("location_id") is None and call.partner.profile is Profile.LENIENT:
-        return None, (Deviation("location_id", "TRA-20", "is missing"),)
+        return None, (Deviation(path="location_id", rule="TRA-20", what="is missing"),)
     reading = read_value(LocationReferences, value, call.partner.profile, call.now)
     return as_json(reading.value), reading.deviations

@@ -19,13 +19,13 @@ def normal_form(uid: str) -> str:
 def _succeeding(known: Json, whole: Json) -> tuple[Json, tuple[Deviation, ...]]:
     if known["type"] == whole["type"]:
         return whole, ()
-    return whole, (Deviation("type", "Q-51", "is not what it was: one uid stands for two tokens"),)
+    return whole, (Deviation(path="type", rule="Q-51", what="is not what it was: one uid stands for two tokens"),)
 
 
 TOKENS = Module(
     identifier=ModuleID.TOKENS,
     owner=Role.EMSP,
-    levels=(Level(Token, "uid", "token_uid"),),
+    levels=(Level(Token, id_field="uid", url_parameter="token_uid"),),
     lookups={"by_uid": lambda token: normal_form(token["uid"]), "by_auth_id": lambda token: str(token["auth_id"])},
     receiving=Receiving(succeeding=_succeeding, qualifier="type"),
 )

@@ -19,11 +19,11 @@ TokenType = Annotated[str, OneOf(TOKEN_TYPE, otherwise="OTHER")]
 class Token(OcpiObject):
     """What a driver shows to a charge point, such as a card. Spec: mod_tokens.md 3.2."""
 
-    uid: Annotated[str, Text(36, least=1)]
+    uid: Annotated[str, Text(limit=36, least=1)]
     type: TokenType
-    auth_id: Annotated[str, Text(36)]
-    visual_number: Annotated[str, Text(64)] | None = None
-    issuer: Annotated[str, Text(64)]
+    auth_id: Annotated[str, Text(limit=36)]
+    visual_number: Annotated[str, Text(limit=64)] | None = None
+    issuer: Annotated[str, Text(limit=64)]
     valid: bool
     whitelist: Annotated[str, OneOf(WHITELIST_TYPE, otherwise="NEVER")]
     language: Language | None = None
@@ -33,9 +33,9 @@ class Token(OcpiObject):
 class LocationReferences(OcpiObject):
     """Where a driver wants to charge; connector ids are meant within the EVSEs. Spec: mod_tokens.md 4.2."""
 
-    location_id: Annotated[str, Text(39, least=1)]
-    evse_uids: Many[Annotated[str, Text(39)]] = None
-    connector_ids: Many[Annotated[str, Text(36)]] = None
+    location_id: Annotated[str, Text(limit=39, least=1)]
+    evse_uids: Many[Annotated[str, Text(limit=39)]] = None
+    connector_ids: Many[Annotated[str, Text(limit=36)]] = None
 
 
 class AuthorizationInfo(OcpiObject):

@@ -61,8 +61,10 @@ def endpoints(role: Role, served: Mapping[str, str], counters: Counters) -> Iter
         listed = [{"identifier": identifier, "url": call.base_url + path} for identifier, path in served.items()]
         return success(call.now, json.dumps({"version": VERSION, "endpoints": listed}).encode())
 
-    yield Endpoint(role, "versions", f"{tree(role)}/versions", {"GET": versions}, before_registration=True)
-    yield Endpoint(role, "versions", version_root(role), {"GET": details}, before_registration=True)
+    yield Endpoint(
+        role, module="versions", path=f"{tree(role)}/versions", methods={"GET": versions}, before_registration=True
+    )
+    yield Endpoint(role, module="versions", path=version_root(role), methods={"GET": details}, before_registration=True)
 
 
 def versions_url(base_url: str, role: Role) -> str:

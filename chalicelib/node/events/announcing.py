@@ -40,7 +40,7 @@ class EventKind(StrEnum):
 OF_OBJECTS: Final = frozenset({EventKind.CREATED, EventKind.UPDATED, EventKind.REMOVED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One thing that a partner did, or that happened to it, and that is about to be written."""
 
@@ -162,4 +162,15 @@ class EventAnnouncer:
 
     def _announce(self, kind: EventKind, partner: Partner, object_id: str, version: int, **facts: Any) -> None:
         if self._wanted:
-            self._queue.announce([Event(kind, partner.id, object_id, version, self._clock(), **facts)])
+            self._queue.announce(
+                [
+                    Event(
+                        kind=kind,
+                        partner_id=partner.id,
+                        object_id=object_id,
+                        version=version,
+                        at=self._clock(),
+                        **facts,
+                    )
+                ]
+            )

@@ -28,7 +28,7 @@ class FinalObject(ClientError):
     """The object may never change again (SES-10, CDR-09)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """An object as it shall become."""
 
@@ -61,10 +61,10 @@ class Draft:
     def to_store(self, list_name: str, turn: PacedPush | None) -> StoredObject:
         """The object as it is written."""
         return StoredObject(
-            self.key,
-            as_bytes(self.whole),
-            self.moment.replace(microsecond=self.moment.microsecond // 1000 * 1000),
-            self.version,
+            id=self.key,
+            body=as_bytes(self.whole),
+            last_updated=self.moment.replace(microsecond=self.moment.microsecond // 1000 * 1000),
+            version=self.version,
             list=list_name,
             metadata=(dict(self.before.metadata) if self.before else {}) | (turn.note if turn else {}),
             keys=self.module.keys_of(self.whole),
@@ -96,7 +96,15 @@ def draft_of(
     if before and changes and module.sending.is_final(before):
         raise FinalObject(f"{module.model.__name__} {object_id!r} is final and cannot change any more")
     whole = timestamped(whole, before, levels, stamp)
-    return Draft(module, module.key_of(object_id), stored, whole, changes, moment, remarks)
+    return Draft(
+        module=module,
+        key=module.key_of(object_id),
+        before=stored,
+        whole=whole,
+        changes=changes,
+        moment=moment,
+        remarks=remarks,
+    )
 
 
 def _part(module: Module, level: Level, value: Any, moment: datetime) -> tuple[Json, tuple[Deviation, ...]]:
@@ -124,7 +132,7 @@ def push_time_of(draft: Draft) -> tuple[PacedPush | None, int | None]:
     fields = frozenset(name for name in names if before.get(name) != draft.whole.get(name))
     is_whole = any(change.fields is None for change in draft.changes)
     last = PacedPush.of(draft.before.metadata) if draft.before else None
-    change = PacedPush(draft.moment, fields - {"last_updated"}, is_whole, draft.version, draft.version)
+    change = PacedPush(draft.moment, fields - {"last_updated"}, is_whole, since=draft.version, version=draft.version)
     if last and sending.is_final(draft.whole) and last.at > draft.moment - timedelta(seconds=sending.least_pause_s):
         # Nothing is told after it, so it tells all that may still be on its way.
         change = replace(change, is_whole=True)

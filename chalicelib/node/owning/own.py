@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -37,7 +37,7 @@ class OwnResult:
     """What the spec only warns about, and fields it does not know."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportResult:
     """What became of a list that the host put in; one bad object does not stop the others."""
 
@@ -54,6 +54,7 @@ class _Item:
     """One entry of a list that the host put in."""
 
     place: int
+    _: KW_ONLY
     id: str
     """As far as it has one."""
     key: str
@@ -200,7 +201,7 @@ class OwnObjects:
         keys = list(map(self.module.key_of, ids))
         first = {key: place for place, key in reversed(list(enumerate(keys)))}
         items = [
-            _Item(place, object_id, key, value, is_repeated=object_id != "" and first[key] != place)
+            _Item(place, id=object_id, key=key, value=value, is_repeated=object_id != "" and first[key] != place)
             for place, (object_id, key, value) in enumerate(zip(ids, keys, values, strict=True))
         ]
         total = ImportResult()
@@ -208,11 +209,11 @@ class OwnObjects:
             chunk, outcomes = items[start : start + MOST_AT_ONCE], dict[str, str]()
             done = retry_on_conflict(partial(self._import, chunk, outcomes, party, told=told), self._sleep)
             total = ImportResult(
-                total.created + done.created,
-                total.updated + done.updated,
-                total.unchanged + done.unchanged,
-                total.failed + done.failed,
-                total.remarks + done.remarks,
+                created=total.created + done.created,
+                updated=total.updated + done.updated,
+                unchanged=total.unchanged + done.unchanged,
+                failed=total.failed + done.failed,
+                remarks=total.remarks + done.remarks,
             )
         return total
 

@@ -47,7 +47,7 @@ class CircuitState(StrEnum):
     """They refuse our token; new credentials help, and a probe finds out when they take the old ones again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitBreaker:
     """What stands between us and one partner."""
 
@@ -69,7 +69,7 @@ class CircuitBreaker:
     @property
     def is_clean(self) -> bool:
         """Whether all went well last."""
-        return self == CircuitBreaker(self.partner_id, token=self.token, version=self.version)
+        return self == CircuitBreaker(partner_id=self.partner_id, token=self.token, version=self.version)
 
     @property
     def needs_probe(self) -> bool:
@@ -194,10 +194,10 @@ def _log(partner: Partner, after: CircuitBreaker) -> None:
 def for_current_token(breaker: CircuitBreaker | None, partner: Partner) -> CircuitBreaker:
     """The breaker, if any, as it is for the token that we send today: another one is another chance."""
     if breaker is None:
-        return CircuitBreaker(partner.id)
+        return CircuitBreaker(partner_id=partner.id)
     if breaker.is_clean or breaker.token == _fingerprint(partner):
         return breaker
-    return CircuitBreaker(partner.id, broken_since=breaker.broken_since, version=breaker.version)
+    return CircuitBreaker(partner_id=partner.id, broken_since=breaker.broken_since, version=breaker.version)
 
 
 def is_partner_failure(failure: OcpiError) -> bool:
@@ -215,7 +215,7 @@ def _fingerprint(partner: Partner) -> str:
 
 
 def _after_success(breaker: CircuitBreaker, *, is_probe: bool) -> CircuitBreaker:
-    clean = CircuitBreaker(breaker.partner_id, token=breaker.token, version=breaker.version)
+    clean = CircuitBreaker(partner_id=breaker.partner_id, token=breaker.token, version=breaker.version)
     return replace(clean, pauses=breaker.pauses, broken_since=breaker.broken_since) if is_probe else clean
 
 

@@ -17,7 +17,7 @@ _LONGEST_PROBLEM: Final = 500
 _UNKNOWN_OBJECT: Final = 2003
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
     """When it last went well with a partner in one module and direction, and when not; exact to a minute."""
 

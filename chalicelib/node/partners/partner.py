@@ -25,7 +25,7 @@ class State(StrEnum):
     UNREGISTERED = "unregistered"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Partner:
     """One connection: a counterparty in one role, with what both sides know of each other.
 
@@ -98,7 +98,7 @@ class GrantKind(StrEnum):
     """An invitation that was used: good only to repeat that very POST whose answer got lost (Q-39)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """A token that we issued, known by its hash alone."""
 

@@ -112,7 +112,17 @@ class Crawler:
         since = last.since if last and not full else None
         date_required = self._modules[module].sending.date_from_required
         url = links.first_page(partner.endpoints[module], self._page_limit, since, date_required=date_required)
-        fresh = Pull(partner.id, module, self._fresh_id(), PullState.RUNNING, since is None, url, url, now, now)
+        fresh = Pull(
+            partner_id=partner.id,
+            module=module,
+            crawl=self._fresh_id(),
+            state=PullState.RUNNING,
+            is_full=since is None,
+            url=url,
+            first_url=url,
+            began_at=now,
+            updated_at=now,
+        )
         if last is not None:
             kept = {name: getattr(last, name) for name in ("since", "completed_at", "full_at", "version")}
             fresh = replace(fresh, **kept)
@@ -255,7 +265,14 @@ class Crawler:
                 refused += 1
                 _LOG.warning("partner %s lists a broken %s %r: %s", partner.id, pull.module, object_id, outcome)
                 self._quarantine.record(
-                    QuarantineEntry(partner.id, pull.module, object_id, as_bytes(item), str(outcome), now)
+                    QuarantineEntry(
+                        partner_id=partner.id,
+                        module=pull.module,
+                        id=object_id,
+                        body=as_bytes(item),
+                        reason=str(outcome),
+                        at=now,
+                    )
                 )
         return taken, refused, ids
 
@@ -274,7 +291,7 @@ class Crawler:
 
 
 def _step(pull: Pull) -> PullStep:
-    return PullStep(pull.partner_id, pull.module, pull.crawl, pull.page)
+    return PullStep(partner_id=pull.partner_id, module=pull.module, crawl=pull.crawl, page=pull.page)
 
 
 def _said(response: Response) -> str:

@@ -6,7 +6,7 @@ Rules PAG-15, PAG-16, PAG-27; Q-07, Q-09, Q-10, Q-24.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
@@ -47,6 +47,7 @@ class CrawledPage:
 
     count: int
     """Objects on it."""
+    _: KW_ONLY
     listed: str | None
     """A digest of their ids."""
     total: int | None
@@ -59,7 +60,7 @@ class CrawledPage:
         """The page in this response, which lists objects of these ids."""
         headers = response.headers
         total, link = _number(headers.get("x-total-count")), next_link(headers.get("link", ""))
-        return cls(len(ids), digest_of_page(ids), total, link)
+        return cls(len(ids), listed=digest_of_page(ids), total=total, link=link)
 
 
 def next_page(partner: Partner, pull: Pull, page: CrawledPage) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ class PullState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
     """The last crawl of one list of one partner, and what earlier ones have achieved.
 
@@ -82,7 +82,7 @@ class Pull:
         return replace(self, updated_at=now, version=self.version + 1, **facts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PullStep:
     """Fetch one page of a crawl."""
 

@@ -106,7 +106,13 @@ class Deliverer:
             reason = breaker.problem if partner.is_active else "suspended"
             now = self._clock()
             waiting = OutboxEntry(
-                partner.id, coalesce_to_one(news), reason, 0, now, breaker.until or now, no_answer=True
+                partner_id=partner.id,
+                announcement=coalesce_to_one(news),
+                reason=reason,
+                attempts=0,
+                failed_at=now,
+                due_at=breaker.until or now,
+                no_answer=True,
             )
             # No try of ours has failed; it is due when they are called again.
             self._outbox.record(replace(waiting, is_unsure=is_unsure))
@@ -199,12 +205,12 @@ class Deliverer:
         attempts, since = (missed.attempts, missed.first_failed_at or now) if missed else (0, now)
         due_at = missed.due_at if missed and is_change else next_retry_at(attempts + 1, now, since)
         failure = OutboxEntry(
-            partner.id,
-            coalesce_to_one(news),
-            str(failed),
-            counted,
-            now,
-            None if posted and is_final(failed) else due_at,
+            partner_id=partner.id,
+            announcement=coalesce_to_one(news),
+            reason=str(failed),
+            attempts=counted,
+            failed_at=now,
+            due_at=None if posted and is_final(failed) else due_at,
             no_answer=is_partner_failure(failed),
             is_unsure=posted and (may_have_arrived(failed) or (was_unsure and is_partner_failure(failed))),
         )

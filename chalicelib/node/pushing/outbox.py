@@ -32,7 +32,7 @@ LEASE: Final = timedelta(minutes=15)
 """A try that was queued and is not heard of for so long is queued again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxEntry:
     """A delivery that did not reach its partner: the object is dirty there until it does."""
 
@@ -80,7 +80,7 @@ class DeliveryState:
     sent: tuple[SentVersion, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
     """What a partner still has to be told of one module."""
 

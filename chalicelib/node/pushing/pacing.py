@@ -7,7 +7,7 @@ often than the pause between them, each with whatever is current by then (Q-48).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ class PacedPush:
     fields: frozenset[str] = frozenset()
     """What it tells of; nothing where it tells the whole object."""
     is_whole: bool = False
+    _: KW_ONLY
     since: int = 1
     """The version with which this turn began: it tells of that one and all later ones."""
     version: int = 1
@@ -40,7 +41,7 @@ class PacedPush:
             return None
         at, fields = datetime.fromisoformat(noted["at"]), frozenset(noted["fields"])
         since, version, *former = noted["versions"]
-        return cls(at, fields, noted["whole"], since, version, tuple(former))
+        return cls(at, fields, noted["whole"], since=since, version=version, former=tuple(former))
 
     @property
     def note(self) -> dict[str, Any]:
@@ -58,9 +59,9 @@ class PacedPush:
             self.at,
             self.fields | other.fields,
             self.is_whole or other.is_whole,
-            min(self.since, other.since),
-            max(self.version, other.version),
-            max(self.former, other.former),
+            since=min(self.since, other.since),
+            version=max(self.version, other.version),
+            former=max(self.former, other.former),
         )
 
     def replaces(self, version: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -53,6 +53,7 @@ class IncomingPart:
 
     part: Json
     stamp: datetime
+    _: KW_ONLY
     stamped_by_us: bool
     is_whole: bool
     """A PUT: what is not in it is gone."""
@@ -97,7 +98,7 @@ def read_patch(at: ObjectAddress, known: Json, patch: Json, partner: Partner, no
     _require_own_id(at, whole)
     reading = read_value(at.level.model, whole, profile, now, stand_ins=_stand_ins(at.levels, partner))
     touched_fields = [each for each in reading.deviations if each.path.split(".")[0].split("[")[0] in fields]
-    incomplete = [Deviation(path, "Q-45", "is an incomplete part and was skipped") for path in skipped]
+    incomplete = [Deviation(path=path, rule="Q-45", what="is an incomplete part and was skipped") for path in skipped]
     found = Reading(reading.value, (*forgiven, *incomplete, *touched_fields))
     return _push_of(at, found, now, stamped_by_us=stamped_by_us, is_whole=False)
 
@@ -111,8 +112,15 @@ def _push_of(
     stamps, latest = _stamps(part, at.levels, at.path), format_date_time(now + _TOLERATED_SKEW)
     ahead = {mark for mark, text in stamps.items() if text > latest}
     ours = {mark for mark, text in stamps.items() if filled and text == format_date_time(now)}
-    remarks = (Deviation("last_updated", "Q-72", "lies in the future"),) if ahead else ()
-    return IncomingPart(part, stamp, stamped_by_us, is_whole, frozenset(ahead | ours), (*reading.deviations, *remarks))
+    remarks = (Deviation(path="last_updated", rule="Q-72", what="lies in the future"),) if ahead else ()
+    return IncomingPart(
+        part,
+        stamp,
+        stamped_by_us=stamped_by_us,
+        is_whole=is_whole,
+        unsure=frozenset(ahead | ours),
+        deviations=(*reading.deviations, *remarks),
+    )
 
 
 def _require_own_id(at: ObjectAddress, part: Json) -> None:
@@ -203,7 +211,9 @@ def _without_required_nulls(
     if told and profile is Profile.STRICT:
         raise InvalidParameters(f"{model.__name__}: {where}{told[0]} is required and cannot be null (TRA-36)")
     kept = {name: value for name, value in patch.items() if name not in nulls}
-    deviations = [Deviation(f"{where}{name}", "TRA-36", "is null in a PATCH and was ignored") for name in told]
+    deviations = [
+        Deviation(path=f"{where}{name}", rule="TRA-36", what="is null in a PATCH and was ignored") for name in told
+    ]
     for level in levels[1:2]:
         fragments, below = kept.get(level.list_field), f"{where}{level.list_field}[]."
         if isinstance(fragments, list):

@@ -18,7 +18,7 @@ from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
 from chalicelib.ocpi.module import Module, ModuleID
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineEntry:
     """Something that a partner sent and that we did not take: kept for the operator to look at."""
 

@@ -223,7 +223,9 @@ class ReceivedObjects:
         if stored is None:
             raise self.not_found(at)
         aside = {"deleted_at": format_date_time(now)}
-        tombstone = StoredObject(at.id, stored.body, stored.last_updated, stored.version + 1, metadata=aside)
+        tombstone = StoredObject(
+            id=at.id, body=stored.body, last_updated=stored.last_updated, version=stored.version + 1, metadata=aside
+        )
         self._announcer.object(partner, self.module.identifier, at.id, EventKind.REMOVED, tombstone.version)
         self._store.put(theirs(at.owner), tombstone)
 
@@ -259,7 +261,9 @@ class ReceivedObjects:
         if stored is not None and at.path:
             stamp = max(stamp, stored.last_updated)
         aside, keys = metadata_after(stored, at, push), self.module.keys_of(after)
-        new = StoredObject(at.id, as_bytes(after), stamp, version, metadata=aside, keys=keys)
+        new = StoredObject(
+            id=at.id, body=as_bytes(after), last_updated=stamp, version=version, metadata=aside, keys=keys
+        )
         is_back = stored is not None and is_gone(stored)
         # What changes no content, such as the same object sent again, is nothing to tell.
         if is_back or difference(whole or None, after, levels):

@@ -44,14 +44,14 @@ class Receiver:
         role, module = self._module.owner.other, self._module
         root = f"{version_root(role)}/{module.identifier}"
         # The published URL itself addresses no object, but it exists (VER-04).
-        yield Endpoint(role, module.identifier, root, {}, interface="receiver")
+        yield Endpoint(role, module=module.identifier, path=root, methods={}, interface="receiver")
         path = f"{root}/{{country_code}}/{{party_id}}"
         for depth, level in enumerate(module.levels):
             path += f"/{{{level.url_parameter}}}"
             methods: dict[str, Handler] = {"GET": self.get, "PUT": self.put, "PATCH": self.patch}
             if module.deletable and not depth:
                 methods["DELETE"] = self.delete
-            yield Endpoint(role, module.identifier, path, methods, interface="receiver")
+            yield Endpoint(role, module=module.identifier, path=path, methods=methods, interface="receiver")
 
     def get(self, call: Call) -> Response:
         """What we hold of the object or part (LOC-17, TRA-17).

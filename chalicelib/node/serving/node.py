@@ -70,7 +70,15 @@ class Node:
                 raise BodyTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
             url = base_url + request.url.removesuffix("/")
             response = handler(
-                Call(request, params, authentication.partner, authentication.grant, self.clock(), url, base_url)
+                Call(
+                    request=request,
+                    params=params,
+                    partner=authentication.partner,
+                    grant=authentication.grant,
+                    now=self.clock(),
+                    url=url,
+                    base_url=base_url,
+                )
             )
         except OcpiError as error:
             response = failure(self.clock(), error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from urllib.parse import unquote
 
@@ -14,7 +14,7 @@ from chalicelib.ocpi.module import VERSION
 from chalicelib.ocpi.parties import Role
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """An authenticated request at one of our endpoints."""
 
@@ -37,6 +37,7 @@ class Endpoint:
     """One path of one role's tree, with a handler per method; other methods are answered 405 (TRA-18)."""
 
     role: Role
+    _: KW_ONLY
     module: str
     path: str
     """Below the node's base URL, variable segments in braces."""

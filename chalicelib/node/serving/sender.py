@@ -33,10 +33,10 @@ class Sender:
         """The module's URLs in its owner's tree."""
         role, module = self._module.owner, self._module
         path = f"{version_root(role)}/{module.identifier}"
-        yield Endpoint(role, module.identifier, path, {"GET": self.list}, interface="sender")
+        yield Endpoint(role, module=module.identifier, path=path, methods={"GET": self.list}, interface="sender")
         for level in module.levels if module.single_objects else ():
             path += f"/{{{level.url_parameter}}}"
-            yield Endpoint(role, module.identifier, path, {"GET": self.get}, interface="sender")
+            yield Endpoint(role, module=module.identifier, path=path, methods={"GET": self.get}, interface="sender")
 
     def list(self, call: Call) -> Response:
         """One page of what the caller may see, its bodies passed on as they are stored.
