@@ -94,7 +94,7 @@ def build_company(settings: Settings, ports: Ports) -> Company:
     identity = Identity(settings.party, _business_details(settings))
     registrations = Registrations(
         Introduction(identity, outbound, ports.clock, published, settings.required_modules),
-        PartnerRegistry(partners, ports.clock, ports.sleep, _registrations_told(announcer), saved=authenticator.forget),
+        PartnerRegistry(partners, ports.clock, _registrations_told(announcer), saved=authenticator.forget),
         outbound,
         ports.clock,
         ports.fresh_token,
@@ -116,7 +116,7 @@ def build_company(settings: Settings, ports: Ports) -> Company:
         ports.push_queues.retry(RetryDue(partner.id, after=""), cause=f"{ports.clock():%Y-%m-%dT%H:%M:%S}")
         crawler.catch_up(partner)
 
-    breakers = CircuitBreakers(ports.breakers, ports.clock, ports.sleep, _breaks_told(announcer), on_reachable)
+    breakers = CircuitBreakers(ports.breakers, ports.clock, _breaks_told(announcer), on_reachable)
     crawler = Crawler(
         MODULES,
         received.receive_all,
@@ -142,7 +142,6 @@ def build_company(settings: Settings, ports: Ports) -> Company:
         outbound,
         ports.observer,
         ports.clock,
-        ports.sleep,
         registrations.refreshed,
     )
     return Company(
@@ -155,7 +154,7 @@ def build_company(settings: Settings, ports: Ports) -> Company:
         crawler=crawler,
         publisher=_publisher(ports),
         quarantine_retry=QuarantineRetry(MODULES, received.receive_one, ports.stores, ports.quarantine, ports.clock),
-        results=Results(ports.commands, partners, ports.command_queues, outbound, ports.clock, ports.sleep),
+        results=Results(ports.commands, partners, ports.command_queues, outbound, ports.clock),
         outbound=outbound,
         fan_out=FanOut(MODULES, ports.stores, partners, ports.push_queues, ports.sleep),
         breakers=breakers,
@@ -175,7 +174,6 @@ def _commands(ports: Ports, outbound: Outbound, public_url: Callable[[], str], a
         outbound,
         public_url,
         ports.clock,
-        ports.sleep,
         ports.fresh_command_id,
         announcer,
     )
@@ -191,7 +189,6 @@ def _publisher(ports: Ports) -> EventPublisher:
         ports.event_bus,
         ports.event_feed,
         ports.clock,
-        ports.sleep,
     )
 
 
@@ -221,7 +218,7 @@ def _own(settings: Settings, ports: Ports) -> Mapping[ModuleID, OwnObjects]:
     """What the host puts in, by module: of those modules that our roles own."""
     addressee = TokenOwners(ports.stores[ModuleID.TOKENS]).of
     return {
-        identifier: OwnObjects(module, ports.stores[identifier], ports.push_queues, ports.clock, ports.sleep, addressee)
+        identifier: OwnObjects(module, ports.stores[identifier], ports.push_queues, ports.clock, addressee)
         for identifier, module in _paced(settings.session_pause_s).items()
         if module.owner in settings.roles
     }

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from chalicelib.node.clock import Clock, Sleep
 from chalicelib.node.commands import CommandQueues, CommandStore
-from chalicelib.node.conflicts import Sleep
 from chalicelib.node.events.announcing import EventBus, EventFeed, EventQueue
 from chalicelib.node.objects import ObjectStore
 from chalicelib.node.outbound import Web
@@ -63,8 +63,13 @@ class Ports:
     event_feed: EventFeed
     web: Web
     observer: Observer = field(default_factory=NoObserver)
-    clock: Callable[[], datetime] = utc_now
+    now: Callable[[], datetime] = utc_now
     sleep: Sleep = time.sleep
     fresh_token: Callable[[], AuthToken] = fresh_token
     fresh_id: Callable[[], str] = fresh_id
     fresh_command_id: Callable[[], str] = fresh_command_id
+
+    @property
+    def clock(self) -> Clock:
+        """The time, and waiting."""
+        return Clock(self.now, self.sleep)

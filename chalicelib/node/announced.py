@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
-from chalicelib.node.conflicts import Sleep
+from chalicelib.node.clock import Sleep
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,13 +6,14 @@ point. One that we send is answered the same way by the partner. Both are one re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.clock import Clock
+from chalicelib.node.conflicts import retry_on_conflict
 
 _MOST_EVENTS: Final = 20
 """What is remembered of a command's life; the first facts stay, for they are what counts."""
@@ -108,9 +109,7 @@ class CommandStore(Protocol):
         """Note the command that a reservation stands by now; the one that it stood by before, if any; one call."""
 
 
-def record_step(
-    commands: CommandStore, command_id: str, clock: Callable[[], datetime], sleep: Sleep, what: str, **facts: Any
-) -> Command | None:
+def record_step(commands: CommandStore, command_id: str, clock: Clock, what: str, **facts: Any) -> Command | None:
     """The command one step further, as it is stored now; None if there is none.
 
     Raises:
@@ -125,7 +124,7 @@ def record_step(
         commands.save(after)
         return after
 
-    return retry_on_conflict(attempt, sleep)
+    return retry_on_conflict(attempt, clock.sleep)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,10 @@ import random
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from chalicelib.node.clock import Sleep
 from chalicelib.ocpi.errors import ServerError
 
 T = TypeVar("T")
-
-Sleep = Callable[[float], None]
 
 
 class Conflict(Exception):

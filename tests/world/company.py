@@ -109,7 +109,7 @@ class CompanyInWorld:
             event_feed=MemoryEventFeed(),
             web=self.world,
             observer=self.observer,
-            clock=self.world.clock,
+            now=self.world.clock,
             sleep=lambda _seconds: None,
             fresh_token=self.world.fresh_token,
             fresh_id=self.world.fresh_id,

@@ -15,7 +15,8 @@ from typing import Any
 from chalicelib.modules.cdrs.interface import CDRS
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.node.bodies import as_bytes, as_json
-from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.clock import Sleep
+from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.events.announcing import EventAnnouncer, EventKind
 from chalicelib.node.objects import ObjectStore, StoredObject, is_storable, theirs
 from chalicelib.node.partners.partner import Partner

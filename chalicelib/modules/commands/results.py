@@ -9,14 +9,13 @@ POST. Rules CMD-04, CMD-05, CMD-14; Q-56, Q-59.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 from chalicelib.modules.commands.objects import RESULT
 from chalicelib.node.bodies import as_bytes
+from chalicelib.node.clock import Clock
 from chalicelib.node.commands import Command, CommandQueues, CommandResult, CommandStore, Posting, Side, record_step
-from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.objects import is_storable
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.partners.partner import Partner
@@ -39,15 +38,13 @@ class Results:
         partners: PartnerStore,
         queues: CommandQueues,
         outbound: Outbound,
-        clock: Callable[[], datetime],
-        sleep: Sleep,
+        clock: Clock,
     ) -> None:
         self._commands = commands
         self._partners = partners
         self._queues = queues
         self._outbound = outbound
         self._clock = clock
-        self._sleep = sleep
 
     def receive(self, result: CommandResult) -> Command:
         """The command after this result: the first one counts, every other is only remembered.
@@ -58,7 +55,7 @@ class Results:
         """
         if result.result not in RESULT:
             raise InvalidParameters(f"result is one of {', '.join(RESULT)}")
-        command = retry_on_conflict(lambda: self._take(result), self._sleep)
+        command = retry_on_conflict(lambda: self._take(result), self._clock.sleep)
         if command.result is not None and command.posting is Posting.NONE:
             # Also when this result is a repeat: whoever took the first one may have failed before it said so.
             self._queues.answer(command.id, _lane(command))
@@ -83,13 +80,13 @@ class Results:
 
     def post(self, command_id: str) -> None:
         """POST the result to the ``response_url``, unless that was begun before."""
-        begun = retry_on_conflict(lambda: self._begin(command_id), self._sleep)
+        begun = retry_on_conflict(lambda: self._begin(command_id), self._clock.sleep)
         if begun is None:
             return
         problem = self._posted(*begun)
         what = f"could not be answered: {problem}" if problem else "answered at the response_url"
         posting = Posting.FAILED if problem else Posting.DONE
-        record_step(self._commands, command_id, self._clock, self._sleep, what, posting=posting, problem=problem)
+        record_step(self._commands, command_id, self._clock, what, posting=posting, problem=problem)
 
     def _begin(self, command_id: str) -> tuple[Command, Partner | None] | None:
         """The command and whose it is, if its result is to be posted now; nothing lies between this and the POST."""

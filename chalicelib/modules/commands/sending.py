@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from chalicelib.modules.commands.objects import REQUESTS, RESULT
 from chalicelib.node.bodies import as_bytes, as_json
+from chalicelib.node.clock import Clock
 from chalicelib.node.commands import Command, CommandStore, Side, record_step
-from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.events.announcing import EventAnnouncer
 from chalicelib.node.objects import OURS, ObjectStore, is_storable, theirs
 from chalicelib.node.outbound import Outbound, object_url
@@ -52,8 +53,7 @@ class Commands:
         sessions: ObjectStore,
         outbound: Outbound,
         public_url: Callable[[], str],
-        clock: Callable[[], datetime],
-        sleep: Sleep,
+        clock: Clock,
         fresh_id: Callable[[], str],
         announcer: EventAnnouncer,
     ) -> None:
@@ -63,7 +63,6 @@ class Commands:
         self._outbound = outbound
         self._public_url = public_url
         self._clock = clock
-        self._sleep = sleep
         self._fresh_id = fresh_id
         self._announcer = announcer
 
@@ -166,7 +165,7 @@ class Commands:
             result, raw = _meaning(value)
         except UnableToUseApi as unclear:
             raise InvalidParameters(f"CommandResponse: {unclear}") from None
-        retry_on_conflict(lambda: self._hear(call.partner, command_id, result, raw), self._sleep)
+        retry_on_conflict(lambda: self._hear(call.partner, command_id, result, raw), self._clock.sleep)
         return success(call.now)
 
     def _hear(self, partner: Partner, command_id: str, result: str, raw: str) -> None:
@@ -180,7 +179,7 @@ class Commands:
             self._commands.save(command.with_(self._clock(), f"result {raw}, too late: {command.result} counts"))
 
     def _add(self, command_id: str, what: str, **facts: Any) -> Command:
-        after = record_step(self._commands, command_id, self._clock, self._sleep, what, **facts)
+        after = record_step(self._commands, command_id, self._clock, what, **facts)
         if after is None:
             raise NotFound("the command is gone")
         return after

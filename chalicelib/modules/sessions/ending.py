@@ -15,7 +15,8 @@ from typing import Final
 
 from chalicelib.modules.sessions.lifecycle import is_final
 from chalicelib.node.bodies import as_bytes
-from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.clock import Sleep
+from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.events.announcing import EventAnnouncer, EventKind
 from chalicelib.node.objects import ObjectStore, theirs
 from chalicelib.node.partners.partner import Partner

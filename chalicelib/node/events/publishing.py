@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
 from chalicelib.node.announced import announce_again, wait_until_written
+from chalicelib.node.clock import Clock
 from chalicelib.node.commands import Command, CommandStore
-from chalicelib.node.conflicts import Sleep
 from chalicelib.node.events.announcing import OF_OBJECTS, Event, EventBus, EventDetail, EventFeed, EventKind, EventQueue
 from chalicelib.node.objects import ObjectStore, StoredObject, is_gone, is_storable, theirs
 from chalicelib.node.partners.partner import Partner, State
@@ -49,8 +49,7 @@ class EventPublisher:
         queue: EventQueue,
         bus: EventBus,
         feed: EventFeed,
-        clock: Callable[[], datetime],
-        sleep: Sleep,
+        clock: Clock,
     ) -> None:
         self._modules = modules
         self._stores = stores
@@ -60,7 +59,6 @@ class EventPublisher:
         self._bus = bus
         self._feed = feed
         self._clock = clock
-        self._sleep = sleep
 
     def publish(self, events: Sequence[Event], attempt: int = 0) -> None:
         """Publish those whose change is written; put the others back for later.
@@ -70,7 +68,7 @@ class EventPublisher:
             attempt: how often they were put back before.
         """
         look = _Look(self._modules, self._stores, self._partners, self._commands)
-        waiting = wait_until_written(events, look.unwritten, self._sleep)
+        waiting = wait_until_written(events, look.unwritten, self._clock.sleep)
         details = {event.id: look.detail(event) for event in events if event not in waiting}
         for detail in details.values():
             self._note({**detail, "object": None})

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 
 from chalicelib.node.bodies import as_bytes
-from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.clock import Clock
+from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.objects import MOST_AT_ONCE, OURS, ObjectStore, StoredObject, is_storable
 from chalicelib.node.owning.drafts import Draft, draft_of, push_time_of
 from chalicelib.node.partners.visibility import list_of
@@ -85,15 +85,13 @@ class OwnObjects:
         module: Module,
         store: ObjectStore,
         queues: PushQueues,
-        clock: Callable[[], datetime],
-        sleep: Sleep,
+        clock: Clock,
         addressee: Addressee,
     ) -> None:
         self.module = module
         self._store = store
         self._queues = queues
         self._clock = clock
-        self._sleep = sleep
         self._addressee = addressee
 
     def get(self, object_id: str, path: Path = ()) -> Json:
@@ -132,7 +130,7 @@ class OwnObjects:
             NotFound: the parent of the part is unknown.
             FinalObject: the object may not change any more.
         """
-        return retry_on_conflict(lambda: self._put(object_id, path, value, party), self._sleep)
+        return retry_on_conflict(lambda: self._put(object_id, path, value, party), self._clock.sleep)
 
     def _put(self, object_id: str, path: Path, value: Any, party: Party | None) -> OwnResult:
         stored = self._found(object_id)
@@ -151,7 +149,7 @@ class OwnObjects:
         """
         if not isinstance(patch, dict):
             raise InvalidParameters("a PATCH is a JSON object")
-        return retry_on_conflict(lambda: self._patch(object_id, path, patch), self._sleep)
+        return retry_on_conflict(lambda: self._patch(object_id, path, patch), self._clock.sleep)
 
     def _patch(self, object_id: str, path: Path, patch: Json) -> OwnResult:
         stored = self._found(object_id)
@@ -173,7 +171,7 @@ class OwnObjects:
         def attempt() -> None:
             self._store.put(OURS, self.stored(object_id).with_metadata(**aside))
 
-        retry_on_conflict(attempt, self._sleep)
+        retry_on_conflict(attempt, self._clock.sleep)
 
     def delete(self, object_id: str) -> None:
         """Take the object away here and at every partner.
@@ -181,7 +179,7 @@ class OwnObjects:
         Raises:
             NotFound: there is none.
         """
-        retry_on_conflict(lambda: self._delete(object_id), self._sleep)
+        retry_on_conflict(lambda: self._delete(object_id), self._clock.sleep)
 
     def _delete(self, object_id: str) -> None:
         stored = self.stored(object_id)
@@ -207,7 +205,7 @@ class OwnObjects:
         total = ImportResult()
         for start in range(0, len(items), MOST_AT_ONCE):
             chunk, outcomes = items[start : start + MOST_AT_ONCE], dict[str, str]()
-            done = retry_on_conflict(partial(self._import, chunk, outcomes, party, told=told), self._sleep)
+            done = retry_on_conflict(partial(self._import, chunk, outcomes, party, told=told), self._clock.sleep)
             total = ImportResult(
                 created=total.created + done.created,
                 updated=total.updated + done.updated,

@@ -14,7 +14,8 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final, Protocol
 
-from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.clock import Clock
+from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.partners.partner import Partner
 from chalicelib.ocpi.errors import NotTaken, OcpiError, Unreachable
 from chalicelib.ocpi.http import Response
@@ -119,14 +120,12 @@ class CircuitBreakers:
     def __init__(
         self,
         store: CircuitBreakerStore,
-        clock: Callable[[], datetime],
-        sleep: Sleep,
+        clock: Clock,
         told: OnStateChange,
         on_reachable: OnReachable,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._sleep = sleep
         self._told = told
         self._on_reachable = on_reachable
 
@@ -178,7 +177,7 @@ class CircuitBreakers:
                 # Several workers find out at the same time; only one of them writes it down.
                 _log(partner, after)
 
-        retry_on_conflict(attempt, self._sleep)
+        retry_on_conflict(attempt, self._clock.sleep)
 
 
 def _log(partner: Partner, after: CircuitBreaker) -> None:

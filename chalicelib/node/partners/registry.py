@@ -7,9 +7,9 @@ undone. So a change is a function of the partner as it is now, and is made again
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime
 
-from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.clock import Clock
+from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.partners.partner import Grant, Partner
 from chalicelib.node.partners.store import PartnerStore, PartyTaken
 from chalicelib.ocpi.errors import ClientError
@@ -28,14 +28,12 @@ class PartnerRegistry:
     def __init__(
         self,
         partners: PartnerStore,
-        clock: Callable[[], datetime],
-        sleep: Sleep,
+        clock: Clock,
         registration_changed: RegistrationChanged,
         saved: Callable[[], None],
     ) -> None:
         self._partners = partners
         self._clock = clock
-        self._sleep = sleep
         self._registration_changed = registration_changed
         self._saved = saved
 
@@ -61,7 +59,7 @@ class PartnerRegistry:
             return self._partners.save(after, issue=listed, revoke=dropped, release=left)
 
         try:
-            return retry_on_conflict(attempt, self._sleep)
+            return retry_on_conflict(attempt, self._clock.sleep)
         except PartyTaken as taken:
             raise ClientError(f"{taken}: unregister that first (Q-34)") from None
         finally:

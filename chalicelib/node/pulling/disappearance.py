@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.clock import Sleep
+from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.events.announcing import EventAnnouncer, EventKind
 from chalicelib.node.objects import ObjectStore, StoredObject, is_gone, theirs
 from chalicelib.node.partners.partner import Partner

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.clock import Clock
+from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.objects import OURS, ObjectStore, StoredObject
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.partners.breaker import CircuitBreakers, for_current_token, is_partner_failure
@@ -54,8 +55,7 @@ class Deliverer:
         breakers: CircuitBreakers,
         outbound: Outbound,
         observer: Observer,
-        clock: Callable[[], datetime],
-        sleep: Sleep,
+        clock: Clock,
         refresh: RefreshEndpoints,
     ) -> None:
         self._our_party = our_party
@@ -67,7 +67,6 @@ class Deliverer:
         self._outbound = outbound
         self._observer = observer
         self._clock = clock
-        self._sleep = sleep
         self._refresh = refresh
 
     def deliver(self, delivery: Delivery, *, is_repeated: bool = False) -> None:
@@ -175,7 +174,7 @@ class Deliverer:
             _LOG.warning("partner %s took %s %r and gave no URL for it", partner.id, module.identifier, stored.id)
             self._partners.count(partner.id, {f"{module.identifier}_without_url": 1})
         posted = {"partner": partner.id, "at": self._clock().isoformat(), "url": url}
-        retry_on_conflict(lambda: self._note_posted(module, stored.id, posted), self._sleep)
+        retry_on_conflict(lambda: self._note_posted(module, stored.id, posted), self._clock.sleep)
         return True
 
     def _note_posted(self, module: Module, object_id: str, posted: Mapping[str, str | None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chalicelib.node.announced import announce_again, wait_until_written
-from chalicelib.node.conflicts import Sleep
+from chalicelib.node.clock import Sleep
 from chalicelib.node.objects import OURS, ObjectStore, StoredObject
 from chalicelib.node.partners.partner import Partner
 from chalicelib.node.partners.store import PartnerStore

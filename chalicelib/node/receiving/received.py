@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.node.bodies import as_bytes
-from chalicelib.node.conflicts import Sleep, retry_on_conflict
+from chalicelib.node.clock import Sleep
+from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.events.announcing import EventAnnouncer, EventKind
 from chalicelib.node.objects import ObjectStore, StoredObject, is_gone, is_storable, theirs
 from chalicelib.node.partners.partner import Partner
