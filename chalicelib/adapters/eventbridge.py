@@ -23,7 +23,7 @@ class NotPublished(Exception):
 class EventBridge:
     """The bus of one stage."""
 
-    def __init__(self, bus: str, source: str, client: Client) -> None:
+    def __init__(self, client: Client, *, bus: str, source: str) -> None:
         """A bus by its full name."""
         self._bus = bus
         self._source = source

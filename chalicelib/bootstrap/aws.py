@@ -36,7 +36,9 @@ def on_aws(settings: Settings, observer: Observer) -> Ports:
     return Ports(
         stores={module: DynamoObjects(table(module)) for module in MODULES},
         partners=DynamoPartners(table("partners"), utc_now),
-        push_queues=SqsPushQueues(settings.queue("changes"), settings.queue("deliveries.fifo"), clients.sqs),
+        push_queues=SqsPushQueues(
+            clients.sqs, changes=settings.queue("changes"), deliveries=settings.queue("deliveries.fifo")
+        ),
         outbox=DynamoOutbox(table("outbox")),
         breakers=DynamoCircuitBreakers(table("outbox")),
         quarantine=DynamoQuarantine(table("quarantine")),
@@ -44,13 +46,13 @@ def on_aws(settings: Settings, observer: Observer) -> Ports:
         pulls=DynamoPulls(table("pulls")),
         pull_queue=SqsPullQueue(settings.queue("pulls"), clients.sqs),
         event_queue=SqsEventQueue(settings.queue("events"), clients.sqs),
-        event_bus=EventBridge(settings.bus, settings.event_source, clients.events),
+        event_bus=EventBridge(clients.events, bus=settings.bus, source=settings.event_source),
         event_feed=DynamoEventFeed(table("events")),
         command_queues=SqsCommandQueues(
-            settings.queue("commands"),
-            settings.queue("command-results"),
-            settings.queue("command-answers.fifo"),
             clients.sqs,
+            commands=settings.queue("commands"),
+            results=settings.queue("command-results"),
+            answers=settings.queue("command-answers.fifo"),
         ),
         web=PublicWeb(open_network=settings.open_network),
         observer=observer,

@@ -1,28 +1,27 @@
-"""Puts a node together: with ``keepers``, the only file that knows every class."""
+"""One party's node, put together from its parts: room by room, each from what the rooms below it offer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
-from chalicelib.bootstrap.ports import Ports, fresh_id, fresh_token, utc_now
-from chalicelib.bootstrap.received import ReceivedModules, disappearances, received_modules
+from chalicelib.bootstrap.ports import Ports
+from chalicelib.bootstrap.received import disappearances, received_modules
+from chalicelib.bootstrap.routes import InterfaceParts, module_paths, served_endpoints
 from chalicelib.modules import MODULES
-from chalicelib.modules.cdrs.posting import CdrReceiver
-from chalicelib.modules.commands.relay import Relay, Terms
+from chalicelib.modules.commands.checks import CommandChecks
+from chalicelib.modules.commands.received import ReceivedCommands
+from chalicelib.modules.commands.relay import Relay
 from chalicelib.modules.commands.results import Results
-from chalicelib.modules.commands.sending import Commands
-from chalicelib.modules.credentials.interface import CredentialsEndpoint
+from chalicelib.modules.commands.sending import Commands, ResponseUrls
 from chalicelib.modules.credentials.introduction import Identity, Introduction
 from chalicelib.modules.credentials.registration import Registrations
 from chalicelib.modules.tokens.asking import Authorizer
-from chalicelib.modules.tokens.authorize import Authorize, decide
+from chalicelib.modules.tokens.authorize import decide
 from chalicelib.modules.tokens.owners import TokenOwners
-from chalicelib.modules.versions import interface as versions
-from chalicelib.modules.versions.interface import Published
+from chalicelib.modules.versions.interface import Published, versions_url
 from chalicelib.node.events.announcing import EventAnnouncer, EventKind
-from chalicelib.node.events.publishing import EventPublisher
+from chalicelib.node.events.publishing import EventPublisher, EventSources
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.owning.own import OwnObjects
 from chalicelib.node.partners.authentication import CachedAuthenticator
@@ -37,10 +36,8 @@ from chalicelib.node.pushing.fan_out import FanOut
 from chalicelib.node.pushing.messages import RetryDue
 from chalicelib.node.pushing.retries import Retries
 from chalicelib.node.receiving.quarantine import QuarantineRetry
-from chalicelib.node.receiving.receiver import OnUnknownObject, Receiver
 from chalicelib.node.serving.node import Node
-from chalicelib.node.serving.router import Endpoint, Router
-from chalicelib.node.serving.sender import Sender
+from chalicelib.node.serving.router import Router
 from chalicelib.ocpi.module import Module, ModuleID
 from chalicelib.ocpi.parties import Role
 from chalicelib.settings import Settings, SettingsError
@@ -55,6 +52,7 @@ class Company:
     """One party's node in all its parts: what partners call, what the host calls, what the queues drive."""
 
     settings: Settings
+    ports: Ports
     node: Node
     own_objects: Mapping[ModuleID, OwnObjects]
     registrations: Registrations
@@ -70,53 +68,38 @@ class Company:
     on_reachable: OnReachable
     deliverer: Deliverer
     retries: Retries
-    ports: Ports
     public_url: Callable[[], str]
 
     def versions_url(self, role: Role) -> str:
         """What we give to partners so that they find this role's tree."""
-        return versions.versions_url(self.public_url(), role)
+        return versions_url(self.public_url(), role)
 
 
 def build_company(settings: Settings, ports: Ports) -> Company:
     """The node of this party on these ports."""
-    authenticator = CachedAuthenticator(ports.partners, ports.clock)
-    partners = ports.partners
-    observer = ContactRecorder(ports.observer, partners, ports.clock)
-    outbound = Outbound(ports.web, observer, ports.clock)
+    partners, clock = ports.partners, ports.clock
     public_url = _public_url(settings, partners)
-    announcer = EventAnnouncer(ports.event_queue, ports.clock, wanted=settings.events)
-
-    def published(role: Role) -> Published:
-        # As the router has it, which is built later: what we say we serve is what we serve.
-        return Published(versions.versions_url(public_url(), role), versions.roots(role, router.endpoints))
-
-    identity = Identity(settings.party, _business_details(settings))
+    announcer = EventAnnouncer(ports.event_queue, clock, wanted=settings.events)
+    observer = ContactRecorder(ports.observer, partners, clock)
+    outbound = Outbound(ports.web, observer, clock)
+    authenticator = CachedAuthenticator(partners, clock)
+    registry = PartnerRegistry(partners, clock, _when_registration_changes(announcer), saved=authenticator.forget)
     registrations = Registrations(
-        Introduction(identity, outbound, ports.clock, published, settings.required_modules),
-        PartnerRegistry(partners, ports.clock, _registrations_told(announcer), saved=authenticator.forget),
+        _introduction(settings, ports, outbound, public_url),
+        registry,
         outbound,
-        ports.clock,
+        clock,
         ports.fresh_token,
         ports.fresh_id,
-    )
-    commands = _commands(ports, outbound, public_url, announcer)
-    terms = Terms(settings.commands, settings.command_timeout_s)
-    received = received_modules(ports, announcer)
-
-    def on_unknown_object(partner: Partner, module: ModuleID) -> None:
-        crawler.catch_up(partner, module)
-
-    router = Router(
-        build_endpoints(ports, received, on_unknown_object, registrations, commands, terms, settings.page_limit)
     )
 
     def on_reachable(partner: Partner) -> None:
         """Queue what they missed while nothing reached them, and ask them for what we missed (Q-57, OFF-04)."""
-        ports.push_queues.retry(RetryDue(partner.id, after=""), cause=f"{ports.clock():%Y-%m-%dT%H:%M:%S}")
+        ports.push_queues.retry(RetryDue(partner.id, after=""), cause=f"{clock():%Y-%m-%dT%H:%M:%S}")
         crawler.catch_up(partner)
 
-    breakers = CircuitBreakers(ports.breakers, ports.clock, _breaks_told(announcer), on_reachable)
+    breakers = CircuitBreakers(ports.breakers, clock, _when_breaker_changes(announcer), on_reachable)
+    received = received_modules(ports, announcer)
     crawler = Crawler(
         MODULES,
         received.receive_all,
@@ -128,7 +111,7 @@ def build_company(settings: Settings, ports: Ports) -> Company:
         breakers,
         outbound,
         observer,
-        ports.clock,
+        clock,
         ports.fresh_id,
         settings.page_limit,
     )
@@ -141,80 +124,71 @@ def build_company(settings: Settings, ports: Ports) -> Company:
         breakers,
         outbound,
         ports.observer,
-        ports.clock,
+        clock,
         registrations.refreshed,
     )
+    response_urls = ResponseUrls(public_url=public_url, fresh_id=ports.fresh_command_id)
+    commands = Commands(ports.commands, ports.stores, outbound, response_urls, clock, announcer)
+    interfaces = InterfaceParts(
+        stores=ports.stores,
+        counters=partners,
+        received=received,
+        on_unknown_object=crawler.catch_up,
+        registrations=registrations,
+        relay=_relay(settings, ports),
+        commands=commands,
+        page_limit=settings.page_limit,
+    )
+    router = Router(served_endpoints(interfaces))
     return Company(
         settings=settings,
-        node=Node(router, settings.roles, authenticator, observer, ports.clock, registrations.successor_used),
-        own_objects=_own(settings, ports),
+        ports=ports,
+        node=Node(router, settings.roles, authenticator, observer, clock, registrations.successor_used),
+        own_objects=_own_objects(settings, ports),
         registrations=registrations,
-        authorizer=Authorizer(ports.stores[ModuleID.TOKENS], partners, outbound, ports.clock, decide),
+        authorizer=Authorizer(ports.stores[ModuleID.TOKENS], partners, outbound, clock, decide),
         commands=commands,
+        results=Results(ports.commands, partners, ports.command_queues, outbound, clock),
         crawler=crawler,
-        publisher=_publisher(ports),
-        quarantine_retry=QuarantineRetry(MODULES, received.receive_one, ports.stores, ports.quarantine, ports.clock),
-        results=Results(ports.commands, partners, ports.command_queues, outbound, ports.clock),
+        quarantine_retry=QuarantineRetry(MODULES, received.receive_one, ports.stores, ports.quarantine, clock),
+        publisher=EventPublisher(
+            EventSources(MODULES, ports.stores, partners, ports.commands),
+            ports.event_queue,
+            ports.event_bus,
+            ports.event_feed,
+            clock,
+        ),
         outbound=outbound,
         fan_out=FanOut(MODULES, ports.stores, partners, ports.push_queues, ports.sleep),
         breakers=breakers,
         on_reachable=on_reachable,
         deliverer=deliverer,
-        retries=Retries(partners, ports.outbox, breakers, ports.push_queues, outbound, ports.clock),
-        ports=ports,
+        retries=Retries(partners, ports.outbox, breakers, ports.push_queues, outbound, clock),
         public_url=public_url,
     )
 
 
-def _commands(ports: Ports, outbound: Outbound, public_url: Callable[[], str], announcer: EventAnnouncer) -> Commands:
-    return Commands(
-        ports.commands,
+def _introduction(settings: Settings, ports: Ports, outbound: Outbound, public_url: Callable[[], str]) -> Introduction:
+    business_details = {"name": settings.name} | ({"website": settings.website} if settings.website else {})
+
+    def published(role: Role) -> Published:
+        return Published(versions_url(public_url(), role), module_paths(role))
+
+    identity = Identity(settings.party, business_details)
+    return Introduction(identity, outbound, ports.clock, published, settings.required_modules)
+
+
+def _relay(settings: Settings, ports: Ports) -> Relay:
+    return Relay(
+        CommandChecks(settings.commands, MODULES, ports.stores, ports.web),
+        ReceivedCommands(ports.commands, ports.fresh_command_id, settings.command_timeout_s),
         ports.stores[ModuleID.TOKENS],
-        ports.stores[ModuleID.SESSIONS],
-        outbound,
-        public_url,
-        ports.clock,
-        ports.fresh_command_id,
-        announcer,
-    )
-
-
-def _publisher(ports: Ports) -> EventPublisher:
-    return EventPublisher(
-        MODULES,
-        ports.stores,
+        ports.command_queues,
         ports.partners,
-        ports.commands,
-        ports.event_queue,
-        ports.event_bus,
-        ports.event_feed,
-        ports.clock,
     )
 
 
-def _registrations_told(announcer: EventAnnouncer) -> Callable[[Partner, int], None]:
-    """What tells the host that a partner registered or is gone."""
-
-    def told(partner: Partner, version: int) -> None:
-        kind = EventKind.REGISTERED if partner.is_registered else EventKind.UNREGISTERED
-        announcer.partner(partner, kind, version=version)
-
-    return told
-
-
-def _breaks_told(announcer: EventAnnouncer) -> Callable[[Partner, CircuitBreaker], None]:
-    """What tells the host that a partner broke down or recovered."""
-
-    def told(partner: Partner, breaker: CircuitBreaker) -> None:
-        if breaker.broken_since:
-            announcer.partner(partner, EventKind.BROKEN, breaker.problem, breaker.version)
-        else:
-            announcer.partner(partner, EventKind.RECOVERED, version=breaker.version)
-
-    return told
-
-
-def _own(settings: Settings, ports: Ports) -> Mapping[ModuleID, OwnObjects]:
+def _own_objects(settings: Settings, ports: Ports) -> Mapping[ModuleID, OwnObjects]:
     """What the host puts in, by module: of those modules that our roles own."""
     addressee = TokenOwners(ports.stores[ModuleID.TOKENS]).of
     return {
@@ -231,45 +205,30 @@ def _paced(session_pause_s: int) -> Mapping[ModuleID, Module]:
     return {**MODULES, ModuleID.SESSIONS: paced}
 
 
-def build_endpoints(
-    ports: Ports,
-    received: ReceivedModules,
-    on_unknown_object: OnUnknownObject,
-    registrations: Registrations,
-    commands: Commands,
-    terms: Terms,
-    page_limit: int,
-) -> Iterable[Endpoint]:
-    """Every OCPI endpoint of both trees: versions, credentials, and each module from the side that the role is on."""
-    relay = Relay(
-        ports.stores,
-        MODULES,
-        ports.commands,
-        ports.command_queues,
-        ports.web,
-        ports.partners,
-        ports.fresh_command_id,
-        terms,
-    )
-    stores, counters = ports.stores, ports.partners
-    for role in Role:
-        served = [*CredentialsEndpoint(registrations).endpoints(role)]
-        for identifier, module in MODULES.items():
-            store = stores[identifier]
-            if module.owner is role:
-                served += Sender(module, store, page_limit).endpoints()
-            elif identifier is ModuleID.CDRS:
-                served += CdrReceiver(received.cdrs).endpoints()
-            else:
-                served += Receiver(received.by_module[identifier], counters, on_unknown_object).endpoints()
-            if identifier is ModuleID.TOKENS and module.owner is role:
-                served += Authorize(store, stores[ModuleID.LOCATIONS], counters).endpoints()
-        served += (relay if role is Role.CPO else commands).endpoints()
-        yield from versions.endpoints(role, versions.roots(role, served), ports.partners)
-        yield from served
+def _when_registration_changes(announcer: EventAnnouncer) -> Callable[[Partner, int], None]:
+    """What tells the host that a partner registers or leaves."""
+
+    def announce(partner: Partner, version: int) -> None:
+        kind = EventKind.REGISTERED if partner.is_registered else EventKind.UNREGISTERED
+        announcer.partner(partner, kind, version=version)
+
+    return announce
+
+
+def _when_breaker_changes(announcer: EventAnnouncer) -> Callable[[Partner, CircuitBreaker], None]:
+    """What tells the host that a partner broke down or recovered."""
+
+    def announce(partner: Partner, breaker: CircuitBreaker) -> None:
+        if breaker.broken_since:
+            announcer.partner(partner, EventKind.BROKEN, breaker.problem, breaker.version)
+        else:
+            announcer.partner(partner, EventKind.RECOVERED, version=breaker.version)
+
+    return announce
 
 
 def _public_url(settings: Settings, partners: PartnerStore) -> Callable[[], str]:
+    """What tells where partners reach us: as set, else as the last deployment recorded it."""
     found: list[str] = [settings.public_url] if settings.public_url else []
 
     def public_url() -> str:
@@ -281,23 +240,3 @@ def _public_url(settings: Settings, partners: PartnerStore) -> Callable[[], str]
         return found[0]
 
     return public_url
-
-
-def _business_details(settings: Settings) -> dict[str, str]:
-    return {"name": settings.name} | ({"website": settings.website} if settings.website else {})
-
-
-class _Nowhere:
-    """A port that leads nowhere: for the route table, which needs no node behind it."""
-
-    def __getattr__(self, name: str) -> object:
-        raise RuntimeError(f"the route table has no {name}")
-
-
-def route_table() -> tuple[Endpoint, ...]:
-    """Every endpoint, as declared; their handlers must not be called."""
-    nowhere: Any = _Nowhere()
-    ports = Ports(**{each.name: nowhere for each in fields(Ports)} | {"stores": dict.fromkeys(MODULES, nowhere)})
-    registrations = Registrations(nowhere, nowhere, nowhere, utc_now, fresh_token, fresh_id)
-    received, commands = received_modules(ports, nowhere), Commands(*[nowhere] * 9)
-    return tuple(build_endpoints(ports, received, nowhere, registrations, commands, Terms((), 0), 1))

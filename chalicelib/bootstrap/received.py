@@ -1,4 +1,4 @@
-"""What keeps the partners' objects, put together: whether they push them, we pull them, or they lie in quarantine."""
+"""What receives the partners' objects, put together: pushed, pulled, or retried from quarantine."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from chalicelib.ocpi.module import ModuleID
 
 @dataclass(frozen=True, slots=True)
 class ReceivedModules:
-    """What keeps the partners' objects."""
+    """What receives the partners' objects, by module; CDRs apart, for they never change."""
 
     by_module: Mapping[ModuleID, ReceivedObjects]
     cdrs: ReceivedCdrs
 
     @property
     def receive_all(self) -> Mapping[ModuleID, ReceiveAll]:
-        """What takes the objects of a page that was pulled, by their module."""
+        """What receives the objects of a page that was pulled, by module."""
         found: dict[ModuleID, ReceiveAll] = {
             identifier: received_objects.receive_all for identifier, received_objects in self.by_module.items()
         }
@@ -34,7 +34,7 @@ class ReceivedModules:
 
     @property
     def receive_one(self) -> Mapping[ModuleID, ReceiveOne]:
-        """What takes an object that lies in quarantine, by its module."""
+        """What receives an object that lies in quarantine, by module."""
         found: dict[ModuleID, ReceiveOne] = {
             identifier: received_objects.receive for identifier, received_objects in self.by_module.items()
         }
@@ -42,13 +42,15 @@ class ReceivedModules:
 
 
 def received_modules(ports: Ports, announcer: EventAnnouncer) -> ReceivedModules:
-    """The keepers of every module that partners have objects of."""
+    """What receives objects, for every module that partners own objects of."""
     stores, counters, sleep = ports.stores, ports.partners, ports.sleep
-    sessions = SessionEnds(stores[ModuleID.SESSIONS], stores[ModuleID.CDRS], MODULES[ModuleID.CDRS], sleep, announcer)
-    elsewhere = {ModuleID.SESSIONS: sessions.corrected}
+    sessions = SessionEnds(
+        MODULES[ModuleID.CDRS], sleep, announcer, sessions=stores[ModuleID.SESSIONS], cdrs=stores[ModuleID.CDRS]
+    )
+    corrections = {ModuleID.SESSIONS: sessions.corrected}
     received = {
         identifier: ReceivedObjects(
-            module, stores[identifier], counters, sleep, announcer, elsewhere.get(identifier, no_correction)
+            module, stores[identifier], counters, sleep, announcer, corrections.get(identifier, no_correction)
         )
         for identifier, module in MODULES.items()
         if not module.sending.posted

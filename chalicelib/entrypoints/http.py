@@ -14,8 +14,9 @@ from chalice.app import Chalice
 from chalice.app import Request as ChaliceRequest
 from chalice.app import Response as ChaliceResponse
 
-from chalicelib.bootstrap.company import NoPublicUrlError, route_table
+from chalicelib.bootstrap.company import NoPublicUrlError
 from chalicelib.bootstrap.ports import utc_now
+from chalicelib.bootstrap.routes import route_table
 from chalicelib.entrypoints.operator import api
 from chalicelib.entrypoints.running import company, telemetry
 from chalicelib.node.serving.node import LARGEST_BODY

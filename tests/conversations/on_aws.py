@@ -46,21 +46,23 @@ class CompanyOnAws(CompanyInWorld):
             super().make_ports(),
             stores={module: DynamoObjects(stage.table(module)) for module in MODULES},
             partners=DynamoPartners(stage.table("partners"), self.world.clock),
-            push_queues=SqsPushQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), stage.clients.sqs),
+            push_queues=SqsPushQueues(
+                stage.clients.sqs, changes=stage.queue("changes"), deliveries=stage.queue("deliveries.fifo")
+            ),
             outbox=DynamoOutbox(stage.table("outbox")),
             breakers=DynamoCircuitBreakers(stage.table("outbox")),
             quarantine=DynamoQuarantine(stage.table("quarantine")),
             commands=DynamoCommands(stage.table("commands")),
             command_queues=SqsCommandQueues(
-                stage.queue("commands"),
-                stage.queue("command-results"),
-                stage.queue("command-answers.fifo"),
                 stage.clients.sqs,
+                commands=stage.queue("commands"),
+                results=stage.queue("command-results"),
+                answers=stage.queue("command-answers.fifo"),
             ),
             pulls=DynamoPulls(stage.table("pulls")),
             pull_queue=SqsPullQueue(stage.queue("pulls"), stage.clients.sqs),
             event_queue=SqsEventQueue(stage.queue("events"), stage.clients.sqs),
-            event_bus=EventBridge(stage.bus, "ocpi.test", stage.clients.events),
+            event_bus=EventBridge(stage.clients.events, bus=stage.bus, source="ocpi.test"),
             event_feed=DynamoEventFeed(stage.table("events")),
             sleep=time.sleep,
         )

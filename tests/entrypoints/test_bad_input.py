@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.bootstrap.company import Company, route_table
+from chalicelib.bootstrap.company import Company
 from chalicelib.bootstrap.ports import utc_now
+from chalicelib.bootstrap.routes import route_table
 from chalicelib.node.objects import theirs
 from chalicelib.node.partners.partner import Grant, GrantKind, Partner, State
 from chalicelib.ocpi.auth import AuthToken

@@ -162,7 +162,7 @@ def test_a_session_that_somebody_else_writes_meanwhile_is_ended_all_the_same() -
     busy = Busy(sessions)
 
     announcer = EventAnnouncer(there.emsp.events, there.world.clock)
-    ends = SessionEnds(busy, cdrs, MODULES[CDRS], lambda _seconds: None, announcer)
+    ends = SessionEnds(MODULES[CDRS], lambda _seconds: None, announcer, sessions=busy, cdrs=cdrs)
     ends.ended(there.emsp.partners()[0], [make.cdr("C1")])
 
     assert busy.refused == 1

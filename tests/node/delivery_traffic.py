@@ -108,7 +108,7 @@ class _Busy(CompanyInWorld):
         super().__init__(world, "cpo.example", Party.of("DE", "CPO"), frozenset({Role.CPO}), {})
 
     def make_ports(self) -> Ports:
-        queues = SqsPushQueues(CHANGES, DELIVERIES, lambda: self.sqs)
+        queues = SqsPushQueues(lambda: self.sqs, changes=CHANGES, deliveries=DELIVERIES)
         return replace(
             super().make_ports(), push_queues=queues, sleep=lambda seconds: time.sleep(seconds / self._faster)
         )

@@ -26,7 +26,7 @@ def lanes(told: list[tuple[str, ModuleID, str]]) -> list[list[Delivery]]:
         Delivery(partner, Announcement(module, object_id, number))
         for number, (partner, module, object_id) in enumerate(told)
     ]
-    SqsPushQueues(CHANGES, DELIVERIES, lambda: sqs).deliver(changes)
+    SqsPushQueues(lambda: sqs, changes=CHANGES, deliveries=DELIVERIES).deliver(changes)
     asked = [[delivery_in(body) for body in lane] for lane in sqs.deliveries.waiting().values()]
     return [[each for each in lane if isinstance(each, Delivery)] for lane in asked]
 
@@ -60,7 +60,7 @@ def _about(delivery: Delivery) -> tuple[str, ModuleID, str]:
 @given(st.lists(IDS, min_size=1, max_size=40))
 def test_who_looks_after_a_partner_uses_its_lanes(places: list[str]) -> None:
     sqs = Sqs()
-    queues = SqsPushQueues(CHANGES, DELIVERIES, lambda: sqs)
+    queues = SqsPushQueues(lambda: sqs, changes=CHANGES, deliveries=DELIVERIES)
     for number, place in enumerate(places):
         for partner in ("one", "two"):
             queues.retry(RetryDue(partner, place), cause=str(number))

@@ -211,7 +211,7 @@ def state(there: Market) -> list[Any]:
     return [stores[module].get(owner, key) for module in MODULES for owner in names for key in ("X1", "x1")]
 
 
-def urls(endpoint: Endpoint) -> set[str]:
+def urls(endpoint: Endpoint[Any]) -> set[str]:
     """The endpoint's paths to the objects X1 of each whose they may be."""
     found = set()
     for owner in ("NL/MS1", "NL/CP1", "DE/ALL"):

@@ -35,11 +35,11 @@ OWNERS: Final = {Role.CPO: {"country_code": "NL", "party_id": "MSP"}, Role.EMSP:
 """Whose objects are pushed into a tree: the other one's."""
 
 
-def url_of(endpoint: Endpoint) -> str:
+def url_of(endpoint: Endpoint[Any]) -> str:
     return endpoint.path.format(**STEPS | OWNERS[endpoint.role])
 
 
-def caller_of(nodes: Pair, endpoint: Endpoint) -> Caller:
+def caller_of(nodes: Pair, endpoint: Endpoint[Any]) -> Caller:
     return nodes.to_cpo if endpoint.role is Role.CPO else nodes.to_emsp
 
 

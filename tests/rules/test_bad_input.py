@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.bootstrap.company import route_table
+from chalicelib.bootstrap.routes import route_table
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role

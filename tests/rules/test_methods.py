@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from chalicelib.bootstrap.company import route_table
+from chalicelib.bootstrap.routes import route_table
 from chalicelib.modules import MODULES
 from chalicelib.node.serving.router import Endpoint
 from chalicelib.ocpi.module import ModuleID
@@ -79,7 +80,7 @@ ROUTES = route_table()
 every_url = pytest.mark.parametrize("endpoint", ROUTES, ids=lambda endpoint: endpoint.path)
 
 
-def not_applicable() -> Iterator[tuple[Endpoint, str]]:
+def not_applicable() -> Iterator[tuple[Endpoint[Any], str]]:
     for endpoint in ROUTES:
         for method in NOT_APPLICABLE[endpoint.role, endpoint.module].split():
             yield endpoint, method
@@ -95,7 +96,7 @@ def test_the_table_of_methods_covers_every_url() -> None:
 
 
 @pytest.mark.parametrize(("endpoint", "method"), list(not_applicable()), ids=lambda part: getattr(part, "path", part))
-def test_a_method_that_is_not_applicable_is_405(endpoint: Endpoint, method: str) -> None:
+def test_a_method_that_is_not_applicable_is_405(endpoint: Endpoint[Any], method: str) -> None:
     """TRA-18, TRA-29, CRD-18, LOC-05, LOC-18, SES-03, SES-04, SES-11, CDR-03, CDR-07, CDR-08, TAR-01, TAR-02, TOK-01.
 
     TOK-02, TOK-10, CMD-15: at every depth, also with a body that is an object of the right kind; nothing has changed.
@@ -135,7 +136,7 @@ def test_the_collection_of_cdrs_is_posted_to_and_not_read() -> None:
 
 
 @every_url
-def test_a_method_that_the_spec_does_not_define_is_405(endpoint: Endpoint) -> None:
+def test_a_method_that_the_spec_does_not_define_is_405(endpoint: Endpoint[Any]) -> None:
     """TRA-18, TRA-29, TRA-10: with Allow, and without looking at the body."""
     nodes = filled()
     call = caller_of(nodes, endpoint)
@@ -152,7 +153,7 @@ def test_a_method_that_the_spec_does_not_define_is_405(endpoint: Endpoint) -> No
     [(endpoint, method) for endpoint in ROUTES for method in sorted(DEFINED[endpoint.path])],
     ids=lambda part: getattr(part, "path", part),
 )
-def test_a_method_that_the_spec_defines_is_not_405(endpoint: Endpoint, method: str) -> None:
+def test_a_method_that_the_spec_defines_is_not_405(endpoint: Endpoint[Any], method: str) -> None:
     """TRA-18: but credentials refuse by state, too: who is registered does not register again (CRD-08)."""
     nodes = filled()
 
@@ -163,7 +164,7 @@ def test_a_method_that_the_spec_defines_is_not_405(endpoint: Endpoint, method: s
 
 @every_url
 @pytest.mark.parametrize("token", [True, False])
-def test_options_says_what_is_allowed(endpoint: Endpoint, token: bool) -> None:
+def test_options_says_what_is_allowed(endpoint: Endpoint[Any], token: bool) -> None:
     """TRA-18, Q-26."""
     nodes = pair()
     call = caller_of(nodes, endpoint) if token else replace(caller_of(nodes, endpoint), token="none")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from chalicelib.bootstrap.company import route_table
 from chalicelib.bootstrap.ports import fresh_token
+from chalicelib.bootstrap.routes import route_table
 from chalicelib.modules import MODULES
 from chalicelib.node.serving.router import Endpoint
 from chalicelib.ocpi.http import Request
@@ -34,7 +35,7 @@ every_url = pytest.mark.parametrize("endpoint", route_table(), ids=lambda endpoi
     "authorization",
     [None, "", "Token", "Token ", "Token nope", "Bearer {}", "Basic {}", "{}", "Token {} {}", "Token,{}", "Tokén {}"],
 )
-def test_without_a_token_of_ours_every_url_is_401(endpoint: Endpoint, authorization: str | None) -> None:
+def test_without_a_token_of_ours_every_url_is_401(endpoint: Endpoint[Any], authorization: str | None) -> None:
     """TRA-03, TRA-04, TRA-05, TRA-10, TRA-11: by every method."""
     nodes = filled()
     call = caller_of(nodes, endpoint)
@@ -49,7 +50,7 @@ def test_without_a_token_of_ours_every_url_is_401(endpoint: Endpoint, authorizat
 
 
 @every_url
-def test_a_token_opens_its_own_tree_alone(endpoint: Endpoint) -> None:
+def test_a_token_opens_its_own_tree_alone(endpoint: Endpoint[Any]) -> None:
     """TRA-04, TRA-06: both are known to us, each on its own connection."""
     nodes = filled()
     right, wrong = caller_of(nodes, endpoint), caller_of(nodes, endpoint)

@@ -45,7 +45,9 @@ class Sink:
 
 
 def queues_to(sink: Sink) -> SqsCommandQueues:
-    return SqsCommandQueues("commands", "command-results", "command-answers.fifo", lambda: sink)
+    return SqsCommandQueues(
+        lambda: sink, commands="commands", results="command-results", answers="command-answers.fifo"
+    )
 
 
 @given(TEXT, TEXT, st.sampled_from(["timer", "charge point"]))

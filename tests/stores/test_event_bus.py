@@ -32,7 +32,7 @@ class Sink:
 
 
 def bus(sink: Sink) -> EventBridge:
-    return EventBridge("ocpi-test", "ocpi.test", lambda: sink)
+    return EventBridge(lambda: sink, bus="ocpi-test", source="ocpi.test")
 
 
 def test_ten_events_go_in_one_request() -> None:
@@ -104,7 +104,9 @@ def test_what_is_published_reaches_a_rule_of_the_host(backend: str, stage_of: An
     events.put_rule(Name="host", EventBusName=stage.bus, EventPattern=pattern)
     events.put_targets(Rule="host", EventBusName=stage.bus, Targets=[{"Id": "1", "Arn": arn}])
 
-    EventBridge(stage.bus, "ocpi.test", stage.clients.events).publish([detail(1), detail(2, kind="object.removed")])
+    EventBridge(stage.clients.events, bus=stage.bus, source="ocpi.test").publish(
+        [detail(1), detail(2, kind="object.removed")]
+    )
 
     (message,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)["Messages"]
     body = json.loads(message["Body"])

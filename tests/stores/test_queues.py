@@ -59,7 +59,9 @@ class Received:
 
 
 def sqs(stage: Stage, client: Callable[[], Any] | None = None) -> SqsPushQueues:
-    return SqsPushQueues(stage.queue("changes"), stage.queue("deliveries.fifo"), client or stage.clients.sqs)
+    return SqsPushQueues(
+        client or stage.clients.sqs, changes=stage.queue("changes"), deliveries=stage.queue("deliveries.fifo")
+    )
 
 
 @pytest.fixture(params=["memory", "ministack"])
@@ -243,7 +245,7 @@ class Sink:
 @given(news=st.lists(ANNOUNCEMENTS, min_size=1, max_size=12), attempt=st.integers(0, 10))
 def test_any_message_is_read_as_it_was_written(news: list[Announcement], attempt: int) -> None:
     sink = Sink()
-    queues = SqsPushQueues("changes", "deliveries.fifo", lambda: sink)
+    queues = SqsPushQueues(lambda: sink, changes="changes", deliveries="deliveries.fifo")
 
     queues.announce(news, attempt=attempt)
     queues.deliver([Delivery("p1", announcement) for announcement in news])
@@ -255,7 +257,7 @@ def test_any_message_is_read_as_it_was_written(news: list[Announcement], attempt
 def test_no_message_exceeds_two_hundred_kilobytes() -> None:
     sink = Sink()
 
-    SqsPushQueues("changes", "deliveries.fifo", lambda: sink).announce(
+    SqsPushQueues(lambda: sink, changes="changes", deliveries="deliveries.fifo").announce(
         [Announcement(ModuleID.LOCATIONS, "日" * 255, number) for number in range(1000)]
     )
 

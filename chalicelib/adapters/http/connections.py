@@ -17,6 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, DecodeError, HTTPError, NameResolutionError, NewConnectionError
 
 from chalicelib.adapters.http.addresses import Address, AddressGuard
+from chalicelib.adapters.http.limits import HttpLimits
 from chalicelib.ocpi.errors import UnableToUseApi, Unreachable
 
 # Of a name with many addresses a few are tried, so each gets time enough for a second SYN.
@@ -39,15 +40,14 @@ class OutgoingCall:
     """One exchange with a partner while it runs: whose it is, what bounds it, and what has come back."""
 
     name: str
-    door: AddressGuard
-    connect_s: float
-    read_s: float
-    idle_s: float
+    guard: AddressGuard
+    limits: HttpLimits
     ends_at: float
-    heard: bool = False
+    """By the monotonic clock."""
+    heard: bool = field(default=False, init=False)
     """Whether a byte of the answer has come."""
-    began_at: float = field(default_factory=time.monotonic)
-    answer: http.client.HTTPResponse | None = None
+    began_at: float = field(default_factory=time.monotonic, init=False)
+    answer: http.client.HTTPResponse | None = field(default=None, init=False)
 
     def patience(self, at_most: float) -> float:
         """Seconds that the next wait may take.
@@ -107,7 +107,7 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:
-        self._sock.settimeout(self._call.patience(self._call.read_s))
+        self._sock.settimeout(self._call.patience(self._call.limits.read_s))
         size = cast("int | None", self._raw.readinto(buffer))
         self._call.heard = self._call.heard or bool(size)
         return size
@@ -132,15 +132,15 @@ class _Connection(HTTPConnection):
     @property
     def is_connected(self) -> bool:
         """Whether the connection can serve this call, too."""
-        return super().is_connected and time.monotonic() - self._used_at < CALL.get().idle_s
+        return super().is_connected and time.monotonic() - self._used_at < CALL.get().limits.idle_s
 
     def _new_conn(self) -> socket.socket:
         """A socket to an address that was just checked: between the check and the connect no name is looked up."""
         call = CALL.get()
         try:
-            until = time.monotonic() + call.patience(call.connect_s)
+            until = time.monotonic() + call.patience(call.limits.connect_s)
             host = self._dns_host.strip("[]")
-            addresses = call.door.addresses(host, within_s=until - time.monotonic(), call=call.name)
+            addresses = call.guard.addresses(host, within_s=until - time.monotonic(), call=call.name)
             return self._first_to_answer(addresses[:_ADDRESSES_TRIED], until)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
@@ -167,7 +167,7 @@ class _Connection(HTTPConnection):
             sock.settimeout(within_s)
             sock.connect((str(address), self.port))
             # Bounds the TLS handshake, which urllib3 makes with this socket as it is.
-            sock.settimeout(CALL.get().patience(CALL.get().connect_s))
+            sock.settimeout(CALL.get().patience(CALL.get().limits.connect_s))
         except BaseException:
             sock.close()
             raise
@@ -179,7 +179,7 @@ class _Connection(HTTPConnection):
             self.connect()
         self._used_at = time.monotonic()
         for start in range(0, len(data), _SENT_AT_ONCE):
-            self.sock.settimeout(CALL.get().patience(CALL.get().read_s))
+            self.sock.settimeout(CALL.get().patience(CALL.get().limits.read_s))
             super().send(data[start : start + _SENT_AT_ONCE])
 
 

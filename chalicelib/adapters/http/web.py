@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from chalicelib.adapters.http.addresses import AddressGuard, Target, addresses_of
+from chalicelib.adapters.http.limits import HttpLimits
 from chalicelib.ocpi.errors import AddressNotAllowed, UnableToUseApi
 from chalicelib.ocpi.http import Request, Response
 
@@ -38,24 +39,14 @@ class HttpWeb:
     """
 
     open_network: bool = False
-    connect_s: float = 5.0
-    """For the lookup and the connect; a TLS handshake may take as long again."""
-    read_s: float = 10.0
-    """Between one piece of the answer and the next."""
-    total_s: float = 20.0
-    """For a whole ``send``: its lookups, connects, second attempt and redirects, however slowly an answer trickles."""
-    idle_s: float = 30.0
-    """After this, a kept connection is not used again. A frozen Lambda does not hear that the partner hung up, and a
-    POST into such a connection would be lost, as it is never retried."""
-    max_response_bytes: int = 8 * 1024 * 1024
-    """After decompression. A page of a thousand objects fits."""
+    limits: HttpLimits = field(default_factory=HttpLimits)
     ssl_context: ssl.SSLContext | None = None
     """Whom we trust; None: the system's certificate authorities."""
     resolve: Callable[[str], Sequence[str]] = addresses_of
 
     def __post_init__(self) -> None:
-        self._door = AddressGuard(open_network=self.open_network, resolve=self.resolve)
-        self._public_door = AddressGuard(resolve=self.resolve)
+        self._guard = AddressGuard(open_network=self.open_network, resolve=self.resolve)
+        self._public_guard = AddressGuard(resolve=self.resolve)
         self._managers: dict[AddressGuard, PoolManager] = {}
         """One per door: a connection that one let through is none of the other's."""
         self._building = Lock()
@@ -66,11 +57,11 @@ class HttpWeb:
         Raises:
             AddressNotAllowed: it is not, or it names an address that is not open to us.
         """
-        door = self._public_door if public else self._door
-        door.check(door.target(Request(method="POST", url=url)))
+        guard = self._public_guard if public else self._guard
+        guard.check(guard.target(Request(method="POST", url=url)))
 
     def send(self, request: Request, *, timeout_s: float | None = None, public: bool = False) -> Response:
-        """What the partner answers, its body decompressed; ``timeout_s`` bounds this one call instead of ``total_s``.
+        """What the partner answers, its body decompressed; ``timeout_s`` bounds this call, not ``total_s``.
 
         ``public`` closes, for this call, a network that ``open_network`` has opened.
 
@@ -82,30 +73,30 @@ class HttpWeb:
             Unreachable: no whole answer came: refused, too slow, TLS failure, broken off.
             UnableToUseApi: the answer is larger than we read or cannot be decompressed, or a header cannot be sent.
         """
-        door = self._public_door if public else self._door
-        target = door.target(request)
+        guard = self._public_guard if public else self._guard
+        target = guard.target(request)
         headers = _sendable(request, target)
-        ends_at = time.monotonic() + (self.total_s if timeout_s is None else timeout_s)
+        ends_at = time.monotonic() + (self.limits.total_s if timeout_s is None else timeout_s)
         for _ in range(_MOST_REDIRECTS):
-            response = self._answer(request, target, headers, ends_at, door)
-            onward = self._onward(request, target, response, door)
+            response = self._answer(request, target, headers, ends_at, guard)
+            onward = self._onward(request, target, response, guard)
             if onward is None:
                 return response
             target = onward
-        return self._answer(request, target, headers, ends_at, door)
+        return self._answer(request, target, headers, ends_at, guard)
 
     def close(self) -> None:
         """Hang up all connections that are not in use."""
         for manager in self._managers.values():
             manager.clear()
 
-    def _pools(self, door: AddressGuard) -> PoolManager:
+    def _pools(self, guard: AddressGuard) -> PoolManager:
         with self._building:
-            if door not in self._managers:
+            if guard not in self._managers:
                 from chalicelib.adapters.http.connections import pool_manager
 
-                self._managers[door] = pool_manager(self.ssl_context)
-            return self._managers[door]
+                self._managers[guard] = pool_manager(self.ssl_context)
+            return self._managers[guard]
 
     def _answer(
         self,
@@ -113,7 +104,7 @@ class HttpWeb:
         target: Target,
         headers: Mapping[str, str],
         ends_at: float,
-        door: AddressGuard,
+        guard: AddressGuard,
         *,
         again: bool = True,
     ) -> Response:
@@ -122,13 +113,13 @@ class HttpWeb:
         from chalicelib.adapters.http.connections import OutgoingCall
 
         name = f"{request.method} {target.authority}"
-        call = OutgoingCall(name, door, self.connect_s, self.read_s, self.idle_s, ends_at)
+        call = OutgoingCall(name, guard, self.limits, ends_at)
         try:
             return self._exchange(request, target, headers, call)
         except HTTPError as error:
             if not (again and request.method in _SENT_AGAIN and call.broke_before_an_answer(error)):
                 raise call.failure(error) from error
-        return self._answer(request, target, headers, ends_at, door, again=False)
+        return self._answer(request, target, headers, ends_at, guard, again=False)
 
     def _exchange(self, request: Request, target: Target, headers: Mapping[str, str], call: OutgoingCall) -> Response:
         from chalicelib.adapters.http.connections import CALL
@@ -136,7 +127,7 @@ class HttpWeb:
         acting = CALL.set(call)
         try:
             answer = (
-                self._pools(call.door)
+                self._pools(call.guard)
                 .connection_from_host(target.host, target.port, target.scheme)
                 .urlopen(
                     request.method,
@@ -157,19 +148,19 @@ class HttpWeb:
 
     def _body(self, answer: BaseHTTPResponse, call: OutgoingCall) -> bytes:
         # One byte more than we take tells whether there was more; the bound holds for what decompression yields, too.
-        body = answer.read(self.max_response_bytes + 1)
-        if len(body) > self.max_response_bytes:
+        body = answer.read(self.limits.max_response_bytes + 1)
+        if len(body) > self.limits.max_response_bytes:
             answer.close()
             answer.release_conn()
-            raise UnableToUseApi(f"{call.name}: the answer is larger than {self.max_response_bytes} bytes")
+            raise UnableToUseApi(f"{call.name}: the answer is larger than {self.limits.max_response_bytes} bytes")
         return body
 
-    def _onward(self, request: Request, target: Target, response: Response, door: AddressGuard) -> Target | None:
+    def _onward(self, request: Request, target: Target, response: Response, guard: AddressGuard) -> Target | None:
         """Where a redirect leads that we follow, else None."""
         if request.method != "GET" or response.status not in _REDIRECTS or "location" not in response.headers:
             return None
         try:
-            onward = door.target(Request(method="GET", url=urljoin(target.url, response.headers["location"])))
+            onward = guard.target(Request(method="GET", url=urljoin(target.url, response.headers["location"])))
         except (AddressNotAllowed, ValueError):
             return None
         return onward if onward.origin == target.origin else None

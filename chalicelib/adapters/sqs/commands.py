@@ -24,7 +24,7 @@ _VERSION: Final = 1
 class SqsCommandQueues:
     """The queues of one stage."""
 
-    def __init__(self, commands: str, results: str, answers: str, client: Client) -> None:
+    def __init__(self, client: Client, *, commands: str, results: str, answers: str) -> None:
         """Queues by their full names."""
         self._commands = Queue(commands, client)
         self._results = Queue(results, client)

@@ -35,7 +35,7 @@ class NotSent(Exception):
 class SqsPushQueues:
     """The queues of one stage."""
 
-    def __init__(self, changes: str, deliveries: str, client: Client) -> None:
+    def __init__(self, client: Client, *, changes: str, deliveries: str) -> None:
         """Queues by their full names."""
         self._changes = Queue(changes, client)
         self._deliveries = Queue(deliveries, client)

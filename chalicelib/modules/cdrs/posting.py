@@ -22,15 +22,6 @@ class CdrReceiver:
     def __init__(self, received: ReceivedCdrs) -> None:
         self._received = received
 
-    def endpoints(self) -> Iterable[Endpoint]:
-        """The collection, which is posted to, and each CDR's URL, where it can be read again."""
-        role, identifier = CDRS.owner.other, CDRS.identifier
-        root = f"{version_root(role)}/{identifier}"
-        yield Endpoint(role, module=identifier, path=root, methods={"POST": self.post}, interface="receiver")
-        yield Endpoint(
-            role, module=identifier, path=f"{root}/{{cdr_id}}", methods={"GET": self.get}, interface="receiver"
-        )
-
     def post(self, call: Call) -> Response:
         """Keep the CDR, and say where it is found from now on (CDR-04); a repeat is told the same.
 
@@ -52,3 +43,12 @@ class CdrReceiver:
         if stored is None:
             raise NotFound("we have no such Cdr of yours")
         return success(call.now, stored.body)
+
+
+def endpoints() -> Iterable[Endpoint[CdrReceiver]]:
+    """The collection, which is posted to, and each CDR's URL, where it can be read again."""
+    role, identifier = CDRS.owner.other, CDRS.identifier
+    root = f"{version_root(role)}/{identifier}"
+    yield Endpoint(role, module=identifier, path=root, methods={"POST": CdrReceiver.post}, interface="receiver")
+    path = f"{root}/{{cdr_id}}"
+    yield Endpoint(role, module=identifier, path=path, methods={"GET": CdrReceiver.get}, interface="receiver")

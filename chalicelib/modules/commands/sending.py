@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -43,37 +44,38 @@ def starts_a_session(command: Command) -> bool:
     return command.command == "START_SESSION"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseUrls:
+    """The URLs at which the results of our commands arrive."""
+
+    public_url: Callable[[], str]
+    """Where partners reach us."""
+    fresh_id: Callable[[], str]
+
+    def fresh(self, name: str) -> tuple[str, str]:
+        """The id of a new command of this name, and where its result is to be posted."""
+        command_id = self.fresh_id()
+        return command_id, f"{self.public_url()}{version_root(Role.EMSP)}/{ModuleID.COMMANDS}/{name}/{command_id}"
+
+
 class Commands:
     """The eMSP's side: sends commands, and is the interface at which their results arrive."""
 
     def __init__(
         self,
         commands: CommandStore,
-        tokens: ObjectStore,
-        sessions: ObjectStore,
+        stores: Mapping[ModuleID, ObjectStore],
         outbound: Outbound,
-        public_url: Callable[[], str],
+        response_urls: ResponseUrls,
         clock: Clock,
-        fresh_id: Callable[[], str],
         announcer: EventAnnouncer,
     ) -> None:
         self._commands = commands
-        self._tokens = tokens
-        self._sessions = sessions
+        self._stores = stores
         self._outbound = outbound
-        self._public_url = public_url
+        self._response_urls = response_urls
         self._clock = clock
-        self._fresh_id = fresh_id
         self._announcer = announcer
-
-    def endpoints(self) -> Iterable[Endpoint]:
-        """The module's URL, which only has to exist, and one for each command's result."""
-        root = f"{version_root(Role.EMSP)}/{ModuleID.COMMANDS}"
-        yield Endpoint(Role.EMSP, module=ModuleID.COMMANDS, path=root, methods={}, interface="sender")
-        path = f"{root}/{{command}}/{{command_id}}"
-        yield Endpoint(
-            Role.EMSP, module=ModuleID.COMMANDS, path=path, methods={"POST": self.receive_result}, interface="sender"
-        )
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -108,9 +110,8 @@ class Commands:
         return self._add(command.id, what, **facts)
 
     def _written_down(self, partner: Partner, name: str, asked: Mapping[str, Any]) -> Command:
-        now, command_id = self._clock(), self._fresh_id()
-        root = f"{self._public_url()}{version_root(Role.EMSP)}/{ModuleID.COMMANDS}"
-        fields = dict(asked) | {"response_url": f"{root}/{name}/{command_id}"}
+        now, (command_id, response_url) = self._clock(), self._response_urls.fresh(name)
+        fields = dict(asked) | {"response_url": response_url}
         if "token" in fields:
             raise InvalidParameters(f"{name}: name one of our own tokens by token_uid instead of token (Q-55)")
         if "token_uid" in fields:
@@ -134,7 +135,7 @@ class Commands:
     def _token(self, uid: Any) -> Json:
         if not isinstance(uid, str):
             raise InvalidParameters("token_uid is not a string")
-        stored = self._tokens.get(OURS, uid) if is_storable(uid) else None
+        stored = self._stores[ModuleID.TOKENS].get(OURS, uid) if is_storable(uid) else None
         if stored is None:
             raise NotFound("token_uid: we have no such Token of our own to charge with")
         token: Json = json.loads(stored.body)
@@ -203,7 +204,7 @@ class Commands:
     def _session(self, command: Command, partner: Partner) -> str | None:
         owner = theirs(partner.party) if partner.party else ""
         fitting: list[tuple[bool, timedelta, str]] = []
-        for found in self._sessions.find("by_auth_id", str(command.request["token"]["auth_id"])):
+        for found in self._stores[ModuleID.SESSIONS].find("by_auth_id", str(command.request["token"]["auth_id"])):
             session = json.loads(found.stored.body)
             began = parse_date_time(session["start_datetime"])
             in_time = command.at - _CLOCKS_DIFFER_BY <= began <= command.at + SESSION_WITHIN
@@ -232,3 +233,12 @@ def _meaning(value: Any) -> tuple[str, str]:
     if not isinstance(raw, str) or not raw:
         raise UnableToUseApi("there is no result in the answer")
     return (raw if raw in RESULT else "REJECTED"), raw[:40]
+
+
+def endpoints() -> Iterable[Endpoint[Commands]]:
+    """The module's URL, which only has to exist, and one for each command's result."""
+    role, module = Role.EMSP, ModuleID.COMMANDS
+    root = f"{version_root(role)}/{module}"
+    yield Endpoint(role, module=module, path=root, methods={}, interface="sender")
+    path = f"{root}/{{command}}/{{command_id}}"
+    yield Endpoint(role, module=module, path=path, methods={"POST": Commands.receive_result}, interface="sender")

@@ -24,12 +24,6 @@ class CredentialsEndpoint:
     def __init__(self, registrations: Registrations) -> None:
         self._registrations = registrations
 
-    def endpoints(self, role: Role) -> Iterable[Endpoint]:
-        """The endpoint in one tree."""
-        methods = {"GET": self.get, "POST": self.post, "PUT": self.put, "DELETE": self.delete}
-        path = f"{version_root(role)}/{ModuleID.CREDENTIALS}"
-        yield Endpoint(role, module=ModuleID.CREDENTIALS, path=path, methods=methods, before_registration=True)
-
     def get(self, call: Call) -> Response:
         """Our credentials, with the very token that was presented: we keep only its hash (CRD-01, Q-37)."""
         if call.grant.kind is GrantKind.SPENT:
@@ -94,3 +88,11 @@ def _allowed(call: Call) -> tuple[str, ...]:
     if call.grant.kind is GrantKind.INVITATION:
         return ("GET", "POST", "OPTIONS")
     return ("GET", "PUT", "DELETE", "OPTIONS") if call.partner.is_registered else ("GET", "OPTIONS")
+
+
+def endpoints(role: Role) -> Iterable[Endpoint[CredentialsEndpoint]]:
+    """The endpoint in one tree."""
+    here = CredentialsEndpoint
+    methods = {"GET": here.get, "POST": here.post, "PUT": here.put, "DELETE": here.delete}
+    path = f"{version_root(role)}/{ModuleID.CREDENTIALS}"
+    yield Endpoint(role, module=ModuleID.CREDENTIALS, path=path, methods=methods, before_registration=True)

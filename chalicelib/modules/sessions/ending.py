@@ -45,7 +45,7 @@ class SessionEnds:
     """What the CDRs that we hold tell about the sessions that we hold."""
 
     def __init__(
-        self, sessions: ObjectStore, cdrs: ObjectStore, cdr_module: Module, sleep: Sleep, announcer: EventAnnouncer
+        self, cdr_module: Module, sleep: Sleep, announcer: EventAnnouncer, *, sessions: ObjectStore, cdrs: ObjectStore
     ) -> None:
         self._sessions = sessions
         self._cdrs = cdrs

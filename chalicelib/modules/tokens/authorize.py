@@ -91,18 +91,12 @@ class Authorize:
     """The real-time side of the sender's interface of tokens."""
 
     def __init__(
-        self, tokens: ObjectStore, locations: ObjectStore, counters: Counters, decide: Decide = decide
+        self, counters: Counters, decide: Decide = decide, *, tokens: ObjectStore, locations: ObjectStore
     ) -> None:
         self._tokens = tokens
         self._locations = locations
         self._counters = counters
         self._decide = decide
-
-    def endpoints(self) -> Iterable[Endpoint]:
-        """The one URL of a token that we own."""
-        role, identifier = TOKENS.owner, TOKENS.identifier
-        path = f"{version_root(role)}/{identifier}/{{token_uid}}/authorize"
-        yield Endpoint(role, module=identifier, path=path, methods={"POST": self.authorize}, interface="sender")
 
     def authorize(self, call: Call) -> Response:
         """Whether the token may charge, and of the places that are asked about, where (TOK-14, TOK-15).
@@ -188,3 +182,10 @@ def _references(call: Call) -> tuple[Json | None, tuple[Deviation, ...]]:
         return None, (Deviation(path="location_id", rule="TRA-20", what="is missing"),)
     reading = read_value(LocationReferences, value, call.partner.profile, call.now)
     return as_json(reading.value), reading.deviations
+
+
+def endpoints() -> Iterable[Endpoint[Authorize]]:
+    """The one URL of a token that we own."""
+    role, identifier = TOKENS.owner, TOKENS.identifier
+    path = f"{version_root(role)}/{identifier}/{{token_uid}}/authorize"
+    yield Endpoint(role, module=identifier, path=path, methods={"POST": Authorize.authorize}, interface="sender")

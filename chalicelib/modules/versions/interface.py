@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from chalicelib.node.partners.partner import State
 from chalicelib.node.receiving.leniency import Counters
@@ -37,34 +37,43 @@ class Published:
         return hashlib.sha256(json.dumps([self.versions_url, self.paths], sort_keys=True).encode()).hexdigest()
 
 
-def roots(role: Role, served: Iterable[Endpoint]) -> dict[str, str]:
-    """The path of each module that is served in this tree, by its identifier."""
-    return {each.module: each.path for each in served if each.path == f"{version_root(role)}/{each.module}"}
+class Versions:
+    """The versions and details endpoints of one tree."""
 
+    def __init__(self, role: Role, paths: Mapping[str, str], counters: Counters) -> None:
+        """The endpoints of this role's tree.
 
-def endpoints(role: Role, served: Mapping[str, str], counters: Counters) -> Iterable[Endpoint]:
-    """The versions and details endpoints of one tree.
+        Args:
+            role: whose tree.
+            paths: of each module's endpoint below the base URL, by its identifier.
+            counters: where a call-back of a partner that we are registering with is noted.
+        """
+        self._role = role
+        self._paths = paths
+        self._counters = counters
 
-    Args:
-        role: whose tree.
-        served: the path of each module's endpoint below the base URL, by its identifier.
-        counters: where a call-back of a partner that we are registering with is noted.
-    """
-
-    def versions(call: Call) -> Response:
-        data = [{"version": VERSION, "url": call.base_url + version_root(role)}]
+    def versions(self, call: Call) -> Response:
+        """The one version that there is (VER-01)."""
+        data = [{"version": VERSION, "url": call.base_url + version_root(self._role)}]
         return success(call.now, json.dumps(data).encode())
 
-    def details(call: Call) -> Response:
+    def details(self, call: Call) -> Response:
+        """The endpoint of each module (VER-03)."""
         if call.partner.state is State.PENDING:
-            counters.count(call.partner.id, {CALL_BACKS: 1})
-        listed = [{"identifier": identifier, "url": call.base_url + path} for identifier, path in served.items()]
+            self._counters.count(call.partner.id, {CALL_BACKS: 1})
+        listed = [{"identifier": identifier, "url": call.base_url + path} for identifier, path in self._paths.items()]
         return success(call.now, json.dumps({"version": VERSION, "endpoints": listed}).encode())
 
-    yield Endpoint(
-        role, module="versions", path=f"{tree(role)}/versions", methods={"GET": versions}, before_registration=True
-    )
-    yield Endpoint(role, module="versions", path=version_root(role), methods={"GET": details}, before_registration=True)
+
+def endpoints(role: Role) -> Iterable[Endpoint[Versions]]:
+    """The versions and details endpoints of one tree."""
+    for path, answer in ((f"{tree(role)}/versions", Versions.versions), (version_root(role), Versions.details)):
+        yield Endpoint(role, module="versions", path=path, methods={"GET": answer}, before_registration=True)
+
+
+def paths_of(endpoints: Iterable[Endpoint[Any]]) -> dict[str, str]:
+    """The path at which each module begins, by its identifier, of the endpoints of one tree."""
+    return {each.module: each.path for each in endpoints if each.path == f"{version_root(each.role)}/{each.module}"}
 
 
 def versions_url(base_url: str, role: Role) -> str:

@@ -37,24 +37,21 @@ _STATES: Final[Mapping[EventKind, Sequence[State]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class EventSources:
+    """Where it stands what events tell of."""
+
+    modules: Mapping[ModuleID, Module]
+    stores: Mapping[ModuleID, ObjectStore]
+    partners: PartnerStore
+    commands: CommandStore
+
+
 class EventPublisher:
     """Turns announced events into published ones."""
 
-    def __init__(
-        self,
-        modules: Mapping[ModuleID, Module],
-        stores: Mapping[ModuleID, ObjectStore],
-        partners: PartnerStore,
-        commands: CommandStore,
-        queue: EventQueue,
-        bus: EventBus,
-        feed: EventFeed,
-        clock: Clock,
-    ) -> None:
-        self._modules = modules
-        self._stores = stores
-        self._partners = partners
-        self._commands = commands
+    def __init__(self, sources: EventSources, queue: EventQueue, bus: EventBus, feed: EventFeed, clock: Clock) -> None:
+        self._sources = sources
         self._queue = queue
         self._bus = bus
         self._feed = feed
@@ -67,7 +64,7 @@ class EventPublisher:
             events: what was announced, and as often.
             attempt: how often they were put back before.
         """
-        look = _Look(self._modules, self._stores, self._partners, self._commands)
+        look = _Look(self._sources)
         waiting = wait_until_written(events, look.unwritten, self._clock.sleep)
         details = {event.id: look.detail(event) for event in events if event not in waiting}
         for detail in details.values():
@@ -100,10 +97,7 @@ def summary_line(detail: EventDetail) -> str:
 class _Look:
     """What the stores hold of everything that some events tell of."""
 
-    _modules: Mapping[ModuleID, Module]
-    _stores: Mapping[ModuleID, ObjectStore]
-    _partners: PartnerStore
-    _commands: CommandStore
+    _sources: EventSources
     _objects: dict[tuple[ModuleID, Party, str], StoredObject] = field(default_factory=dict)
     _found_commands: dict[str, Command] = field(default_factory=dict)
     _found_partners: dict[str, Partner | None] = field(default_factory=dict)
@@ -113,7 +107,7 @@ class _Look:
         for module, owner in dict.fromkeys((event.module, event.owner) for event in events if event.kind in OF_OBJECTS):
             if module is not None and owner is not None:
                 keys = {self._key(event) for event in events if (event.module, event.owner) == (module, owner)}
-                stored = self._stores[module].get_many(theirs(owner), sorted(filter(is_storable, keys)))
+                stored = self._sources.stores[module].get_many(theirs(owner), sorted(filter(is_storable, keys)))
                 self._objects |= {(module, owner, key): one for key, one in stored.items()}
         for event in events:
             self._found_partners.pop(event.partner_id, None)
@@ -124,7 +118,7 @@ class _Look:
             stored = self._object(event)
             return stored is not None and stored.version >= event.version
         if event.kind is EventKind.COMMAND_RESULT:
-            command = self._commands.get(event.object_id)
+            command = self._sources.commands.get(event.object_id)
             if command is not None:
                 self._found_commands[command.id] = command
             return command is not None and command.result is not None
@@ -183,9 +177,9 @@ class _Look:
         return self._objects.get((event.module, event.owner, self._key(event)))
 
     def _key(self, event: Event) -> str:
-        return self._modules[event.module].key_of(event.object_id) if event.module else event.object_id
+        return self._sources.modules[event.module].key_of(event.object_id) if event.module else event.object_id
 
     def _partner(self, event: Event) -> Partner | None:
         if event.partner_id not in self._found_partners:
-            self._found_partners[event.partner_id] = self._partners.get(event.partner_id)
+            self._found_partners[event.partner_id] = self._sources.partners.get(event.partner_id)
         return self._found_partners[event.partner_id]

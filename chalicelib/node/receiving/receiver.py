@@ -15,11 +15,11 @@ from chalicelib.node.partners.partner import Partner
 from chalicelib.node.receiving.incoming import ObjectAddress, read_put
 from chalicelib.node.receiving.leniency import Counters, count_deviations
 from chalicelib.node.receiving.received import ReceivedObjects, Remarks
-from chalicelib.node.serving.router import Call, Endpoint, Handler, version_root
+from chalicelib.node.serving.router import Call, Endpoint, version_root
 from chalicelib.ocpi.envelope import success
 from chalicelib.ocpi.errors import InvalidParameters, NotFound
 from chalicelib.ocpi.http import Response
-from chalicelib.ocpi.module import ModuleID
+from chalicelib.ocpi.module import Module, ModuleID
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import find
 from chalicelib.ocpi.reading import parse
@@ -38,20 +38,6 @@ class Receiver:
         self._module = received.module
         self._counters = counters
         self._on_unknown_object = on_unknown_object
-
-    def endpoints(self) -> Iterable[Endpoint]:
-        """The module's URLs in the tree of whoever does not own it, one per depth."""
-        role, module = self._module.owner.other, self._module
-        root = f"{version_root(role)}/{module.identifier}"
-        # The published URL itself addresses no object, but it exists (VER-04).
-        yield Endpoint(role, module=module.identifier, path=root, methods={}, interface="receiver")
-        path = f"{root}/{{country_code}}/{{party_id}}"
-        for depth, level in enumerate(module.levels):
-            path += f"/{{{level.url_parameter}}}"
-            methods: dict[str, Handler] = {"GET": self.get, "PUT": self.put, "PATCH": self.patch}
-            if module.deletable and not depth:
-                methods["DELETE"] = self.delete
-            yield Endpoint(role, module=module.identifier, path=path, methods=methods, interface="receiver")
 
     def get(self, call: Call) -> Response:
         """What we hold of the object or part (LOC-17, TRA-17).
@@ -136,3 +122,18 @@ class Receiver:
 
     def _count(self, call: Call, remarks: Remarks) -> None:
         count_deviations(self._counters, call.partner.id, self._module.identifier, remarks)
+
+
+def receiver_endpoints(module: Module) -> Iterable[Endpoint[Receiver]]:
+    """The module's URLs in the tree of whoever does not own it, one per depth."""
+    role = module.owner.other
+    root = f"{version_root(role)}/{module.identifier}"
+    # The published URL itself addresses no object, but it exists (VER-04).
+    yield Endpoint(role, module=module.identifier, path=root, methods={}, interface="receiver")
+    path = f"{root}/{{country_code}}/{{party_id}}"
+    for depth, level in enumerate(module.levels):
+        path += f"/{{{level.url_parameter}}}"
+        methods = {"GET": Receiver.get, "PUT": Receiver.put, "PATCH": Receiver.patch}
+        if module.deletable and not depth:
+            methods["DELETE"] = Receiver.delete
+        yield Endpoint(role, module=module.identifier, path=path, methods=methods, interface="receiver")

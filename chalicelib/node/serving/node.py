@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from chalicelib.node.partners.authentication import Authenticator
 from chalicelib.node.partners.partner import Grant, GrantKind, Partner
 from chalicelib.node.partners.store import Authentication
-from chalicelib.node.serving.router import Call, Endpoint, Router
+from chalicelib.node.serving.router import Call, Endpoint, Router, ServedEndpoint
 from chalicelib.node.telemetry import Exchange, Observer
 from chalicelib.ocpi.auth import presented_tokens
 from chalicelib.ocpi.envelope import failure
@@ -41,31 +42,36 @@ class Node:
     def handle(self, request: Request, base_url: str, correlation_id: str = "") -> Response:
         """The answer to a request whose ``url`` is the path below ``base_url``; never an exception."""
         try:
-            endpoint, params = self.router.match(request.url)
+            served, params = self.router.match(request.url)
         except NotFound as unknown:
             return self._told(request, None, "", failure(self.clock(), unknown), 0.0)
-        return self.answer(endpoint, params, request, base_url, correlation_id)
+        return self.answer(served, params, request, base_url, correlation_id)
 
     def answer(
-        self, endpoint: Endpoint, params: Mapping[str, str], request: Request, base_url: str, correlation_id: str = ""
+        self,
+        served: ServedEndpoint,
+        params: Mapping[str, str],
+        request: Request,
+        base_url: str,
+        correlation_id: str = "",
     ) -> Response:
-        """The answer of ``endpoint`` to this request; never an exception.
+        """The answer of ``served`` to this request; never an exception.
 
         Args:
-            endpoint: what the path addresses.
+            served: what the path addresses.
             params: the path's variable segments, decoded.
             request: the request; its ``url`` is the path below ``base_url``.
             base_url: our public address.
             correlation_id: named to the partner when we fail, so that the log line can be found (TRA-38).
         """
-        began, partner_id = time.perf_counter(), ""
+        began, partner_id, endpoint = time.perf_counter(), "", served.endpoint
         try:
             if request.method == "OPTIONS":
                 return Response(204, {"allow": ", ".join(endpoint.allowed)})
             authentication = self._admission(endpoint, request)
             partner_id = authentication.partner.id
             self.observer.about(partner_id, endpoint.module)
-            handler = endpoint.handler(request.method)
+            handler = served.handler(request.method)
             if len(request.body) > LARGEST_BODY:
                 raise BodyTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
             url = base_url + request.url.removesuffix("/")
@@ -87,7 +93,7 @@ class Node:
             response = failure(self.clock(), ServerError(f"unexpected failure; reference {correlation_id}"))
         return self._told(request, endpoint, partner_id, response, time.perf_counter() - began)
 
-    def _admission(self, endpoint: Endpoint, request: Request) -> Authentication:
+    def _admission(self, endpoint: Endpoint[Any], request: Request) -> Authentication:
         if endpoint.role not in self.roles:
             raise NotFound(f"this party does not act as {endpoint.role}")
         for token in presented_tokens(request.headers):
@@ -105,7 +111,7 @@ class Node:
         raise NotAuthenticated(f"this token is not valid for {endpoint.module} here")
 
     def _told(
-        self, request: Request, endpoint: Endpoint | None, partner_id: str, response: Response, seconds: float
+        self, request: Request, endpoint: Endpoint[Any] | None, partner_id: str, response: Response, seconds: float
     ) -> Response:
         frame = json.loads(response.body) if response.status >= 400 or len(response.body) < 1000 else {}
         self.observer.exchange(
@@ -124,7 +130,7 @@ class Node:
         return response
 
 
-def _is_succession(endpoint: Endpoint, authentication: Authentication) -> bool:
+def _is_succession(endpoint: Endpoint[Any], authentication: Authentication) -> bool:
     """Whether this request tells that a token has replaced others."""
     if authentication.grant.kind is GrantKind.OFFERED:
         # Where callers are let in before they are registered, this may be the call-back of a PUT that fails yet.

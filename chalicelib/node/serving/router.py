@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
+from functools import partial
+from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
 
 from chalicelib.node.partners.partner import Grant, GrantKind, Partner
@@ -30,18 +32,20 @@ class Call:
 
 
 Handler = Callable[[Call], Response]
+InterfaceT = TypeVar("InterfaceT")
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One path of one role's tree, with a handler per method; other methods are answered 405 (TRA-18)."""
+class Endpoint(Generic[InterfaceT]):
+    """One path of one role's tree, as declared: a function of its interface per method, others get 405 (TRA-18)."""
 
     role: Role
     _: KW_ONLY
     module: str
     path: str
     """Below the node's base URL, variable segments in braces."""
-    methods: Mapping[str, Handler]
+    methods: Mapping[str, Callable[[InterfaceT, Call], Response]]
+    """The functions that answer, of whatever object serves the interface."""
     before_registration: bool = False
     """Serves callers who are not registered yet (VER-12, CRD-25)."""
     interface: str = ""
@@ -52,6 +56,24 @@ class Endpoint:
         """What the ``Allow`` header names."""
         return (*self.methods, "OPTIONS")
 
+    def served_by(self, interface: InterfaceT) -> ServedEndpoint:
+        """The endpoint with the object behind it."""
+        return ServedEndpoint(self, {method: partial(answer, interface) for method, answer in self.methods.items()})
+
+    def admits(self, partner: Partner, grant: Grant) -> bool:
+        """Whether this caller may call here at all."""
+        if grant.kind is GrantKind.SPENT:
+            return self.module == "credentials"
+        return self.before_registration or (partner.is_active and grant.kind is not GrantKind.INVITATION)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedEndpoint:
+    """An endpoint, and what answers there."""
+
+    endpoint: Endpoint[Any]
+    handlers: Mapping[str, Handler]
+
     def handler(self, method: str) -> Handler:
         """The handler of this method.
 
@@ -59,15 +81,10 @@ class Endpoint:
             MethodNotAllowed: the interface does not define it.
         """
         try:
-            return self.methods[method]
+            return self.handlers[method]
         except KeyError:
-            raise MethodNotAllowed(f"{self.module} does not support {method} here", self.allowed) from None
-
-    def admits(self, partner: Partner, grant: Grant) -> bool:
-        """Whether this caller may call here at all."""
-        if grant.kind is GrantKind.SPENT:
-            return self.module == "credentials"
-        return self.before_registration or (partner.is_active and grant.kind is not GrantKind.INVITATION)
+            endpoint = self.endpoint
+            raise MethodNotAllowed(f"{endpoint.module} does not support {method} here", endpoint.allowed) from None
 
 
 def tree(role: Role) -> str:
@@ -83,27 +100,31 @@ def version_root(role: Role) -> str:
 class Router:
     """Finds the endpoint that a path addresses."""
 
-    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
-        self.endpoints = tuple(endpoints)
-        self._by_shape = {self._shape(endpoint.path): endpoint for endpoint in self.endpoints}
+    def __init__(self, served: Iterable[ServedEndpoint]) -> None:
+        self._by_shape = {self._shape(each.endpoint.path): each for each in served}
+
+    @property
+    def endpoints(self) -> tuple[Endpoint[Any], ...]:
+        """All that are served, in the order in which they are looked at."""
+        return tuple(served.endpoint for served in self._by_shape.values())
 
     @staticmethod
     def _shape(path: str) -> tuple[str | None, ...]:
         return tuple(None if step.startswith("{") else step for step in path.split("/")[1:])
 
-    def match(self, path: str) -> tuple[Endpoint, dict[str, str]]:
+    def match(self, path: str) -> tuple[ServedEndpoint, dict[str, str]]:
         """The endpoint at ``path`` (still percent-encoded) and its decoded parameters; a trailing slash is no matter.
 
         Raises:
             NotFound: the path addresses nothing.
         """
         steps = path.removesuffix("/").split("/")[1:]
-        for shape, endpoint in self._by_shape.items():
+        for shape, served in self._by_shape.items():
             # A variable step takes anything but nothing: an empty id names no object.
             if len(shape) == len(steps) and all(
                 want == step or (want is None and step) for want, step in zip(shape, steps, strict=True)
             ):
-                names = (name[1:-1] for name in endpoint.path.split("/")[1:] if name.startswith("{"))
+                names = (name[1:-1] for name in served.endpoint.path.split("/")[1:] if name.startswith("{"))
                 values = (step for want, step in zip(shape, steps, strict=True) if want is None)
-                return endpoint, {name: unquote(value) for name, value in zip(names, values, strict=True)}
+                return served, {name: unquote(value) for name, value in zip(names, values, strict=True)}
         raise NotFound("there is nothing at this URL")

@@ -29,15 +29,6 @@ class Sender:
         self._store = store
         self._page_limit = page_limit
 
-    def endpoints(self) -> Iterable[Endpoint]:
-        """The module's URLs in its owner's tree."""
-        role, module = self._module.owner, self._module
-        path = f"{version_root(role)}/{module.identifier}"
-        yield Endpoint(role, module=module.identifier, path=path, methods={"GET": self.list}, interface="sender")
-        for level in module.levels if module.single_objects else ():
-            path += f"/{{{level.url_parameter}}}"
-            yield Endpoint(role, module=module.identifier, path=path, methods={"GET": self.get}, interface="sender")
-
     def list(self, call: Call) -> Response:
         """One page of what the caller may see, its bodies passed on as they are stored.
 
@@ -70,3 +61,12 @@ class Sender:
             name = self._module.level_of(ids[1:]).model.__name__
             raise self._module.not_found(f"we have no such {name}")
         return success(call.now, as_bytes(part))
+
+
+def sender_endpoints(module: Module) -> Iterable[Endpoint[Sender]]:
+    """The module's URLs in its owner's tree: the list, and the single objects where the spec defines them."""
+    role, path = module.owner, f"{version_root(module.owner)}/{module.identifier}"
+    yield Endpoint(role, module=module.identifier, path=path, methods={"GET": Sender.list}, interface="sender")
+    for level in module.levels if module.single_objects else ():
+        path += f"/{{{level.url_parameter}}}"
+        yield Endpoint(role, module=module.identifier, path=path, methods={"GET": Sender.get}, interface="sender")

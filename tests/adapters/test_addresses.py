@@ -23,10 +23,10 @@ def _leading_to(*addresses: str, open_network: bool = False) -> AddressGuard:
     return AddressGuard(open_network=open_network, resolve=lambda _: addresses)
 
 
-def _reach(door: AddressGuard, url: str) -> None:
+def _reach(guard: AddressGuard, url: str) -> None:
     """Pass the door with this URL as a call does."""
-    target = door.target(Request(method="GET", url=url))
-    door.addresses(target.host.strip("[]"), within_s=5, call="GET it")
+    target = guard.target(Request(method="GET", url=url))
+    guard.addresses(target.host.strip("[]"), within_s=5, call="GET it")
 
 
 CLOSED = (
