@@ -1,7 +1,8 @@
-"""The outside, behind the ports of the node.
+"""The ports of the node, on AWS and on the web.
 
-aws                 lazily built clients                     http, door, connections   out to partners, guarded
-dynamodb            one table: few calls, our exceptions     sqs, sqs_commands, sqs_pulls   the queues, their messages
-dynamodb_items      how objects and counters lie there       crawls                    where a crawl stands
-dynamodb_objects, dynamodb_pages, dynamodb_partners, dynamodb_outbox                   a port each
+dynamodb      the stores
+sqs           the queues, and the messages in them
+eventbridge   the bus of events
+http          calls to partners
+aws           the AWS clients of a process, and requests in sizes that AWS takes
 """

@@ -1,7 +1,8 @@
-"""Where AWS calls us, and nothing else: read what came, call the node, hand over what it answers.
+"""Where AWS calls us: read what came, call the node, hand over what it answers.
 
-http            mounts every URL on Chalice            operator        the host's API: keys, dispatch, errors
-workers         SQS messages and schedules             operations      what it offers; _partners, _objects: how
-observability   logs, metrics, traces                  openapi         its description, generated
+http            API Gateway: every URL, through one middleware
+workers         SQS messages and schedules
+operator        the host's own API
 running         the one node of this process
+observability   logs, metrics and traces
 """

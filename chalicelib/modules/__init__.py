@@ -1,4 +1,14 @@
-"""The modules of OCPI 2.1.1, a folder each: objects.py, interface.py (how they are reached), and what is special."""
+"""The modules of OCPI 2.1.1, a folder each: its objects, how they are reached, and what is special.
+
+versions      which versions we speak, and where their endpoints are
+credentials   registration
+locations     places to charge
+sessions      charging, while it lasts
+cdrs          what is billed
+tariffs       what charging costs
+tokens        who may charge
+commands      asking a charge point to do something
+"""
 
 from __future__ import annotations
 

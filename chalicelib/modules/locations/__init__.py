@@ -1,1 +1,6 @@
-"""Places to charge, in three depths. Spec: mod_locations.md."""
+"""Places to charge, in three depths. Spec: mod_locations.md.
+
+interface   how they are reached
+objects     Location, EVSE, Connector
+view        what drivers may see of a location
+"""

@@ -1,1 +1,5 @@
-"""What charging costs. Spec: mod_tariffs.md."""
+"""What charging costs. Spec: mod_tariffs.md.
+
+interface   how they are reached
+objects     Tariff and its parts
+"""
