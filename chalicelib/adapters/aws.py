@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-Client = Callable[[], Any]
+LazyClient = Callable[[], Any]
 """Gives the client, so that whoever holds it costs nothing until the first call."""
 
 
@@ -56,7 +56,7 @@ class Clients:
         return self._session.client(service, config=patience, **self._options)
 
 
-def bounded(items: Iterable[T], size: Callable[[T], int], most: int, most_bytes: int) -> Iterator[list[T]]:
+def batches(items: Iterable[T], size: Callable[[T], int], most: int, most_bytes: int) -> Iterator[list[T]]:
     """The items in order, in lists of up to ``most`` items and ``most_bytes`` bytes; an oversize item goes alone."""
     batch: list[T] = []
     taken = 0

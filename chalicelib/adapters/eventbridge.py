@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chalicelib.adapters.aws import Client, bounded
+from chalicelib.adapters.aws import LazyClient, batches
 from chalicelib.node.events.announcing import EventDetail
 
 _MOST_ENTRIES: Final = 10
@@ -20,10 +20,10 @@ class NotPublished(Exception):
     """EventBridge refused events, and did so again when they were sent once more."""
 
 
-class EventBridge:
+class EventBridgeBus:
     """The bus of one stage."""
 
-    def __init__(self, client: Client, *, bus: str, source: str) -> None:
+    def __init__(self, client: LazyClient, *, bus: str, source: str) -> None:
         """A bus by its full name."""
         self._bus = bus
         self._source = source
@@ -36,7 +36,7 @@ class EventBridge:
             NotPublished: some were refused twice.
         """
         entries = [self._entry(detail) for detail in details]
-        for batch in bounded(entries, _size, _MOST_ENTRIES, _MOST_BYTES):
+        for batch in batches(entries, _size, _MOST_ENTRIES, _MOST_BYTES):
             refused, why = self._put(batch)
             if refused:
                 refused, why = self._put(refused)

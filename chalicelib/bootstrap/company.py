@@ -23,7 +23,7 @@ from chalicelib.modules.versions.interface import Published, versions_url
 from chalicelib.node.events.announcing import EventAnnouncer, EventKind
 from chalicelib.node.events.publishing import EventPublisher, EventSources
 from chalicelib.node.outbound import Outbound
-from chalicelib.node.owning.own import OwnObjects
+from chalicelib.node.owning.own_objects import OwnObjects
 from chalicelib.node.partners.authentication import CachedAuthenticator
 from chalicelib.node.partners.breaker import CircuitBreaker, CircuitBreakers, OnReachable
 from chalicelib.node.partners.contacts import ContactRecorder

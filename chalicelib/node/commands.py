@@ -109,7 +109,7 @@ class CommandStore(Protocol):
         """Note the command that a reservation stands by now; the one that it stood by before, if any; one call."""
 
 
-def record_step(commands: CommandStore, command_id: str, clock: Clock, what: str, **facts: Any) -> Command | None:
+def record_event(commands: CommandStore, command_id: str, clock: Clock, what: str, **facts: Any) -> Command | None:
     """The command one step further, as it is stored now; None if there is none.
 
     Raises:

@@ -23,7 +23,7 @@ def is_gone(stored: StoredObject) -> bool:
 OURS: Final = "ours"
 """The owner key of our own objects."""
 
-MOST_AT_ONCE: Final = 99
+MOST_PER_CREATE: Final = 99
 """How many new objects one transaction takes: a hundred actions, one of which moves the list's counter."""
 
 
@@ -37,7 +37,7 @@ def owner_of(key: str) -> Party | None:
     return None if key == OURS else Party.of(*key.split("/")[1:])
 
 
-MOST_FOUND: Final = 50
+MOST_INDEX_HITS: Final = 50
 """Objects that share a key, such as the cards of one contract, as far as anybody looks."""
 
 LONGEST_ID: Final = 255
@@ -107,7 +107,7 @@ class ObjectStore(Protocol):
     def create(self, stored: Sequence[StoredObject]) -> None:
         """Add new own objects to their list, in this order, all or nothing; they get the next ranks.
 
-        All of one list, at most ``MOST_AT_ONCE``. Two calls: the counter, the transaction. What is stored of them may
+        All of one list, at most ``MOST_PER_CREATE``. Two calls: the counter, the transaction. What is stored of them may
         exceed the 4 MB of one transaction; then it takes several, each of them all or nothing. Repeats itself while
         others create in the same list.
 
@@ -132,7 +132,7 @@ class ObjectStore(Protocol):
             InvalidParameters: the window's cursor is not one of ours.
         """
 
-    def find(self, index: str, key: str, limit: int = MOST_FOUND) -> list[IndexHit]:
+    def find(self, index: str, key: str, limit: int = MOST_INDEX_HITS) -> list[IndexHit]:
         """Up to ``limit`` objects of whatever owner with this key in an index, the latest change first; two calls.
 
         An index lags a little: what was written this instant may be missing.

@@ -12,7 +12,7 @@ from chalicelib.node.commands import Command, CommandResult
 from chalicelib.node.conflicts import Conflict
 
 
-class MemoryCommands:
+class MemoryCommandStore:
     """Commands and the reservations that they stand for."""
 
     def __init__(self) -> None:

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.node.events.announcing import FEED_KEPT, Event, EventDetail, FeedEntry, cursor_at
+from chalicelib.node.events.announcing import FEED_RETENTION, Event, EventDetail, FeedEntry, cursor_at
 
 
-class MemoryEvents:
+class MemoryEventQueue:
     """The queue of events, for a test to look at and to drain. Nothing is delayed."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class MemoryEvents:
                 self.messages.append((list(events), attempt))
 
 
-class MemoryBus:
+class MemoryEventBus:
     """What the host heard."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class MemoryEventFeed:
         return self._between(cursor, until)[:limit]
 
     def latest(self, until: datetime, limit: int) -> list[FeedEntry]:
-        return self._between(cursor_at(until - FEED_KEPT), until)[-limit:]
+        return self._between(cursor_at(until - FEED_RETENTION), until)[-limit:]
 
     def _between(self, cursor: str, until: datetime) -> list[FeedEntry]:
         return [noted for place, noted in sorted(self._noted.items()) if cursor < place < cursor_at(until)]

@@ -6,13 +6,21 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from chalicelib.adapters.dynamodb.cursors import ByChange, ByRank, bounds, fitting, fixed_width, opened, sealed
+from chalicelib.adapters.dynamodb.cursors import (
+    ChangeCursor,
+    RankCursor,
+    bodies_that_fit,
+    date_bounds,
+    decode_cursor,
+    encode_cursor,
+    fixed_width,
+)
 from chalicelib.node.conflicts import Conflict
-from chalicelib.node.objects import MOST_FOUND, OURS, IndexHit, StoredObject
+from chalicelib.node.objects import MOST_INDEX_HITS, OURS, IndexHit, StoredObject
 from chalicelib.ocpi.paging import Page, Window
 
 
-class MemoryObjects:
+class MemoryObjectStore:
     """The objects of one module."""
 
     def __init__(self) -> None:
@@ -62,8 +70,8 @@ class MemoryObjects:
 
     def page(self, list_name: str, window: Window) -> Page:
         with self._lock:
-            place, span = opened(window), bounds(window)
-            if isinstance(place, ByRank) or not window.has_dates:
+            place, span = decode_cursor(window), date_bounds(window)
+            if isinstance(place, RankCursor) or not window.has_dates:
                 return self._by_rank(list_name, window, place)
             if span is None:
                 return Page((), 0)
@@ -73,22 +81,25 @@ class MemoryObjects:
                 return _by_change(inside, window, place)
             if len(inside) == len(objects):
                 return self._by_rank(list_name, window, None)
-            bodies = fitting(one.body for one in inside)
+            bodies = bodies_that_fit(one.body for one in inside)
             if not window.offset and len(inside) <= window.limit and len(bodies) == len(inside):
                 return Page(tuple(bodies), len(inside))
             return _by_change(inside, window, None)
 
-    def _by_rank(self, list_name: str, window: Window, crawl: ByRank | ByChange | None) -> Page:
+    def _by_rank(self, list_name: str, window: Window, crawl: RankCursor | ChangeCursor | None) -> Page:
         ids, removals = self._lists.get(list_name, []), self._removals.get(list_name, 0)
         served = ids[window.offset : window.offset + window.limit]
-        bodies = tuple(fitting(self._objects[OURS, object_id].body for object_id in served))
-        end, crawl = window.offset + len(bodies), crawl if isinstance(crawl, ByRank) else ByRank(removals=removals)
+        bodies = tuple(bodies_that_fit(self._objects[OURS, object_id].body for object_id in served))
+        end, crawl = (
+            window.offset + len(bodies),
+            crawl if isinstance(crawl, RankCursor) else RankCursor(removals=removals),
+        )
         if bodies and end < len(ids):
-            return Page(bodies, len(ids), end, sealed(crawl))
+            return Page(bodies, len(ids), end, encode_cursor(crawl))
         again = crawl.again(removals)
-        return Page(bodies, len(ids), 0, sealed(again)) if again else Page(bodies, len(ids))
+        return Page(bodies, len(ids), 0, encode_cursor(again)) if again else Page(bodies, len(ids))
 
-    def find(self, index: str, key: str, limit: int = MOST_FOUND) -> list[IndexHit]:
+    def find(self, index: str, key: str, limit: int = MOST_INDEX_HITS) -> list[IndexHit]:
         with self._lock:
             found = [IndexHit(of, one) for (of, _), one in self._objects.items() if key and one.keys.get(index) == key]
             return sorted(found, key=lambda each: each.stored.last_updated, reverse=True)[:limit]
@@ -110,7 +121,7 @@ def _kept(stored: StoredObject) -> StoredObject:
     )
 
 
-def _by_change(inside: Iterable[StoredObject], window: Window, place: ByChange | None) -> Page:
+def _by_change(inside: Iterable[StoredObject], window: Window, place: ChangeCursor | None) -> Page:
     ordered = sorted(inside, key=lambda one: (one.last_updated, one.id.encode()))
     total = place.total if place else len(ordered)
     if place:
@@ -118,9 +129,9 @@ def _by_change(inside: Iterable[StoredObject], window: Window, place: ByChange |
         ordered = [one for one in ordered if (fixed_width(one.last_updated), one.id.encode()) > behind]
     else:
         ordered = ordered[window.offset :]
-    bodies = tuple(fitting(one.body for one in ordered[: window.limit]))
+    bodies = tuple(bodies_that_fit(one.body for one in ordered[: window.limit]))
     if len(bodies) == len(ordered):
         return Page(bodies, total)
     last = ordered[len(bodies) - 1]
-    cursor = sealed(ByChange(last_updated=fixed_width(last.last_updated), id=last.id, total=total))
+    cursor = encode_cursor(ChangeCursor(last_updated=fixed_width(last.last_updated), id=last.id, total=total))
     return Page(bodies, total, window.offset + len(bodies), cursor)

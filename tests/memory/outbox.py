@@ -16,9 +16,9 @@ from chalicelib.node.pushing.outbox import MOST_COUNTED, Backlog, DeliveryState,
 class MemoryOutbox:
     """What partners still have to be told."""
 
-    def __init__(self, breakers: MemoryBreakers | None = None) -> None:
+    def __init__(self, breakers: MemoryCircuitBreakerStore | None = None) -> None:
         self._lock = threading.RLock()
-        self._breakers = breakers or MemoryBreakers()
+        self._breakers = breakers or MemoryCircuitBreakerStore()
         self._failures: dict[tuple[str, str], OutboxEntry] = {}
         self._told: dict[tuple[str, str], tuple[SentVersion, ...]] = {}
 
@@ -88,7 +88,7 @@ class MemoryOutbox:
         }
 
 
-class MemoryBreakers:
+class MemoryCircuitBreakerStore:
     """The breakers of all partners."""
 
     def __init__(self) -> None:

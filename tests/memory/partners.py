@@ -15,7 +15,7 @@ from chalicelib.node.receiving.quarantine import QuarantineEntry, entry_name_of
 from chalicelib.ocpi.parties import Party, Role
 
 
-class MemoryPartners:
+class MemoryPartnerStore:
     """Partners, tokens, counters and operator keys."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:

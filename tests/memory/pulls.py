@@ -10,7 +10,7 @@ from chalicelib.node.pulling.state import Pull, PullStep, digest_of
 from chalicelib.ocpi.module import ModuleID
 
 
-class MemoryPulls:
+class MemoryPullStore:
     """How far we are with partners' lists."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from chalicelib.node.pushing.messages import Announcement, Delivery, RetryDue
 
 
-class MemoryQueues:
+class MemoryPushQueues:
     """The queues as two lists, for a test to look at and to drain. Nothing is delayed, or dropped as a duplicate."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class MemoryQueues:
         return None
 
 
-class DelayingQueues(MemoryQueues):
+class DelayingPushQueues(MemoryPushQueues):
     """The queues, but late announcements stay outside until they are due."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:

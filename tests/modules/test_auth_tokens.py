@@ -17,7 +17,7 @@ from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
 from tests import make
-from tests.memory import MemoryPartners
+from tests.memory import MemoryPartnerStore
 from tests.modules.scripted import Meeting, meeting, refusal
 from tests.world import Clock
 
@@ -30,7 +30,7 @@ def met(request: pytest.FixtureRequest) -> Meeting:
 # --- the memory of whom we let in ------------------------------------------------------------------------------------
 
 
-class Counted(MemoryPartners):
+class Counted(MemoryPartnerStore):
     """A store that counts how often it is asked for an admission."""
 
     asked = 0

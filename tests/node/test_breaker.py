@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.partners.breaker import FIRST_PAUSE, LONGEST_WAIT, OPENS_AFTER, CircuitBreaker, CircuitState
+from chalicelib.node.partners.breaker import FIRST_PAUSE, LONGEST_RETRY_AFTER, OPENS_AFTER, CircuitBreaker, CircuitState
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.errors import NotTaken, Unreachable
 from chalicelib.ocpi.http import Response
@@ -216,7 +216,7 @@ def at_a_date(seconds: int, now: datetime) -> str:
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("form", [in_seconds, at_a_date])
-@pytest.mark.parametrize(("asked", "waited"), [(120, timedelta(seconds=120)), (86_400, LONGEST_WAIT)])
+@pytest.mark.parametrize(("asked", "waited"), [(120, timedelta(seconds=120)), (86_400, LONGEST_RETRY_AFTER)])
 def test_who_asks_us_to_wait_is_sent_nothing_before_and_then_everything(
     status: int, form: Callable[[int, datetime], str], asked: int, waited: timedelta
 ) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.modules import MODULES
 from chalicelib.node.conflicts import Conflict
-from chalicelib.node.objects import MOST_AT_ONCE
-from chalicelib.node.owning.own import ImportResult
+from chalicelib.node.objects import MOST_PER_CREATE
+from chalicelib.node.owning.own_objects import ImportResult
 from chalicelib.ocpi.errors import InvalidParameters, NotFound, ServerError
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -74,12 +74,12 @@ def test_a_list_is_taken_object_by_object(module: ModuleID) -> None:
 def test_an_object_stands_in_a_list_twice_however_far_apart() -> None:
     """PAG-05."""
     own = pair().cpo.company.own_objects[TARIFFS]
-    values = [make.tariff(f"T{n}") for n in range(2 * MOST_AT_ONCE)] + [make.tariff("T0", currency="CHF")]
+    values = [make.tariff(f"T{n}") for n in range(2 * MOST_PER_CREATE)] + [make.tariff("T0", currency="CHF")]
 
     done = own.import_all(values)
 
-    assert (done.created, done.updated) == (2 * MOST_AT_ONCE, 0)
-    assert done.failed == ((2 * MOST_AT_ONCE, "T0", "T0 stands in the list twice"),)
+    assert (done.created, done.updated) == (2 * MOST_PER_CREATE, 0)
+    assert done.failed == ((2 * MOST_PER_CREATE, "T0", "T0 stands in the list twice"),)
     assert own.get("T0")["currency"] == "EUR"
 
 

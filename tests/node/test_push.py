@@ -14,7 +14,7 @@ from chalicelib.node.pushing.messages import Announcement, Delivery
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests import make
-from tests.memory import MemoryQueues
+from tests.memory import MemoryPushQueues
 from tests.node.faults import Broken, Failing, run_on
 from tests.world import CompanyInWorld, Pair, World, pair, register
 
@@ -25,7 +25,7 @@ C, M = Role.CPO, Role.EMSP
 MS2 = Party.of("NL", "MS2")
 
 
-class WatchedQueues(MemoryQueues):
+class WatchedQueues(MemoryPushQueues):
     """Queues that remember what was put back, for how long, and what each batch of deliveries came from."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class WatchedQueues(MemoryQueues):
         super().deliver(deliveries, cause=cause)
 
 
-def announced(queues: MemoryQueues) -> list[Announcement]:
+def announced(queues: MemoryPushQueues) -> list[Announcement]:
     """What partners are to be told, in order."""
     return [each.announcement for each in queues.deliveries if isinstance(each, Delivery)]
 

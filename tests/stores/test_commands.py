@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.adapters.dynamodb.commands import DynamoCommands
+from chalicelib.adapters.dynamodb.commands import DynamoCommandStore
 from chalicelib.node.commands import Command, CommandStore, Posting, Side
 from chalicelib.node.conflicts import Conflict
 from tests import make
@@ -167,7 +167,7 @@ def test_a_reservation_is_no_command(commands: CommandStore, key: str) -> None:
 
 def test_commands_and_reservations_expire_after_thirty_days(stage: Stage) -> None:
     table = stage.table("commands")
-    store = DynamoCommands(table)
+    store = DynamoCommandStore(table)
     store.add(command(second=10))
     store.save(command(second=10).with_(at(5000), "late"))
     store.reserve("k", "c1", at(10) + timedelta(days=30))

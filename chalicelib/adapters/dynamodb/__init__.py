@@ -2,7 +2,7 @@
 
 table        one table: few calls, plain attributes, our exceptions
 items        how an object and the counter of its list are stored
-cursors      the bounds and cursors of a list, and how much one page carries
+cursors      the date_bounds and cursors of a list, and how much one page carries
 objects      ObjectStore
 pages        the pages of ObjectStore: two calls each, whatever the offset
 partners     PartnerStore

@@ -9,7 +9,7 @@ from chalicelib.adapters.dynamodb.table import Item, Table
 from chalicelib.node.partners.breaker import CircuitBreaker, CircuitState
 
 
-class DynamoCircuitBreakers:
+class DynamoCircuitBreakerStore:
     """The breakers of one stage, in the table of its outbox."""
 
     def __init__(self, table: Table) -> None:

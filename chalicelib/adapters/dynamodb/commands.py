@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.adapters.dynamodb.cursors import fixed_width
-from chalicelib.adapters.dynamodb.items import packed, unpacked
+from chalicelib.adapters.dynamodb.items import compress, decompress
 from chalicelib.adapters.dynamodb.table import Item, Table, epoch
 from chalicelib.node.commands import Command, CommandEvent, Posting, Side
 
@@ -20,7 +20,7 @@ _KEPT: Final = timedelta(days=30)
 _MOMENTS: Final = ("at", "deadline")
 
 
-class DynamoCommands:
+class DynamoCommandStore:
     """The commands of one stage."""
 
     def __init__(self, table: Table) -> None:
@@ -92,13 +92,13 @@ def _item(command: Command) -> Item:
         "partner": {"S": command.partner_id},
         "at": {"S": _order(command)},
         "version": {"N": str(command.version)},
-        "body": {"B": packed(json.dumps(body, ensure_ascii=False).encode())},
+        "body": {"B": compress(json.dumps(body, ensure_ascii=False).encode())},
         "expires_at": {"N": str(epoch(command.at + _KEPT))},
     }
 
 
 def _command(item: Item) -> Command:
-    body = json.loads(unpacked(item["body"]["B"]))
+    body = json.loads(decompress(item["body"]["B"]))
     body |= {name: datetime.fromisoformat(body[name]) for name in _MOMENTS}
     body["events"] = tuple(CommandEvent(datetime.fromisoformat(at), what) for at, what in body["events"])
     return Command(**body | {"side": Side(body["side"]), "posting": Posting(body["posting"])})

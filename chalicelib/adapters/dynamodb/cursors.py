@@ -1,4 +1,4 @@
-"""What a crawl of a list means to every store: its bounds, where it stands, and how much one page may carry."""
+"""What a crawl of a list means to every store: its date_bounds, where it stands, and how much one page may carry."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _FIXED_WIDTH: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.A
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ByRank:
+class RankCursor:
     """The crawl goes by rank. It stays so when its window has dates: it began when they covered the whole list."""
 
     removals: int
     """How many objects had been taken out of the list when the crawl began."""
     restarts: int = 0
 
-    def again(self, removals: int) -> ByRank | None:
+    def again(self, removals: int) -> RankCursor | None:
         """The crawl from the start, if objects were taken out meanwhile.
 
         Each gave its rank to the newest object, and one that moved to where the crawl had been would be missed. An
@@ -40,11 +40,11 @@ class ByRank:
         """
         if removals == self.removals or self.restarts >= _MOST_RESTARTS:
             return None
-        return ByRank(removals=removals, restarts=self.restarts + 1)
+        return RankCursor(removals=removals, restarts=self.restarts + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ByChange:
+class ChangeCursor:
     """The crawl goes by ``last_updated`` and stands behind this key; ``total`` was counted at its start."""
 
     last_updated: str
@@ -52,13 +52,13 @@ class ByChange:
     total: int
 
 
-def sealed(place: ByRank | ByChange) -> str:
+def encode_cursor(place: RankCursor | ChangeCursor) -> str:
     """The cursor for our own ``Link``; opaque to clients."""
     text = json.dumps(astuple(place), ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def opened(window: Window) -> ByRank | ByChange | None:
+def decode_cursor(window: Window) -> RankCursor | ChangeCursor | None:
     """Where the window's cursor says that the crawl stands; None without a cursor.
 
     Raises:
@@ -68,11 +68,11 @@ def opened(window: Window) -> ByRank | ByChange | None:
         return None
     match _parsed(window.cursor):
         case [int(removals), int(restarts)] if _counts(removals, restarts):
-            return ByRank(removals=removals, restarts=restarts)
+            return RankCursor(removals=removals, restarts=restarts)
         case [str(moment), str(object_id), int(total)] if _is_key(moment, object_id) and _counts(total):
-            span = bounds(window)
+            span = date_bounds(window)
             if window.has_dates and span is not None and span[0] <= moment <= span[1]:
-                return ByChange(last_updated=moment, id=object_id, total=total)
+                return ChangeCursor(last_updated=moment, id=object_id, total=total)
     raise InvalidParameters("cursor is not one that we issued for this list: start again at the first page")
 
 
@@ -100,7 +100,7 @@ def fixed_width(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def bounds(window: Window) -> tuple[str, str] | None:
+def date_bounds(window: Window) -> tuple[str, str] | None:
     """The first and the last ``last_updated`` inside the window's dates; None if nothing can be (PAG-22)."""
     since, until = window.date_from, window.date_to
     if since is not None and until is not None and since >= until:
@@ -111,7 +111,7 @@ def bounds(window: Window) -> tuple[str, str] | None:
     return low, high
 
 
-def fitting(bodies: Iterable[bytes]) -> list[bytes]:
+def bodies_that_fit(bodies: Iterable[bytes]) -> list[bytes]:
     """As many of the bodies as one page carries, at least one."""
     taken: list[bytes] = []
     size = 0

@@ -13,7 +13,7 @@ from typing import Final
 from chalicelib.adapters.dynamodb.table import Table, epoch
 from chalicelib.node.events.announcing import (
     FEED_EXPIRES_AFTER,
-    FEED_KEPT,
+    FEED_RETENTION,
     EventDetail,
     FeedEntry,
     cursor_at,
@@ -57,8 +57,8 @@ class DynamoEventFeed:
     def latest(self, until: datetime, limit: int) -> list[FeedEntry]:
         """The last events; one call per day that is looked at, and per megabyte."""
         found: list[FeedEntry] = []
-        for day in reversed(_days(until - FEED_KEPT, until)):
-            found += self._of(day, cursor_at(until - FEED_KEPT), until, limit - len(found), forward=False)
+        for day in reversed(_days(until - FEED_RETENTION, until)):
+            found += self._of(day, cursor_at(until - FEED_RETENTION), until, limit - len(found), forward=False)
             if len(found) == limit:
                 break
         return found[::-1]

@@ -1,6 +1,6 @@
 """How an object and the counter of a list lie in a module's table.
 
-An object: ``pk`` (owner) and ``id``, ``body`` (see ``packed``), ``last_updated`` (fixed width), ``version``; ``list``
+An object: ``pk`` (owner) and ``id``, ``body`` (see ``compress``), ``last_updated`` (fixed width), ``version``; ``list``
 and ``rank`` on our own; ``aside`` (JSON) and index keys such as ``key_auth_id`` where there are any. A counter: ``pk``
 is ``counters``, ``id`` the list's name, ``n`` how many objects the list has, ``removals`` how many were ever taken out.
 """
@@ -70,7 +70,7 @@ def content_of(stored: StoredObject) -> Item:
         BodyTooLarge: no item can hold it.
     """
     content: Item = {
-        "body": {"B": packed(stored.body)},
+        "body": {"B": compress(stored.body)},
         "last_updated": {"S": fixed_width(stored.last_updated)},
         "version": {"N": str(stored.version)},
     }
@@ -97,7 +97,7 @@ def stored_of(item: Item) -> StoredObject:
 
 def body_of(item: Item) -> bytes:
     """The object's JSON."""
-    return unpacked(item["body"]["B"])
+    return decompress(item["body"]["B"])
 
 
 def rank_of(item: Item) -> int:
@@ -105,13 +105,13 @@ def rank_of(item: Item) -> int:
     return int(item["rank"]["N"])
 
 
-def packed(body: bytes) -> bytes:
+def compress(body: bytes) -> bytes:
     """``body`` as it is stored: one byte that names the format, then the content."""
     return _ZLIB_JSON + zlib.compress(body, _LEVEL)
 
 
-def unpacked(data: bytes) -> bytes:
-    """What ``packed`` was given.
+def decompress(data: bytes) -> bytes:
+    """What ``compress`` was given.
 
     Raises:
         ValueError: a later release wrote this.

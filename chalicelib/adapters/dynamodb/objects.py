@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from chalicelib.adapters.aws import bounded
+from chalicelib.adapters.aws import batches
 from chalicelib.adapters.dynamodb.items import (
     INDEXES,
     ListCounter,
@@ -20,16 +20,16 @@ from chalicelib.adapters.dynamodb.items import (
     stored_of,
 )
 from chalicelib.adapters.dynamodb.pages import Pages
-from chalicelib.adapters.dynamodb.table import Action, Busy, Cancelled, Item, Table
+from chalicelib.adapters.dynamodb.table import Action, Item, Retryable, Table, TransactionCancelled
 from chalicelib.node.conflicts import Conflict
-from chalicelib.node.objects import MOST_AT_ONCE, MOST_FOUND, OURS, IndexHit, StoredObject
+from chalicelib.node.objects import MOST_INDEX_HITS, MOST_PER_CREATE, OURS, IndexHit, StoredObject
 from chalicelib.ocpi.paging import Page, Window
 
 _MOST_BYTES: Final = 3_000_000
 """Of items in one transaction. DynamoDB takes 4 MB; this stays below even when counted as it travels, in Base64."""
 
 
-class DynamoObjects:
+class DynamoObjectStore:
     """The objects of one module."""
 
     def __init__(self, table: Table) -> None:
@@ -63,7 +63,7 @@ class DynamoObjects:
         """
         if len({one.id for one in stored}) < len(stored):
             raise Conflict("an id is given twice")
-        for batch in bounded(map(item_of, stored), _size, MOST_AT_ONCE, _MOST_BYTES):
+        for batch in batches(map(item_of, stored), _size, MOST_PER_CREATE, _MOST_BYTES):
             self._table.repeated(partial(self._create, batch))
 
     def _create(self, batch: Sequence[Item]) -> None:
@@ -75,10 +75,10 @@ class DynamoObjects:
         ]
         try:
             self._table.transact([*puts, _count(list_name, counter, len(batch))])
-        except Cancelled as cancelled:
+        except TransactionCancelled as cancelled:
             if any(map(cancelled.refused, range(len(puts)))):
                 raise Conflict("one of the objects exists already") from cancelled
-            raise Busy from cancelled
+            raise Retryable from cancelled
 
     def remove(self, owner: str, stored: StoredObject) -> None:
         """Delete the object; in a list of ours the newest object takes over its rank.
@@ -109,8 +109,8 @@ class DynamoObjects:
             actions.append(_move(self._newest(list_name, counter.n), counter.n, rank))
         try:
             self._table.transact(actions)
-        except Cancelled as cancelled:
-            raise Busy from cancelled
+        except TransactionCancelled as cancelled:
+            raise Retryable from cancelled
 
     def _newest(self, list_name: str, rank: int) -> Item:
         keys = self._table.ask(
@@ -121,7 +121,7 @@ class DynamoObjects:
             ExpressionAttributeValues={":list": {"S": list_name}, ":rank": {"N": str(rank)}},
         ).items
         if not keys:
-            raise Busy("the index does not know the newest object yet")
+            raise Retryable("the index does not know the newest object yet")
         # The index may name one that stood here before; then the condition on its rank fails, and we look again.
         return object_key(OURS, keys[-1]["id"]["S"])
 
@@ -133,7 +133,7 @@ class DynamoObjects:
         """
         return self._pages.page(list_name, window)
 
-    def find(self, index: str, key: str, limit: int = MOST_FOUND) -> list[IndexHit]:
+    def find(self, index: str, key: str, limit: int = MOST_INDEX_HITS) -> list[IndexHit]:
         """Up to ``limit`` objects of whatever owner with this key in an index, the latest change first; two calls."""
         if not key:
             return []

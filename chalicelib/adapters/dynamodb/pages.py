@@ -13,7 +13,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chalicelib.adapters.dynamodb.cursors import ByChange, ByRank, bounds, fitting, opened, sealed
+from chalicelib.adapters.dynamodb.cursors import (
+    ChangeCursor,
+    RankCursor,
+    bodies_that_fit,
+    date_bounds,
+    decode_cursor,
+    encode_cursor,
+)
 from chalicelib.adapters.dynamodb.items import ListCounter, body_of, counter_key, object_key, rank_of
 from chalicelib.adapters.dynamodb.table import Item, Table
 from chalicelib.node.objects import OURS
@@ -35,31 +42,31 @@ class Pages:
         Raises:
             InvalidParameters: the window's cursor is not one of ours.
         """
-        place = opened(window)
-        if isinstance(place, ByChange):
+        place = decode_cursor(window)
+        if isinstance(place, ChangeCursor):
             start = _start(list_name, place.last_updated, place.id)
             return self._by_change(list_name, window, start, place.total)
         if place is not None or not window.has_dates:
             return self._by_rank(list_name, window, place)
-        if bounds(window) is None:
+        if date_bounds(window) is None:
             return Page((), 0)
         return self._first_by_change(list_name, window)
 
     # --- by rank -------------------------------------------------------------------------------------------------
 
-    def _by_rank(self, list_name: str, window: Window, crawl: ByRank | None) -> Page:
+    def _by_rank(self, list_name: str, window: Window, crawl: RankCursor | None) -> Page:
         counter, objects = self._caught_up(list_name, window)
         first = window.offset + 1
         if first not in objects:
             # Past the end. Or nothing turned up at this rank: rather a crawl without it than no crawl.
             first = min(objects, default=window.offset + window.limit + 1)
-        bodies = fitting(body_of(objects[rank]) for rank in _unbroken(objects, first))
+        bodies = bodies_that_fit(body_of(objects[rank]) for rank in _unbroken(objects, first))
         end = first - 1 + len(bodies)
-        crawl = crawl or ByRank(removals=counter.removals)
+        crawl = crawl or RankCursor(removals=counter.removals)
         next_offset, going_on = (end, crawl) if end < counter.n else (0, crawl.again(counter.removals))
         if going_on is None:
             return Page(tuple(bodies), counter.n)
-        return Page(tuple(bodies), counter.n, next_offset, sealed(going_on))
+        return Page(tuple(bodies), counter.n, next_offset, encode_cursor(going_on))
 
     def _caught_up(self, list_name: str, window: Window) -> tuple[ListCounter, dict[int, Item]]:
         """The list's counter and the window's objects by rank, once the index knows the first of them."""
@@ -106,7 +113,7 @@ class Pages:
         if len(keys) > window.limit:
             return None
         items = sorted(self._table.get_all(list(map(_table_key, keys))), key=rank_of)
-        bodies = fitting(map(body_of, items))
+        bodies = bodies_that_fit(map(body_of, items))
         return Page(tuple(bodies), len(items)) if len(bodies) == len(items) else None
 
     def _by_change(self, list_name: str, window: Window, start: Item, total: int) -> Page:
@@ -115,13 +122,13 @@ class Pages:
         found = {item["id"]["S"]: item for item in self._table.get_all(list(map(_table_key, asked)))}
         # An object that was removed since the index noted it counts as passed.
         items = (found.get(key["id"]["S"]) for key in asked)
-        bodies = fitting(body_of(item) if item else b"" for item in items)
+        bodies = bodies_that_fit(body_of(item) if item else b"" for item in items)
         served = tuple(filter(None, bodies))
         if len(bodies) == len(keys):
             return Page(served, total)
         last = keys[len(bodies) - 1]
-        place = ByChange(last_updated=last["last_updated"]["S"], id=last["id"]["S"], total=total)
-        return Page(served, total, window.offset + len(bodies), sealed(place))
+        place = ChangeCursor(last_updated=last["last_updated"]["S"], id=last["id"]["S"], total=total)
+        return Page(served, total, window.offset + len(bodies), encode_cursor(place))
 
     def _changed(self, list_name: str, window: Window, start: Item) -> list[Item]:
         """The keys of the page behind ``start``, and one more if there is one."""
@@ -136,7 +143,7 @@ class Pages:
 
     def _covers_list(self, list_name: str, window: Window) -> bool:
         """Whether the dates leave nothing out: one key from each end that they bound."""
-        low, high = bounds(window) or ("", "")
+        low, high = date_bounds(window) or ("", "")
         return (window.date_from is None or self._edge(list_name, oldest=True) >= low) and (
             window.date_to is None or self._edge(list_name, oldest=False) <= high
         )
@@ -174,7 +181,7 @@ def _unbroken(objects: dict[int, Item], first: int) -> range:
 
 
 def _within(list_name: str, window: Window) -> dict[str, Any]:
-    low, high = bounds(window) or ("", "")
+    low, high = date_bounds(window) or ("", "")
     return {
         "IndexName": "by_last_updated",
         "KeyConditionExpression": "#list = :list AND last_updated BETWEEN :low AND :high",

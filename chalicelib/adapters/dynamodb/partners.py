@@ -20,7 +20,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from chalicelib.adapters.dynamodb.table import Action, Cancelled, Item, Table, epoch
+from chalicelib.adapters.dynamodb.table import Action, Item, Table, TransactionCancelled, epoch
 from chalicelib.node.conflicts import Conflict
 from chalicelib.node.partners.contacts import Contact
 from chalicelib.node.partners.partner import Grant, GrantKind, Partner, State
@@ -33,7 +33,7 @@ _MOST_COUNTERS: Final = 100
 """In one update; its expression may have 4 KB."""
 
 
-class DynamoPartners:
+class DynamoPartnerStore:
     """The partners of one stage."""
 
     def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
@@ -70,7 +70,7 @@ class DynamoPartners:
         mine = [_release(partner, party) for party in released if self._claimant(partner.our_role, party) == partner.id]
         try:
             self._table.transact([_write(saved, self._clock()), *claim, *mine, *tokens])
-        except Cancelled as cancelled:
+        except TransactionCancelled as cancelled:
             if not cancelled.refused(0) and claim and cancelled.refused(1):
                 raise PartyTaken(f"{partner.party} is registered by another connection") from cancelled
             raise Conflict(f"partner {partner.id} changed meanwhile") from cancelled

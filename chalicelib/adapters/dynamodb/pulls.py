@@ -20,7 +20,7 @@ _SEEN_FOR: Final = timedelta(days=2)
 _MOMENTS: Final = ("began_at", "updated_at", "since", "completed_at", "full_at")
 
 
-class DynamoPulls:
+class DynamoPullStore:
     """The crawls of one stage."""
 
     def __init__(self, table: Table) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from chalicelib.adapters.dynamodb.items import packed, unpacked
+from chalicelib.adapters.dynamodb.items import compress, decompress
 from chalicelib.adapters.dynamodb.table import Item, Table, epoch
 from chalicelib.node.receiving.quarantine import QuarantineEntry, entry_name_of
 from chalicelib.ocpi.module import ModuleID
@@ -25,10 +25,10 @@ class DynamoQuarantine:
 
     def record(self, quarantined: QuarantineEntry) -> None:
         """Keep it for 90 days; the same content again is the same entry; one call."""
-        body, is_cut = packed(quarantined.body), quarantined.is_cut
+        body, is_cut = compress(quarantined.body), quarantined.is_cut
         if len(body) > _MOST_BYTES:
             is_cut = True
-            body = packed(quarantined.body[:_MOST_BYTES])
+            body = compress(quarantined.body[:_MOST_BYTES])
         self._table.write(
             "put_item",
             Item={
@@ -67,7 +67,7 @@ def _quarantined_of(item: Item) -> QuarantineEntry:
         partner_id=item["pk"]["S"],
         module=ModuleID(item["module"]["S"]),
         id=item["id"]["S"],
-        body=unpacked(item["body"]["B"]),
+        body=decompress(item["body"]["B"]),
         reason=item["reason"]["S"],
         at=datetime.fromisoformat(item["at"]["S"]),
         is_cut=item.get("is_cut", {}).get("BOOL", False),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from chalicelib.adapters.aws import Client
+from chalicelib.adapters.aws import LazyClient
 from chalicelib.node.conflicts import Conflict, backoff_s
 
 T = TypeVar("T")
@@ -23,10 +23,10 @@ Action = tuple[str, dict[str, Any]]
 MOST_KEYS: Final = 100
 """How many items one BatchGetItem reads."""
 
-REFUSED: Final = "ConditionalCheckFailed"
+CONDITION_FAILED: Final = "ConditionalCheckFailed"
 _PASSING: Final = {
     "None",
-    REFUSED,
+    CONDITION_FAILED,
     "TransactionConflict",
     "ThrottlingError",
     "ProvisionedThroughputExceeded",
@@ -43,7 +43,7 @@ def epoch(moment: datetime) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class QueryAnswer:
+class QueryPage:
     """What one Query found; ``last`` is where the next one goes on, empty if there is nothing more."""
 
     items: list[Item]
@@ -51,7 +51,7 @@ class QueryAnswer:
     last: Item
 
 
-class Cancelled(Exception):
+class TransactionCancelled(Exception):
     """A transaction was refused because of what others wrote; ``codes`` has the reason of each action, or ``None``."""
 
     def __init__(self, codes: Sequence[str]) -> None:
@@ -60,17 +60,17 @@ class Cancelled(Exception):
 
     def refused(self, place: int) -> bool:
         """Whether the condition of this action failed."""
-        return self.codes[place] == REFUSED
+        return self.codes[place] == CONDITION_FAILED
 
 
-class Busy(Exception):
+class Retryable(Exception):
     """Others write the same items right now, or an index has not caught up: repeating helps."""
 
 
 class Table:
     """A table by its name. What AWS itself fails at is raised as botocore raises it."""
 
-    def __init__(self, name: str, client: Client, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, name: str, client: LazyClient, sleep: Callable[[float], None] = time.sleep) -> None:
         self.name = name
         self.sleep = sleep
         self._client = client
@@ -99,16 +99,16 @@ class Table:
             keys = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
             fruitless = 0 if items else fruitless + 1
             if keys and fruitless == _FRUITLESS_READS:
-                raise Busy(f"{self.name} does not answer: throttled")
+                raise Retryable(f"{self.name} does not answer: throttled")
             if keys and fruitless:
                 self.pause(fruitless)
         return found
 
-    def ask(self, start: Item, **request: Any) -> QueryAnswer:
+    def ask(self, start: Item, **request: Any) -> QueryPage:
         """The answer of one Query that begins behind the key ``start``, unless that is empty."""
         behind = {"ExclusiveStartKey": start} if start else {}
         answer = self._client().query(TableName=self.name, **request, **behind)
-        return QueryAnswer(answer.get("Items", []), answer["Count"], answer.get("LastEvaluatedKey") or {})
+        return QueryPage(answer.get("Items", []), answer["Count"], answer.get("LastEvaluatedKey") or {})
 
     def query(self, **request: Any) -> Iterator[Item]:
         """Every item that the Query finds, one call per megabyte."""
@@ -176,7 +176,7 @@ class Table:
         """All of the actions or none; one call.
 
         Raises:
-            Cancelled: a condition does not hold, or others are at work on the items.
+            TransactionCancelled: a condition does not hold, or others are at work on the items.
         """
         client = self._client()
         items = [{kind: {"TableName": self.name, **request}} for kind, request in actions]
@@ -186,10 +186,10 @@ class Table:
             codes = [reason.get("Code", "None") for reason in cancelled.response["CancellationReasons"]]
             if not _PASSING.issuperset(codes):
                 raise
-            raise Cancelled(codes) from cancelled
+            raise TransactionCancelled(codes) from cancelled
 
     def repeated(self, attempt: Callable[[], T]) -> T:
-        """What ``attempt`` answers once it is not ``Busy``.
+        """What ``attempt`` answers once it is not ``Retryable``.
 
         Raises:
             Conflict: others kept winning.
@@ -197,7 +197,7 @@ class Table:
         for number in range(_ATTEMPTS):
             try:
                 return attempt()
-            except Busy:
+            except Retryable:
                 self.pause(number)
         raise Conflict("too many writers at once")
 

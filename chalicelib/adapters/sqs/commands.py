@@ -12,8 +12,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chalicelib.adapters.aws import Client
-from chalicelib.adapters.sqs.queue import Queue, opened
+from chalicelib.adapters.aws import LazyClient
+from chalicelib.adapters.sqs.queue import Queue, decode_message
 from chalicelib.node.commands import CommandResult
 from chalicelib.ocpi.errors import ClientError
 from chalicelib.ocpi.reading import parse
@@ -24,7 +24,7 @@ _VERSION: Final = 1
 class SqsCommandQueues:
     """The queues of one stage."""
 
-    def __init__(self, client: Client, *, commands: str, results: str, answers: str) -> None:
+    def __init__(self, client: LazyClient, *, commands: str, results: str, answers: str) -> None:
         """Queues by their full names."""
         self._commands = Queue(commands, client)
         self._results = Queue(results, client)
@@ -80,4 +80,4 @@ def answer_in(body: str) -> str:
     Raises:
         ValueError: a later release wrote it.
     """
-    return str(opened(body, _VERSION)["command"])
+    return str(decode_message(body, _VERSION)["command"])

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from chalicelib.adapters.aws import Client
-from chalicelib.adapters.sqs.queue import Queue, opened
+from chalicelib.adapters.aws import LazyClient
+from chalicelib.adapters.sqs.queue import Queue, decode_message
 from chalicelib.node.events.announcing import Event, EventKind
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party
@@ -23,7 +23,7 @@ _VERSION: Final = 1
 class SqsEventQueue:
     """The queue of one stage."""
 
-    def __init__(self, name: str, client: Client) -> None:
+    def __init__(self, name: str, client: LazyClient) -> None:
         """A queue by its full name."""
         self._queue = Queue(name, client)
 
@@ -39,7 +39,7 @@ def events_in(body: str) -> tuple[list[Event], int]:
     Raises:
         ValueError: a later release wrote it.
     """
-    message = opened(body, _VERSION)
+    message = decode_message(body, _VERSION)
     return [_event(event) for event in message["events"]], message["attempt"]
 
 

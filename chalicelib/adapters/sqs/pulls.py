@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from chalicelib.adapters.aws import Client
-from chalicelib.adapters.sqs.queue import Queue, opened
+from chalicelib.adapters.aws import LazyClient
+from chalicelib.adapters.sqs.queue import Queue, decode_message
 from chalicelib.node.pulling.state import PullStep
 from chalicelib.ocpi.module import ModuleID
 
@@ -16,7 +16,7 @@ _VERSION: Final = 1
 class SqsPullQueue:
     """The queue of one stage."""
 
-    def __init__(self, name: str, client: Client) -> None:
+    def __init__(self, name: str, client: LazyClient) -> None:
         """A queue by its full name."""
         self._queue = Queue(name, client)
 
@@ -32,5 +32,5 @@ def step_in(body: str) -> PullStep:
     Raises:
         ValueError: a later release wrote it.
     """
-    partner_id, module, crawl, page = opened(body, _VERSION)["step"]
+    partner_id, module, crawl, page = decode_message(body, _VERSION)["step"]
     return PullStep(partner_id=partner_id, module=ModuleID(module), crawl=crawl, page=page)

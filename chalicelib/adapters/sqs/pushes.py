@@ -15,8 +15,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chalicelib.adapters.aws import Client, bounded
-from chalicelib.adapters.sqs.queue import Queue, opened
+from chalicelib.adapters.aws import LazyClient, batches
+from chalicelib.adapters.sqs.queue import Queue, decode_message
 from chalicelib.node.pushing.messages import Announcement, Delivery, RetryDue
 from chalicelib.ocpi.module import ModuleID
 
@@ -35,7 +35,7 @@ class NotSent(Exception):
 class SqsPushQueues:
     """The queues of one stage."""
 
-    def __init__(self, client: Client, *, changes: str, deliveries: str) -> None:
+    def __init__(self, client: LazyClient, *, changes: str, deliveries: str) -> None:
         """Queues by their full names."""
         self._changes = Queue(changes, client)
         self._deliveries = Queue(deliveries, client)
@@ -57,7 +57,7 @@ class SqsPushQueues:
             NotSent: SQS refused some of them twice.
         """
         entries = [_entry(number, delivery, cause) for number, delivery in enumerate(deliveries)]
-        for batch in bounded(entries, lambda entry: _size(entry["MessageBody"]), _MOST_MESSAGES, _MOST_BYTES):
+        for batch in batches(entries, lambda entry: _size(entry["MessageBody"]), _MOST_MESSAGES, _MOST_BYTES):
             refused = self._send(self._send(batch))
             if refused:
                 raise NotSent(f"{len(refused)} of {len(batch)} deliveries")
@@ -86,7 +86,7 @@ def announcements_in(body: str) -> tuple[list[Announcement], int]:
     Raises:
         ValueError: a later release wrote it.
     """
-    message = opened(body, _VERSION)
+    message = decode_message(body, _VERSION)
     return [_announcement(change) for change in message["changes"]], message["attempt"]
 
 
@@ -96,7 +96,7 @@ def delivery_in(body: str) -> Delivery | RetryDue:
     Raises:
         ValueError: a later release wrote it.
     """
-    message = opened(body, _VERSION)
+    message = decode_message(body, _VERSION)
     if "tend" in message:
         return RetryDue(message["tend"], message["after"])
     return Delivery(message["partner"], _announcement(message["change"]), message.get("attempt"))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chalicelib.adapters.aws import Client, bounded
+from chalicelib.adapters.aws import LazyClient, batches
 
 _LONGEST_DELAY_S: Final = 900
 _LONGEST_MESSAGE: Final = 200_000
@@ -16,7 +16,7 @@ _LONGEST_MESSAGE: Final = 200_000
 class Queue:
     """A queue by its full name."""
 
-    def __init__(self, name: str, client: Client) -> None:
+    def __init__(self, name: str, client: LazyClient) -> None:
         self.client = client
         self._name = name
         self._url = ""
@@ -36,11 +36,11 @@ class Queue:
     def announce(self, version: int, name: str, texts: Sequence[str], *, attempt: int, delay_s: int) -> None:
         """Send one message with all of these in JSON, or more where one would exceed 200 KB."""
         # A margin for the frame around them, and a comma behind each.
-        for some in bounded(texts, lambda text: len(text) + 1, len(texts), _LONGEST_MESSAGE - 100):
+        for some in batches(texts, lambda text: len(text) + 1, len(texts), _LONGEST_MESSAGE - 100):
             self.send(f'{{"v":{version},"attempt":{attempt},"{name}":[{",".join(some)}]}}', delay_s=delay_s)
 
 
-def opened(body: str, version: int) -> dict[str, Any]:
+def decode_message(body: str, version: int) -> dict[str, Any]:
     """A message of our own in the version that is read here.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from chalicelib.bootstrap.company import Company
 from chalicelib.modules import MODULES
 from chalicelib.node.objects import LONGEST_ID, is_storable
-from chalicelib.node.owning.own import OwnObjects, OwnResult
+from chalicelib.node.owning.own_objects import OwnObjects, OwnResult
 from chalicelib.node.partners.partner import Partner
 from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
 from chalicelib.ocpi.http import Request

@@ -14,7 +14,7 @@ from typing import Final
 from chalicelib.modules.commands.objects import RESULT
 from chalicelib.node.bodies import as_bytes
 from chalicelib.node.clock import Clock
-from chalicelib.node.commands import Command, CommandQueues, CommandResult, CommandStore, Posting, Side, record_step
+from chalicelib.node.commands import Command, CommandQueues, CommandResult, CommandStore, Posting, Side, record_event
 from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.objects import is_storable
 from chalicelib.node.outbound import Outbound
@@ -86,7 +86,7 @@ class Results:
         problem = self._posted(*begun)
         what = f"could not be answered: {problem}" if problem else "answered at the response_url"
         posting = Posting.FAILED if problem else Posting.DONE
-        record_step(self._commands, command_id, self._clock, what, posting=posting, problem=problem)
+        record_event(self._commands, command_id, self._clock, what, posting=posting, problem=problem)
 
     def _begin(self, command_id: str) -> tuple[Command, Partner | None] | None:
         """The command and whose it is, if its result is to be posted now; nothing lies between this and the POST."""

@@ -18,7 +18,7 @@ from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Path
 
-FEED_KEPT: Final = timedelta(days=7)
+FEED_RETENTION: Final = timedelta(days=7)
 """How long an event can be read."""
 FEED_EXPIRES_AFTER: Final = timedelta(days=8)
 """When the feed forgets it: a day later, for who begins with the oldest and goes on from there."""
@@ -37,7 +37,7 @@ class EventKind(StrEnum):
     RECOVERED = "partner.recovered"
 
 
-OF_OBJECTS: Final = frozenset({EventKind.CREATED, EventKind.UPDATED, EventKind.REMOVED})
+OBJECT_EVENTS: Final = frozenset({EventKind.CREATED, EventKind.UPDATED, EventKind.REMOVED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

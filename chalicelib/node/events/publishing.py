@@ -13,13 +13,21 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from chalicelib.node.announced import announce_again, wait_until_written
 from chalicelib.node.clock import Clock
 from chalicelib.node.commands import Command, CommandStore
-from chalicelib.node.events.announcing import OF_OBJECTS, Event, EventBus, EventDetail, EventFeed, EventKind, EventQueue
+from chalicelib.node.events.announcing import (
+    OBJECT_EVENTS,
+    Event,
+    EventBus,
+    EventDetail,
+    EventFeed,
+    EventKind,
+    EventQueue,
+)
 from chalicelib.node.objects import ObjectStore, StoredObject, is_gone, is_storable, theirs
 from chalicelib.node.partners.partner import Partner, State
 from chalicelib.node.partners.store import PartnerStore
+from chalicelib.node.write_ahead import requeue_unwritten, wait_until_written
 from chalicelib.ocpi.errors import ServerError
 from chalicelib.ocpi.module import Module, ModuleID
 from chalicelib.ocpi.parties import Party
@@ -27,7 +35,7 @@ from chalicelib.ocpi.parties import Party
 _LOG = logging.getLogger(__name__)
 
 EVENT_VERSION: Final = 1
-SETTLED: Final = timedelta(seconds=2)
+FEED_READ_DELAY: Final = timedelta(seconds=2)
 """Younger events are not read from the feed: one that is still being written could come to stand before them."""
 _TRIES: Final = 3
 _STATES: Final[Mapping[EventKind, Sequence[State]]] = {
@@ -73,14 +81,14 @@ class EventPublisher:
             self._bus.publish(list(details.values()))
         for detail in details.values():
             _LOG.info("event %s", summary_line(detail))
-        announce_again(waiting, attempt, self._queue.announce)
+        requeue_unwritten(waiting, attempt, self._queue.announce)
 
     def _note(self, detail: EventDetail) -> None:
         """Writes into the feed, again under a later time where somebody may have read past it meanwhile."""
         for _ in range(_TRIES):
             now = self._clock()
             self._feed.append(detail, now)
-            if self._clock() - now < SETTLED:
+            if self._clock() - now < FEED_READ_DELAY:
                 return
         raise ServerError("the feed is too slow to keep its order")
 
@@ -104,7 +112,9 @@ class _Look:
 
     def unwritten(self, events: Sequence[Event]) -> list[Event]:
         """Those whose change is not there yet."""
-        for module, owner in dict.fromkeys((event.module, event.owner) for event in events if event.kind in OF_OBJECTS):
+        for module, owner in dict.fromkeys(
+            (event.module, event.owner) for event in events if event.kind in OBJECT_EVENTS
+        ):
             if module is not None and owner is not None:
                 keys = {self._key(event) for event in events if (event.module, event.owner) == (module, owner)}
                 stored = self._sources.stores[module].get_many(theirs(owner), sorted(filter(is_storable, keys)))
@@ -114,7 +124,7 @@ class _Look:
         return [event for event in events if not self._is_written(event)]
 
     def _is_written(self, event: Event) -> bool:
-        if event.kind in OF_OBJECTS:
+        if event.kind in OBJECT_EVENTS:
             stored = self._object(event)
             return stored is not None and stored.version >= event.version
         if event.kind is EventKind.COMMAND_RESULT:
@@ -153,7 +163,7 @@ class _Look:
 
     def _shown(self, event: Event) -> Any:
         """The object or the command as it is now; None if it is gone, or if the event is about the partner."""
-        if event.kind in OF_OBJECTS:
+        if event.kind in OBJECT_EVENTS:
             stored = self._object(event)
             is_here = stored is not None and not stored.metadata.get("deleted_at") and not is_gone(stored)
             return json.loads(stored.body) if stored and is_here else None
@@ -165,7 +175,7 @@ class _Look:
     def _href(self, event: Event, shown: Any) -> str | None:
         """Where in the operator API it stands; None where it is gone."""
         partner = f"/operator/partners/{quote(event.partner_id, safe='')}"
-        if event.kind in OF_OBJECTS:
+        if event.kind in OBJECT_EVENTS:
             return f"{partner}/{event.module}/{quote(event.object_id, safe='')}" if shown else None
         if event.kind is EventKind.COMMAND_RESULT:
             return f"/operator/commands/{quote(event.object_id, safe='')}"

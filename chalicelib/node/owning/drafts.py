@@ -14,7 +14,7 @@ from typing import Any
 
 from chalicelib.node.bodies import as_bytes, as_json
 from chalicelib.node.objects import StoredObject
-from chalicelib.node.owning.timestamps import timestamped, with_timestamps
+from chalicelib.node.owning.timestamps import with_changed_timestamps, with_missing_timestamps
 from chalicelib.node.pushing.messages import Announcement
 from chalicelib.node.pushing.pacing import PacedPush, next_push
 from chalicelib.ocpi.errors import ClientError, InvalidParameters
@@ -83,7 +83,7 @@ def draft_of(
     levels, level = module.levels, module.level_of(path)
     moment = max(now, stored.last_updated) if stored else now
     stamp = format_date_time(moment)
-    part, remarks = _part(module, level, with_timestamps(value, levels[len(path) :], stamp), moment)
+    part, remarks = _part(module, level, with_missing_timestamps(value, levels[len(path) :], stamp), moment)
     own_id, addressed = part[level.id_field], path[-1] if path else object_id
     if own_id != addressed and (path or module.key_of(own_id) != module.key_of(object_id)):
         raise InvalidParameters(f"{level.model.__name__}.{level.id_field} is not {addressed!r}")
@@ -95,7 +95,7 @@ def draft_of(
     changes = tuple(_as_sent(module, change) for change in difference(before, whole, levels))
     if before and changes and module.sending.is_final(before):
         raise FinalObject(f"{module.model.__name__} {object_id!r} is final and cannot change any more")
-    whole = timestamped(whole, before, levels, stamp)
+    whole = with_changed_timestamps(whole, before, levels, stamp)
     return Draft(
         module=module,
         key=module.key_of(object_id),
@@ -119,7 +119,7 @@ def _as_sent(module: Module, change: Change) -> Change:
     return Change(change.path) if module.sending.replaced_whole.intersection(change.fields or ()) else change
 
 
-def push_time_of(draft: Draft) -> tuple[PacedPush | None, int | None]:
+def next_push_of(draft: Draft) -> tuple[PacedPush | None, int | None]:
     """When the draft is told, and in how many seconds that has to be announced; None where nobody needs to.
 
     Objects of most modules have no turns: every change is told at once.

@@ -9,18 +9,18 @@ from chalicelib.ocpi.module import Level
 from chalicelib.ocpi.parts import Json, difference
 
 
-def with_timestamps(value: Any, levels: Sequence[Level], now: str) -> Any:
+def with_missing_timestamps(value: Any, levels: Sequence[Level], now: str) -> Any:
     """``value`` with ``last_updated`` wherever the host left it out."""
     if not isinstance(value, dict):
         return value
     filled = value if value.get("last_updated") else value | {"last_updated": now}
     parts = filled.get(levels[1].list_field) if len(levels) > 1 else None
     if isinstance(parts, list):
-        filled = filled | {levels[1].list_field: [with_timestamps(part, levels[1:], now) for part in parts]}
+        filled = filled | {levels[1].list_field: [with_missing_timestamps(part, levels[1:], now) for part in parts]}
     return filled
 
 
-def timestamped(part: Json, before: Json | None, levels: Sequence[Level], now: str) -> Json:
+def with_changed_timestamps(part: Json, before: Json | None, levels: Sequence[Level], now: str) -> Json:
     """``part`` as of ``now`` where it differs from ``before``, and above; elsewhere as it was (LOC-02), in its place.
 
     A part that is added counts as changed: its own push has to make its parents newer at the partners, too (LOC-23).
@@ -32,7 +32,10 @@ def timestamped(part: Json, before: Json | None, levels: Sequence[Level], now: s
     inner = levels[1] if len(levels) > 1 else None
     if inner is not None and inner.list_field in part:
         known = {item[inner.id_field]: item for item in before.get(inner.list_field) or ()}
-        items = [timestamped(item, known.get(item[inner.id_field]), levels[1:], now) for item in part[inner.list_field]]
+        items = [
+            with_changed_timestamps(item, known.get(item[inner.id_field]), levels[1:], now)
+            for item in part[inner.list_field]
+        ]
         # What is known stays in its place, as it does at the partners who are told of the changes alone.
         places = {part_id: place for place, part_id in enumerate(known)}
         items.sort(key=lambda item: places.get(item[inner.id_field], len(places)))

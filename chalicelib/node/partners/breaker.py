@@ -27,7 +27,7 @@ OPENS_AFTER: Final = 5
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(minutes=15)
 """Between two probes; it doubles from the first to the longest."""
-LONGEST_WAIT: Final = timedelta(hours=1)
+LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
 """However long a partner asks us to wait."""
 _JITTER: Final = 0.2
 _LONGEST_PROBLEM: Final = 500
@@ -78,7 +78,7 @@ class CircuitBreaker:
         return self.state in (CircuitState.OPEN, CircuitState.CREDENTIALS_BROKEN)
 
     @property
-    def is_probed(self) -> bool:
+    def is_half_open(self) -> bool:
         """Whether a probe went well, and nothing else was tried since."""
         return self.pauses > 0 and not self.failures and self.state is CircuitState.CLOSED
 
@@ -144,7 +144,7 @@ class CircuitBreakers:
         """
         if breaker.is_clean:
             return
-        if is_probe or not breaker.is_probed:
+        if is_probe or not breaker.is_half_open:
             self._on_reachable(partner)
         self._change(partner, lambda before: _after_success(before, is_probe=is_probe))
 
@@ -235,7 +235,7 @@ def _after_failure(breaker: CircuitBreaker, failure: OcpiError, now: datetime, *
 
 def _pausing(breaker: CircuitBreaker, state: CircuitState, answer: Response, now: datetime) -> CircuitBreaker:
     asked = retry_after(answer.headers, now)
-    pause = _pause(breaker.pauses) if asked is None else min(asked, LONGEST_WAIT)
+    pause = _pause(breaker.pauses) if asked is None else min(asked, LONGEST_RETRY_AFTER)
     pausing = replace(breaker, state=state, pauses=breaker.pauses + 1, until=now + pause)
     return replace(pausing, broken_since=breaker.broken_since or now) if pausing.needs_probe else pausing
 

@@ -18,7 +18,7 @@ Change = Callable[[Partner], Partner]
 """Makes a partner as it is what it becomes; raises where it must not become that any more."""
 
 
-RegistrationChanged = Callable[[Partner, int], None]
+OnRegistrationChange = Callable[[Partner, int], None]
 """Is told, before it is saved, that a partner becomes registered or stops being so, with the version it will have."""
 
 
@@ -29,7 +29,7 @@ class PartnerRegistry:
         self,
         partners: PartnerStore,
         clock: Clock,
-        registration_changed: RegistrationChanged,
+        registration_changed: OnRegistrationChange,
         saved: Callable[[], None],
     ) -> None:
         self._partners = partners

@@ -15,8 +15,8 @@ from typing import Any
 from chalicelib.node.bodies import as_bytes
 from chalicelib.node.clock import Clock
 from chalicelib.node.conflicts import retry_on_conflict
-from chalicelib.node.objects import MOST_AT_ONCE, OURS, ObjectStore, StoredObject, is_storable
-from chalicelib.node.owning.drafts import Draft, draft_of, push_time_of
+from chalicelib.node.objects import MOST_PER_CREATE, OURS, ObjectStore, StoredObject, is_storable
+from chalicelib.node.owning.drafts import Draft, draft_of, next_push_of
 from chalicelib.node.partners.visibility import list_of
 from chalicelib.node.pushing.messages import Announcement, PushQueues
 from chalicelib.ocpi.errors import ClientError, InvalidParameters
@@ -203,8 +203,8 @@ class OwnObjects:
             for place, (object_id, key, value) in enumerate(zip(ids, keys, values, strict=True))
         ]
         total = ImportResult()
-        for start in range(0, len(items), MOST_AT_ONCE):
-            chunk, outcomes = items[start : start + MOST_AT_ONCE], dict[str, str]()
+        for start in range(0, len(items), MOST_PER_CREATE):
+            chunk, outcomes = items[start : start + MOST_PER_CREATE], dict[str, str]()
             done = retry_on_conflict(partial(self._import, chunk, outcomes, party, told=told), self._clock.sleep)
             total = ImportResult(
                 created=total.created + done.created,
@@ -259,7 +259,7 @@ class OwnObjects:
         list_name = stored.list if stored else self._list_for(draft.whole, party)
         if stored is not None and party is not None and stored.list != list_of(self.module, party):
             raise InvalidParameters(f"this {self.module.model.__name__} is for another partner already")
-        turn, delay_s = push_time_of(draft) if told else (None, None)
+        turn, delay_s = next_push_of(draft) if told else (None, None)
         return _Planned(draft, draft.to_store(list_name or "", turn), draft.announcements(turn), delay_s)
 
     def _list_for(self, whole: Json, party: Party | None) -> str:

@@ -19,7 +19,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 _LOOKS: Final = 3
 _PAUSE_S: Final = 0.05
 """The write follows its announcement within milliseconds, so looking again at once is cheaper than another message."""
-REPEAT_DELAYS_S: Final = (1, 5, 15, 60, 300)
+REQUEUE_DELAYS_S: Final = (1, 5, 15, 60, 300)
 """When to look again for a write that is late; after the last, it never happened."""
 
 
@@ -41,9 +41,9 @@ def wait_until_written(announced: Sequence[T], unwritten: Callable[[Sequence[T]]
     return waiting
 
 
-def announce_again(waiting: Sequence[T], attempt: int, announce: Announce[T]) -> None:
+def requeue_unwritten(waiting: Sequence[T], attempt: int, announce: Announce[T]) -> None:
     """Announce again, for later, what is not written yet; give it up after the last ``attempt``."""
-    if waiting and attempt < len(REPEAT_DELAYS_S):
-        announce(waiting, attempt=attempt + 1, delay_s=REPEAT_DELAYS_S[attempt])
+    if waiting and attempt < len(REQUEUE_DELAYS_S):
+        announce(waiting, attempt=attempt + 1, delay_s=REQUEUE_DELAYS_S[attempt])
     elif waiting:
         _LOG.warning("%s announced changes were never written; nothing to tell", len(waiting))
