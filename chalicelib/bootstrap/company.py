@@ -79,11 +79,11 @@ def build_company(settings: Settings, ports: Ports) -> Company:
     """The node of this party on these ports."""
     partners, clock = ports.partners, ports.clock
     public_url = _public_url(settings, partners)
-    announcer = EventAnnouncer(ports.event_queue, clock, wanted=settings.events)
+    announcer = EventAnnouncer(ports.event_queue, clock, enabled=settings.events)
     observer = ContactRecorder(ports.observer, partners, clock)
     outbound = Outbound(ports.web, observer, clock)
     authenticator = CachedAuthenticator(partners, clock)
-    registry = PartnerRegistry(partners, clock, _when_registration_changes(announcer), saved=authenticator.forget)
+    registry = PartnerRegistry(partners, clock, _when_registration_changes(announcer), on_saved=authenticator.clear)
     registrations = Registrations(
         _introduction(settings, ports, outbound, public_url),
         registry,

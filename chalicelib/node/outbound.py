@@ -91,7 +91,7 @@ class Outbound:
         finally:
             code, said = code_of(response)
             told = _masked(said, [*([token] if token else []), *unspoken])
-            self._observer.exchange(
+            self._observer.record_exchange(
                 Exchange(
                     direction="out",
                     partner_id=partner_id,

@@ -37,7 +37,7 @@ class MemoryCommandStore:
                 raise Conflict("somebody else wrote first")
             self._commands[command.id] = command
 
-    def of(self, partner_id: str, after: str | None, limit: int) -> list[Command]:
+    def for_partner(self, partner_id: str, after: str | None, limit: int) -> list[Command]:
         with self._lock:
             found = [command for command in self._commands.values() if command.partner_id == partner_id]
             found.sort(key=lambda command: (fixed_width(command.at), command.id), reverse=True)
@@ -62,12 +62,12 @@ class MemoryCommandQueues:
         self.answers: list[tuple[str, str]] = []
         """Command ids and their lanes."""
 
-    def ask(self, message: Mapping[str, Any]) -> None:
+    def enqueue_command(self, message: Mapping[str, Any]) -> None:
         self.asked.append(message)
 
-    def result(self, result: CommandResult, *, delay_s: int = 0) -> None:
+    def enqueue_result(self, result: CommandResult, *, delay_s: int = 0) -> None:
         self.results.append((result, delay_s))
 
-    def answer(self, command_id: str, lane: str) -> None:
+    def enqueue_answer(self, command_id: str, lane: str) -> None:
         if (command_id, lane) not in self.answers:
             self.answers.append((command_id, lane))

@@ -104,7 +104,7 @@ class MemoryObjectStore:
             found = [IndexHit(of, one) for (of, _), one in self._objects.items() if key and one.keys.get(index) == key]
             return sorted(found, key=lambda each: each.stored.last_updated, reverse=True)[:limit]
 
-    def received(self, owner: str, after: str | None, limit: int) -> list[StoredObject]:
+    def list_by_owner(self, owner: str, after: str | None, limit: int) -> list[StoredObject]:
         with self._lock:
             # By code points, which is the order of the bytes of UTF-8, by which DynamoDB sorts.
             found = sorted(id_ for of, id_ in self._objects if of == owner and id_ > (after or ""))

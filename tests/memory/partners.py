@@ -56,7 +56,7 @@ class MemoryPartnerStore:
             for token_hash in revoke:
                 self._grants.pop((role, token_hash), None)
             self._grants |= {(grant.our_role, grant.token_hash): grant for grant in issue}
-            self._partners[partner.id] = partner.with_(version=partner.version + 1)
+            self._partners[partner.id] = partner.with_changes(version=partner.version + 1)
             return self._partners[partner.id]
 
     def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:

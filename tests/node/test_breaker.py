@@ -96,9 +96,9 @@ def test_failures_that_several_workers_see_at_once_are_all_counted(caplog: pytes
     to, company = there.owner.partners()[0], there.owner.company
     failure = NotTaken("HTTP 500", said(500, 3000))
 
-    at_once(*[lambda: company.breakers.failed(to, failure)] * (OPENS_AFTER - 1))
+    at_once(*[lambda: company.breakers.record_failure(to, failure)] * (OPENS_AFTER - 1))
     assert breaker(there).failures == OPENS_AFTER - 1
-    at_once(*[lambda: company.breakers.failed(to, failure)] * 8)
+    at_once(*[lambda: company.breakers.record_failure(to, failure)] * 8)
 
     # Those behind the fifth were under way before, and make the pause no longer.
     assert (breaker(there).state, breaker(there).failures, breaker(there).pauses) == (CircuitState.OPEN, OPENS_AFTER, 1)
@@ -126,7 +126,7 @@ def test_a_success_that_comes_between_is_no_breakdown_that_the_host_hears_of() -
             return getattr(breakers, name)
 
     run_on(there.owner, breakers=Met())
-    there.owner.company.breakers.failed(to, Unreachable("timed out"))
+    there.owner.company.breakers.record_failure(to, Unreachable("timed out"))
 
     assert breaker(there).broken_since is None
     kinds = [event["kind"] for event in there.owner.pump_events()[before:]]
@@ -175,7 +175,7 @@ def test_new_credentials_let_through_what_is_due_even_if_nothing_changes() -> No
     there.will("PATCH", said(401, 2000))
     change(there)
     known = there.owner.partners()[0]
-    there.owner.ports.partners.save(known.with_(token_we_send=AuthToken("another")))
+    there.owner.ports.partners.save(known.with_changes(token_we_send=AuthToken("another")))
     there.will("PATCH", said())
     there.asked.clear()
 
@@ -183,7 +183,7 @@ def test_new_credentials_let_through_what_is_due_even_if_nothing_changes() -> No
 
     assert there.requests() == ["PATCH locations LOC1"]
     assert breaker(there).version > 0
-    assert there.owner.company.breakers.of(there.owner.partners()[0]).is_clean
+    assert there.owner.company.breakers.for_partner(there.owner.partners()[0]).is_clean
 
 
 def test_new_credentials_have_everything_told_within_a_minute() -> None:

@@ -102,7 +102,7 @@ def test_a_list_that_is_not_to_be_told_is_found_by_pulling_and_its_next_change_i
     there = pair()
     tokens = there.emsp.company.own_objects[ModuleID.TOKENS]
 
-    done = tokens.import_all([make.token("K1"), make.token("K2")], told=False)
+    done = tokens.import_all([make.token("K1"), make.token("K2")], push=False)
     there.emsp.pump()
 
     assert done == ImportResult(created=2)
@@ -125,7 +125,7 @@ def test_unknown_fields_and_doubtful_facts_are_told_and_the_fields_are_not_sent_
     done = own.import_all([make.location("LOC1", colour="red", time_zone="Mars/Olympus")])
 
     assert done.created == 1
-    remarks = {(object_id, each.path, each.rule) for object_id, each in done.remarks}
+    remarks = {(object_id, each.path, each.rule) for object_id, each in done.warnings}
     assert remarks == {("LOC1", "colour", "TRA-37"), ("LOC1", "time_zone", "FMT-18")}
     assert "colour" not in own.get("LOC1")
 

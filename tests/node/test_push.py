@@ -119,7 +119,7 @@ def test_who_published_no_endpoint_for_a_module_is_told_nothing_of_it(module: Mo
     for partner in us.partners():
         if partner.party in (Party.of("NL", "MS1"), Party.of("NL", "MS3"), Party.of("NL", "CP1")):
             endpoints = {name: url for name, url in partner.endpoints.items() if name != module}
-            us.ports.partners.save(partner.with_(endpoints=endpoints))
+            us.ports.partners.save(partner.with_changes(endpoints=endpoints))
     for object_id, party in (("X1", "MS1"), ("X2", "MS2")):
         us.company.own_objects[module].put(
             object_id, (), make.object_of(module, object_id), Party(country_code="NL", party_id=party)

@@ -38,7 +38,7 @@ def test_single_objects_cost_a_call_each(store: DynamoObjectStore, calls: Calls)
     store.remove(THEM, make("T1", list_name=None))
     assert calls.made() == {"DeleteItem": 1}
 
-    store.received(THEM, None, 100)
+    store.list_by_owner(THEM, None, 100)
     assert calls.made() == {"Query": 1}
 
 

@@ -138,7 +138,7 @@ def test_keys_and_what_is_known_beside_the_body_survive_every_way_of_writing(tok
 
     assert tokens.get(OURS, "A") == changed
     assert tokens.get_many(OURS, ["A", "B"]) == {"A": changed, "B": first[1]}
-    assert tokens.received(OURS, None, 5) == [changed, first[1]]
+    assert tokens.list_by_owner(OURS, None, 5) == [changed, first[1]]
 
 
 def test_an_own_object_without_anything_beside_its_body_has_nothing(tokens: ObjectStore) -> None:

@@ -44,10 +44,10 @@ class Recorder:
 
     exchanges: list[Exchange] = field(default_factory=list)
 
-    def about(self, partner_id: str, module: str) -> None:
+    def set_context(self, partner_id: str, module: str) -> None:
         """Nothing."""
 
-    def exchange(self, exchange: Exchange) -> None:
+    def record_exchange(self, exchange: Exchange) -> None:
         """Remembers it."""
         self.exchanges.append(exchange)
 

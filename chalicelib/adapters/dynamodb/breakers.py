@@ -21,7 +21,7 @@ class DynamoCircuitBreakerStore:
 
     def breakers(self) -> dict[str, CircuitBreaker]:
         """Those of all partners to whom something ever failed; one call."""
-        found = self._table.under("breaker")
+        found = self._table.query_partition("breaker")
         return {item["sk"]["S"]: breaker_of(item, item["sk"]["S"]) for item in found}
 
     def save_breaker(self, breaker: CircuitBreaker) -> None:
@@ -33,7 +33,7 @@ class DynamoCircuitBreakerStore:
         facts = {name: getattr(breaker, name) for name in ("state", "failures", "pauses", "problem", "token")}
         moments = {name: getattr(breaker, name) for name in ("broken_since", "until")}
         facts |= {name: moment and moment_text(moment) for name, moment in moments.items()}
-        self._table.put_next(
+        self._table.put_version(
             {
                 **breaker_key(breaker.partner_id),
                 "version": {"N": str(breaker.version)},

@@ -45,9 +45,9 @@ class DynamoCommandStore:
         Raises:
             Conflict: the stored version is not the one before.
         """
-        self._table.put_next(_item(command))
+        self._table.put_version(_item(command))
 
-    def of(self, partner_id: str, after: str | None, limit: int) -> list[Command]:
+    def for_partner(self, partner_id: str, after: str | None, limit: int) -> list[Command]:
         """Up to ``limit`` commands from or to a partner, the latest first, those older than command ``after``.
 
         Two calls, and one more with ``after``. The index lags a little.
@@ -57,7 +57,7 @@ class DynamoCommandStore:
         if last is not None and last.partner_id == partner_id:
             item = _item(last)
             start = {name: item[name] for name in ("pk", "partner", "at")}
-        keys = self._table.ask(
+        keys = self._table.query_page(
             start,
             IndexName="by_partner",
             KeyConditionExpression="#partner = :partner",
@@ -72,7 +72,7 @@ class DynamoCommandStore:
 
     def reserve(self, key: str, command_id: str, until: datetime) -> str | None:
         """Note the command that a reservation stands by now; the one that it stood by before, if any; one call."""
-        return self._table.exchanged(_key(f"reservation/{key}"), "command_id", command_id, expires_at=epoch(until))
+        return self._table.get_and_set(_key(f"reservation/{key}"), "command_id", command_id, expires_at=epoch(until))
 
 
 def _order(command: Command) -> str:

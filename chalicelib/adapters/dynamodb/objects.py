@@ -64,7 +64,7 @@ class DynamoObjectStore:
         if len({one.id for one in stored}) < len(stored):
             raise Conflict("an id is given twice")
         for batch in batches(map(item_of, stored), _size, MOST_PER_CREATE, _MOST_BYTES):
-            self._table.repeated(partial(self._create, batch))
+            self._table.retry(partial(self._create, batch))
 
     def _create(self, batch: Sequence[Item]) -> None:
         list_name = batch[0]["list"]["S"]
@@ -76,7 +76,7 @@ class DynamoObjectStore:
         try:
             self._table.transact([*puts, _count(list_name, counter, len(batch))])
         except TransactionCancelled as cancelled:
-            if any(map(cancelled.refused, range(len(puts)))):
+            if any(map(cancelled.condition_failed, range(len(puts)))):
                 raise Conflict("one of the objects exists already") from cancelled
             raise Retryable from cancelled
 
@@ -89,7 +89,7 @@ class DynamoObjectStore:
             Conflict: the stored version is another one.
         """
         if owner == OURS:
-            self._table.repeated(partial(self._remove, stored))
+            self._table.retry(partial(self._remove, stored))
         else:
             self._table.write("delete_item", Key=object_key(owner, stored.id), **_at_version(stored))
 
@@ -113,7 +113,7 @@ class DynamoObjectStore:
             raise Retryable from cancelled
 
     def _newest(self, list_name: str, rank: int) -> Item:
-        keys = self._table.ask(
+        keys = self._table.query_page(
             {},
             IndexName="by_rank",
             KeyConditionExpression="#list = :list AND #rank = :rank",
@@ -137,7 +137,7 @@ class DynamoObjectStore:
         """Up to ``limit`` objects of whatever owner with this key in an index, the latest change first; two calls."""
         if not key:
             return []
-        keys = self._table.ask(
+        keys = self._table.query_page(
             {},
             IndexName=index,
             KeyConditionExpression="#key = :key",
@@ -152,7 +152,7 @@ class DynamoObjectStore:
         found = [each for each in found if each.stored.keys.get(index) == key]
         return sorted(found, key=lambda each: each.stored.last_updated, reverse=True)
 
-    def received(self, owner: str, after: str | None, limit: int) -> list[StoredObject]:
+    def list_by_owner(self, owner: str, after: str | None, limit: int) -> list[StoredObject]:
         """Up to ``limit`` objects of an owner by id, those behind ``after``."""
         items = self._table.query(
             KeyConditionExpression="pk = :owner AND id > :after" if after else "pk = :owner",

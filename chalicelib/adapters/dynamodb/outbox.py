@@ -146,12 +146,12 @@ class DynamoOutbox:
 
     def entries(self, partner_id: str, after: str = "", limit: int | None = None) -> list[OutboxEntry]:
         """What this partner still has to be told, by place, those behind ``after``."""
-        return [_failure_of(item) for item in islice(self._table.under(partner_id, after), limit)]
+        return [_failure_of(item) for item in islice(self._table.query_partition(partner_id, after), limit)]
 
     def backlog(self, partner_id: str) -> dict[str, Backlog]:
         """How much that is, by module; counted up to ``MOST_COUNTED``; a call per megabyte."""
         found: dict[str, Backlog] = {}
-        entries = self._table.under(partner_id, ProjectionExpression="sk, first_failed_at, due_at")
+        entries = self._table.query_partition(partner_id, ProjectionExpression="sk, first_failed_at, due_at")
         for item in islice(entries, MOST_COUNTED):
             module, since = item["sk"]["S"].partition("/")[0], datetime.fromisoformat(item["first_failed_at"]["S"])
             known = found.get(module, Backlog(objects=0, oldest=since))

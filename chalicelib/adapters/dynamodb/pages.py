@@ -135,9 +135,9 @@ class Pages:
         keys: list[Item] = []
         more = window.limit + 1
         while True:
-            answer = self._table.ask(start, **_within(list_name, window), Limit=more - len(keys))
+            answer = self._table.query_page(start, **_within(list_name, window), Limit=more - len(keys))
             keys += answer.items
-            start = answer.last
+            start = answer.next_key
             if not start or len(keys) == more:
                 return keys
 
@@ -149,14 +149,14 @@ class Pages:
         )
 
     def _edge(self, list_name: str, *, oldest: bool) -> str:
-        keys = self._table.ask({}, **_within(list_name, Window()), Limit=1, ScanIndexForward=oldest).items
+        keys = self._table.query_page({}, **_within(list_name, Window()), Limit=1, ScanIndexForward=oldest).items
         return str(keys[0]["last_updated"]["S"]) if keys else ""
 
     def _count(self, list_name: str, window: Window) -> int:
-        answer = self._table.ask({}, **_within(list_name, window), Select="COUNT")
+        answer = self._table.query_page({}, **_within(list_name, window), Select="COUNT")
         total = answer.count
-        while answer.last:
-            answer = self._table.ask(answer.last, **_within(list_name, window), Select="COUNT")
+        while answer.next_key:
+            answer = self._table.query_page(answer.next_key, **_within(list_name, window), Select="COUNT")
             total += answer.count
         return total
 
@@ -164,9 +164,9 @@ class Pages:
         """Where the page starts that has ``offset`` keys before it; None if there are no more keys than those."""
         left, start = window.offset, Item()
         while left:
-            answer = self._table.ask(start, **_within(list_name, window), Select="COUNT", Limit=left)
+            answer = self._table.query_page(start, **_within(list_name, window), Select="COUNT", Limit=left)
             left -= answer.count
-            start = answer.last
+            start = answer.next_key
             if not start:
                 return None
         return start

@@ -47,7 +47,7 @@ class DynamoPartnerStore:
 
     def all(self) -> list[Partner]:
         """Every partner, oldest first, registered or not."""
-        items = sorted(self._table.under("partners"), key=lambda item: (item["since"]["S"], item["sk"]["S"]))
+        items = sorted(self._table.query_partition("partners"), key=lambda item: (item["since"]["S"], item["sk"]["S"]))
         return list(map(_partner_of, items))
 
     def save(
@@ -59,7 +59,7 @@ class DynamoPartnerStore:
             Conflict: the partner changed meanwhile.
             PartyTaken: another connection of this role has claimed the party (Q-34).
         """
-        saved = partner.with_(version=partner.version + 1)
+        saved = partner.with_changes(version=partner.version + 1)
         claimed, released = _claims(partner, release)
         issued = {grant.token_hash: grant for grant in issue}
         revoked = set(revoke) - issued.keys()
@@ -71,7 +71,7 @@ class DynamoPartnerStore:
         try:
             self._table.transact([_write(saved, self._clock()), *claim, *mine, *tokens])
         except TransactionCancelled as cancelled:
-            if not cancelled.refused(0) and claim and cancelled.refused(1):
+            if not cancelled.condition_failed(0) and claim and cancelled.condition_failed(1):
                 raise PartyTaken(f"{partner.party} is registered by another connection") from cancelled
             raise Conflict(f"partner {partner.id} changed meanwhile") from cancelled
         return saved
@@ -148,7 +148,7 @@ class DynamoPartnerStore:
 
     def operator_keys(self) -> dict[str, OperatorKey]:
         """All operator keys by their hash."""
-        return {item["sk"]["S"]: _operator_key(item) for item in self._table.under("operator")}
+        return {item["sk"]["S"]: _operator_key(item) for item in self._table.query_partition("operator")}
 
     def remove_operator_key(self, key_hash: str) -> None:
         """Let this key in no longer."""

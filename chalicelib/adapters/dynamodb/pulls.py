@@ -43,7 +43,7 @@ class DynamoPullStore:
         """
         body: dict[str, Any] = asdict(pull)
         body |= {name: body[name] and body[name].isoformat() for name in _MOMENTS}
-        self._table.put_next(
+        self._table.put_version(
             {
                 **_key(pull.partner_id, pull.module),
                 "version": {"N": str(pull.version)},

@@ -45,7 +45,7 @@ class DynamoQuarantine:
 
     def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[QuarantineEntry]:
         """What is kept of this partner by the names of the entries, those behind ``after``; one call per megabyte."""
-        found = self._table.under(partner_id, after, **({"Limit": limit} if limit else {}))
+        found = self._table.query_partition(partner_id, after, **({"Limit": limit} if limit else {}))
         return list(map(_quarantined_of, islice(found, limit)))
 
     def get(self, partner_id: str, entry: str) -> QuarantineEntry | None:

@@ -30,16 +30,16 @@ class SqsCommandQueues:
         self._results = Queue(results, client)
         self._answers = Queue(answers, client)
 
-    def ask(self, message: Mapping[str, Any]) -> None:
+    def enqueue_command(self, message: Mapping[str, Any]) -> None:
         """Send a request to the charge points' back end; one call."""
         self._commands.send(_text(message))
 
-    def result(self, result: CommandResult, *, delay_s: int = 0) -> None:
+    def enqueue_result(self, result: CommandResult, *, delay_s: int = 0) -> None:
         """Send a result to ourselves, now or later; one call."""
         message = {"version": _VERSION, "command_id": result.command_id, "result": result.result}
         self._results.send(_text(message | {"source": result.source}), delay_s=delay_s)
 
-    def answer(self, command_id: str, lane: str) -> None:
+    def enqueue_answer(self, command_id: str, lane: str) -> None:
         """Ask ourselves to post a result, one after the other within a lane; one call.
 
         SQS drops what it has seen within the last five minutes, so that a repeated worker asks once.

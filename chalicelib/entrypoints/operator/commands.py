@@ -41,7 +41,7 @@ def _show(ask: OperatorCall) -> OperatorReply:
 def _list(ask: OperatorCall) -> OperatorReply:
     limit = window_of({"limit": str(_MOST_AT_A_TIME)} | dict(ask.request.query), _MOST_AT_A_TIME).limit
     after, now = ask.after, ask.company.ports.clock()
-    found = ask.company.ports.commands.of(ask.partner.id, after or None, limit)
+    found = ask.company.ports.commands.for_partner(ask.partner.id, after or None, limit)
     following = found[-1].id if len(found) == limit else None
     return OperatorReply({"items": [_shown(command, now) for command in found], "next": following})
 

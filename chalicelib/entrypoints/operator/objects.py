@@ -43,7 +43,7 @@ def _list(ask: OperatorCall) -> OperatorReply:
 
 def _by_id(ask: OperatorCall, store: ObjectStore) -> OperatorReply:
     limit, after = _most(ask), ask.after
-    found = store.received(OURS, after, limit)
+    found = store.list_by_owner(OURS, after, limit)
     following = {"after": found[-1].id} if len(found) == limit else None
     return OperatorReply({"items": [json.loads(stored.body) for stored in found], "next": following})
 
@@ -78,14 +78,14 @@ def _import(ask: OperatorCall) -> OperatorReply:
         raise InvalidParameters("the body is a JSON list of objects")
     if ask.request.query.get("push", "no") != "no":
         raise InvalidParameters("push is no, or left out")
-    done = own.import_all(values, ask.addressee, told="push" not in ask.request.query)
+    done = own.import_all(values, ask.addressee, push="push" not in ask.request.query)
     return OperatorReply(
         {
             "created": done.created,
             "updated": done.updated,
             "unchanged": done.unchanged,
             "failed": [{"index": index, "id": object_id, "error": why} for index, object_id, why in done.failed],
-            "warnings": [f"{object_id}: {warning(remark)}" for object_id, remark in done.remarks],
+            "warnings": [f"{object_id}: {warning(remark)}" for object_id, remark in done.warnings],
         }
     )
 
@@ -97,7 +97,7 @@ def _received(ask: OperatorCall) -> OperatorReply:
     partner, module = ask.partner, ask.module.identifier
     limit = _most(ask)
     store, after = ask.company.ports.stores[module], ask.after
-    found = store.received(theirs(partner.party), after, limit) if partner.party else []
+    found = store.list_by_owner(theirs(partner.party), after, limit) if partner.party else []
     shown = [(stored, item) for stored in found if (item := _shown(ask, partner, stored)) is not None]
     gone = {stored.id: stored.metadata["absent_since"] for stored, _ in shown if is_gone(stored)}
     following = found[-1].id if len(found) == limit else None

@@ -201,7 +201,7 @@ class OperatorReply:
 
 def own_result_reply(kept: OwnResult) -> OperatorReply:
     """What became of an object that the host put in."""
-    answer = {"outcome": kept.outcome, "object": json.loads(kept.body), "warnings": list(map(warning, kept.remarks))}
+    answer = {"outcome": kept.outcome, "object": json.loads(kept.body), "warnings": list(map(warning, kept.warnings))}
     return OperatorReply(answer, 201 if kept.outcome == "created" else 200)
 
 

@@ -79,7 +79,7 @@ def _partner(ask: OperatorCall) -> OperatorReply:
         "pulls": list(map(pull_json, company.ports.pulls.of(partner.id))),
     }
     return OperatorReply(
-        _partner_json(company, partner) | standing(company, partner, company.breakers.of(partner)) | facts
+        _partner_json(company, partner) | standing(company, partner, company.breakers.for_partner(partner)) | facts
     )
 
 

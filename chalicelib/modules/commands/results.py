@@ -58,7 +58,7 @@ class Results:
         command = retry_on_conflict(lambda: self._take(result), self._clock.sleep)
         if command.result is not None and command.posting is Posting.NONE:
             # Also when this result is a repeat: whoever took the first one may have failed before it said so.
-            self._queues.answer(command.id, _lane(command))
+            self._queues.enqueue_answer(command.id, _lane(command))
         return command
 
     def _take(self, result: CommandResult) -> Command:
@@ -70,11 +70,11 @@ class Results:
             return command
         told = f"{result.result} from the {result.source}"
         if command.answer != "ACCEPTED":
-            after = command.with_(self._clock(), f"{told}, which nobody waits for")
+            after = command.with_event(self._clock(), f"{told}, which nobody waits for")
         elif command.result is None:
-            after = command.with_(self._clock(), told, result=result.result)
+            after = command.with_event(self._clock(), told, result=result.result)
         else:
-            after = command.with_(self._clock(), f"{told}, too late: {command.result} counts")
+            after = command.with_event(self._clock(), f"{told}, too late: {command.result} counts")
         self._commands.save(after)
         return after
 
@@ -95,12 +95,14 @@ class Results:
             return None
         if command.posting is Posting.STARTED:
             # Whoever began is gone, for a lane has one worker at a time.
-            broken = command.with_(self._clock(), "the answer broke off", posting=Posting.FAILED, problem=BROKE_OFF)
+            broken = command.with_event(
+                self._clock(), "the answer broke off", posting=Posting.FAILED, problem=BROKE_OFF
+            )
             self._commands.save(broken)
         if command.posting is not Posting.NONE:
             return None
         partner = self._partners.get(command.partner_id)
-        begun = command.with_(self._clock(), "being answered", posting=Posting.STARTED)
+        begun = command.with_event(self._clock(), "being answered", posting=Posting.STARTED)
         try:
             self._commands.save(begun)
         except Exception:

@@ -175,9 +175,9 @@ class Commands:
             return
         if command.result is None:
             self._announcer.command_result(partner, command_id)
-            self._commands.save(command.with_(self._clock(), f"result {raw}", result=result))
+            self._commands.save(command.with_event(self._clock(), f"result {raw}", result=result))
         else:
-            self._commands.save(command.with_(self._clock(), f"result {raw}, too late: {command.result} counts"))
+            self._commands.save(command.with_event(self._clock(), f"result {raw}, too late: {command.result} counts"))
 
     def _add(self, command_id: str, what: str, **facts: Any) -> Command:
         after = record_event(self._commands, command_id, self._clock, what, **facts)

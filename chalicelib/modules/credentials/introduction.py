@@ -73,7 +73,7 @@ class Introduction:
 
     def introduced(self, partner: Partner, theirs: Credentials, endpoints: Mapping[str, str]) -> Partner:
         """The partner as its credentials describe it, except for the party: that needs more than their word (Q-34)."""
-        return partner.with_(
+        return partner.with_changes(
             name=partner.name or theirs.business_details.name,
             versions_url=theirs.url,
             endpoints=endpoints,

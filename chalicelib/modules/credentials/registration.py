@@ -91,7 +91,7 @@ class Registrations:
         spent = _grant(partner, grant.token_hash, GrantKind.SPENT, until, fingerprint(theirs))
 
         def registered(before: Partner) -> Partner:
-            return self._introduction.introduced(_untouched(before, partner), theirs, endpoints).with_(
+            return self._introduction.introduced(_untouched(before, partner), theirs, endpoints).with_changes(
                 state=State.REGISTERED, party=theirs.party, issued=(grant.token_hash, fresh.hash), fading=()
             )
 
@@ -114,7 +114,7 @@ class Registrations:
         fading = _grant(partner, grant.token_hash, GrantKind.FADING, now + _OVERLAP)
 
         def renewed(before: Partner) -> Partner:
-            return self._introduction.introduced(_untouched(before, partner), theirs, endpoints).with_(
+            return self._introduction.introduced(_untouched(before, partner), theirs, endpoints).with_changes(
                 party=theirs.party,
                 former_token_we_send=before.token_we_send,
                 overlap_until=now + _OVERLAP,
@@ -132,7 +132,7 @@ class Registrations:
             return self._roster.save(partner, issue=[_grant(partner, grant.token_hash)])
 
         def settled(now: Partner) -> Partner:
-            return now.with_(issued=tuple(token for token in now.issued if token not in now.fading), fading=())
+            return now.with_changes(issued=tuple(token for token in now.issued if token not in now.fading), fading=())
 
         return self._roster.save(partner, settled)
 
@@ -165,7 +165,7 @@ class Registrations:
         def introduce_us() -> Mapping[str, Any]:
             # They call back with this token before they answer: it must work before the POST leaves (CRD-22).
             issue = [_grant(partner, ours.hash)]
-            self._roster.save(partner, lambda now: _pending(now).with_(issued=(ours.hash,)), issue)
+            self._roster.save(partner, lambda now: _pending(now).with_changes(issued=(ours.hash,)), issue)
             return self.our_credentials(partner, ours)
 
         required = self._introduction.required_modules
@@ -187,7 +187,7 @@ class Registrations:
 
         def registered(before: Partner) -> Partner:
             known = self._introduction.introduced(_pending(before), theirs, done.endpoints)
-            return known.with_(state=State.REGISTERED, party=party, problem=problem)
+            return known.with_changes(state=State.REGISTERED, party=party, problem=problem)
 
         return self._roster.save(partner, registered)
 
@@ -216,7 +216,7 @@ class Registrations:
                 raise ClientError("they changed or ended the registration meanwhile")
             known = self._introduction.introduced(before, theirs, before.endpoints)
             problem = f"PUT credentials was answered as {theirs.party}: set that party if it is theirs (Q-34)"
-            return known.with_(
+            return known.with_changes(
                 former_token_we_send=token,
                 overlap_until=until,
                 fading=(*before.fading, *replaced),
@@ -234,7 +234,7 @@ class Registrations:
 
         def changed(now: Partner) -> Partner:
             self._token_for(now)  # raises where they have ended it meanwhile
-            return now.with_(issued=(*(token for token in now.issued if token not in gone), ours.hash))
+            return now.with_changes(issued=(*(token for token in now.issued if token not in gone), ours.hash))
 
         return self._roster.save(partner, changed, issue=[_grant(partner, ours.hash, GrantKind.OFFERED, until)])
 
@@ -278,7 +278,7 @@ class Registrations:
                 # Their PUT came meanwhile, or their DELETE, and knows better.
                 return before
             healed = (before.problem or "").startswith(_NOT_FETCHED)
-            return before.with_(endpoints=endpoints, problem=None if healed else before.problem)
+            return before.with_changes(endpoints=endpoints, problem=None if healed else before.problem)
 
         return self._roster.save(partner, moved)
 
@@ -289,7 +289,7 @@ class Registrations:
             ClientError: another connection is registered as this party (Q-34).
         """
         settled = {"problem": None} if "party" in facts else {}
-        return self._roster.save(partner, lambda now: now.with_(**facts, **settled))
+        return self._roster.save(partner, lambda now: now.with_changes(**facts, **settled))
 
     def our_credentials(self, partner: Partner, token: AuthToken) -> Mapping[str, Any]:
         """What the partner uses to reach us with this token (CRD-01)."""
@@ -302,13 +302,15 @@ class Registrations:
 
     def _note(self, partner: Partner, problem: str, **facts: Any) -> Partner:
         _LOG.warning("partner %s: %s", partner.id, problem)
-        return self._roster.save(partner, lambda now: now.with_(problem=problem, **facts))
+        return self._roster.save(partner, lambda now: now.with_changes(problem=problem, **facts))
 
     def _end(self, partner: Partner, problem: str | None) -> Partner:
         """The partner without tokens on either side: nothing is sent any more, what we received stays (Q-42)."""
         gone: dict[str, Any] = {"issued": (), "fading": (), "token_we_send": None, "former_token_we_send": None}
         gone |= {"is_suspended": False}
-        return self._roster.save(partner, lambda now: now.with_(state=State.UNREGISTERED, problem=problem, **gone))
+        return self._roster.save(
+            partner, lambda now: now.with_changes(state=State.UNREGISTERED, problem=problem, **gone)
+        )
 
 
 def fingerprint(theirs: Credentials) -> str:

@@ -141,7 +141,7 @@ class Crawler:
 
         A partner that is not reached is asked for all of it once it is (OFF-04).
         """
-        if self._breakers.of(partner).needs_probe:
+        if self._breakers.for_partner(partner).needs_probe:
             return
         now = self._clock()
         for module in self.pullable(partner):
@@ -184,17 +184,17 @@ class Crawler:
         if partner is None or step.module not in self.pullable(partner):
             self._save(pull.with_(self._clock(), state=PullState.FAILED, problem="they are no longer a partner"))
             return
-        self._observer.about(partner.id, step.module)
+        self._observer.set_context(partner.id, step.module)
         try:
             response = self._outbound.send(partner, step.module, "GET", pull.url)
             if response.status in _TRY_LATER or response.status in _REFUSED or code_of(response)[0] == _THEIR_FAULT:
                 raise NotTaken(_said(response), response)
             items = _items(response)
         except OcpiError as failed:
-            self._breakers.failed(partner, failed)
+            self._breakers.record_failure(partner, failed)
             self._failed(pull, failed)
         else:
-            self._breakers.succeeded(partner, self._breakers.of(partner))
+            self._breakers.record_success(partner, self._breakers.for_partner(partner))
             self._page(partner, pull, response, items)
 
     def _failed(self, pull: Pull, failed: OcpiError) -> None:

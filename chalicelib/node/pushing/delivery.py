@@ -81,7 +81,7 @@ class Deliverer:
         partner, announcement = self._partners.get(delivery.partner_id), delivery.announcement
         if partner is None or not partner.is_registered or announcement.module not in partner.endpoints:
             return
-        self._observer.about(partner.id, announcement.module)
+        self._observer.set_context(partner.id, announcement.module)
         state = self._outbox.state(partner.id, object_key_of(announcement))
         if delivery.attempt is not None and (not state.entry or state.entry.attempts != delivery.attempt):
             # Another try was faster.
@@ -122,7 +122,7 @@ class Deliverer:
             self._failed(partner, delivery, state, news, failed, was_unsure=is_unsure)
             return
         if was_called:
-            self._breakers.succeeded(partner, breaker)
+            self._breakers.record_success(partner, breaker)
 
     def _tell(
         self,
@@ -216,7 +216,7 @@ class Deliverer:
         self._outbox.record(failure)
         if posted and failure.due_at is None:
             _LOG.error("%s %r is given up for partner %s: %s", announcement.module, announcement.id, partner.id, failed)
-        self._breakers.failed(partner, failed)
+        self._breakers.record_failure(partner, failed)
 
 
 def _is_outdated(stored: StoredObject, announcement: Announcement, told: Sequence[SentVersion]) -> bool:

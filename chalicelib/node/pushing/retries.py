@@ -72,10 +72,10 @@ class Retries:
         partner = self._partners.get(due.partner_id)
         if partner is None or not partner.is_active:
             return
-        now, breaker = self._clock(), self._breakers.of(partner)
+        now, breaker = self._clock(), self._breakers.for_partner(partner)
         if breaker.needs_probe:
             if breaker.is_due(now) and self._answers(partner):
-                self._breakers.succeeded(partner, breaker, is_probe=True)
+                self._breakers.record_success(partner, breaker, is_probe=True)
         elif breaker.blocks(now):
             return
         elif due.after is None:
@@ -91,7 +91,7 @@ class Retries:
             if not accepted(response) or code_of(response)[0] is None:
                 raise NotTaken(f"GET versions was answered with HTTP {response.status}", response)
         except OcpiError as failed:
-            self._breakers.failed(partner, failed, is_probe=True)
+            self._breakers.record_failure(partner, failed, is_probe=True)
             return False
         return True
 
