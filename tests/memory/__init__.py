@@ -1,4 +1,4 @@
-"""The outside in memory: the ports as small classes that keep their promises, safe to share between threads."""
+"""In-memory fakes of the ports: ``MemoryX`` implements port ``X``. Threads can share them."""
 
 from tests.memory.commands import MemoryCommandQueues, MemoryCommandStore
 from tests.memory.events import MemoryEventBus, MemoryEventFeed, MemoryEventQueue

@@ -1,4 +1,4 @@
-"""Commands and their queues, in memory."""
+"""Fakes of ``CommandStore`` and ``CommandQueues``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chalicelib.node.conflicts import Conflict
 
 
 class MemoryCommandStore:
-    """Commands and the reservations that they stand for."""
+    """``CommandStore`` in memory; nothing expires."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -53,12 +53,13 @@ class MemoryCommandStore:
 
 
 class MemoryCommandQueues:
-    """What was sent to the charge points, and what waits for us."""
+    """``CommandQueues`` in memory: the messages as lists, for a test to look at. Nothing is delayed."""
 
     def __init__(self) -> None:
         self.asked: list[Mapping[str, Any]] = []
+        """The messages in ``commands``."""
         self.results: list[tuple[CommandResult, int]] = []
-        """Each with the seconds that it waits."""
+        """Each with its delay in seconds."""
         self.answers: list[tuple[str, str]] = []
         """Command ids and their lanes."""
 

@@ -1,4 +1,4 @@
-"""What the host hears: the queue of events, the bus and the feed, in memory."""
+"""Fakes of ``EventQueue``, ``EventBus`` and ``EventFeed``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from chalicelib.node.events.announcing import FEED_RETENTION, Event, EventDetail
 
 
 class MemoryEventQueue:
-    """The queue of events, for a test to look at and to drain. Nothing is delayed."""
+    """``EventQueue`` in memory: the messages as a list, for a test to look at and to drain. Nothing is delayed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.messages: list[tuple[list[Event], int]] = []
-        """Each message: its events, and how often it was put back."""
+        """Each message: its events, and how often it was requeued."""
 
     def announce(self, events: Sequence[Event], /, *, attempt: int = 0, delay_s: int = 0) -> None:
         if events:
@@ -24,7 +24,7 @@ class MemoryEventQueue:
 
 
 class MemoryEventBus:
-    """What the host heard."""
+    """``EventBus`` in memory: what was published."""
 
     def __init__(self) -> None:
         self.published: list[EventDetail] = []
@@ -34,14 +34,14 @@ class MemoryEventBus:
 
 
 class MemoryEventFeed:
-    """What was published."""
+    """``EventFeed`` in memory; nothing expires."""
 
     def __init__(self) -> None:
-        self._noted: dict[str, FeedEntry] = {}
+        self._entries: dict[str, FeedEntry] = {}
 
     def append(self, detail: EventDetail, now: datetime) -> None:
         cursor = cursor_at(now, detail["id"])
-        self._noted[cursor] = FeedEntry(cursor, dict(detail))
+        self._entries[cursor] = FeedEntry(cursor, dict(detail))
 
     def after(self, cursor: str, until: datetime, limit: int) -> list[FeedEntry]:
         return self._between(cursor, until)[:limit]
@@ -50,4 +50,4 @@ class MemoryEventFeed:
         return self._between(cursor_at(until - FEED_RETENTION), until)[-limit:]
 
     def _between(self, cursor: str, until: datetime) -> list[FeedEntry]:
-        return [noted for place, noted in sorted(self._noted.items()) if cursor < place < cursor_at(until)]
+        return [entry for key, entry in sorted(self._entries.items()) if cursor < key < cursor_at(until)]

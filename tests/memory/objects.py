@@ -1,4 +1,4 @@
-"""The objects of a module, in memory."""
+"""Fake of ``ObjectStore``."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from chalicelib.ocpi.paging import Page, Window
 
 
 class MemoryObjectStore:
-    """The objects of one module."""
+    """``ObjectStore`` in memory, with the same pages and cursors as on DynamoDB."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._objects: dict[tuple[str, str], StoredObject] = {}
         self._lists: dict[str, list[str]] = {}
-        """The ids of each list by rank, which begins at 0 here."""
+        """The ids of each list by rank, counted from 0."""
         self._removals: dict[str, int] = {}
 
     def get(self, owner: str, object_id: str) -> StoredObject | None:
@@ -44,7 +44,7 @@ class MemoryObjectStore:
             before = self._objects.get((owner, stored.id))
             if stored.version != (before.version + 1 if before else 1):
                 raise Conflict("somebody else wrote first")
-            self._objects[owner, stored.id] = replace(_kept(stored), list=before.list if before else None)
+            self._objects[owner, stored.id] = replace(_as_stored(stored), list=before.list if before else None)
 
     def create(self, stored: Sequence[StoredObject]) -> None:
         with self._lock:
@@ -52,7 +52,7 @@ class MemoryObjectStore:
             if len(ids) < len(stored) or self.get_many(OURS, list(ids)):
                 raise Conflict("one of the objects exists already")
             for one in stored:
-                self._objects[OURS, one.id] = _kept(one)
+                self._objects[OURS, one.id] = _as_stored(one)
                 self._lists.setdefault(one.list or "", []).append(one.id)
 
     def remove(self, owner: str, stored: StoredObject) -> None:
@@ -70,15 +70,15 @@ class MemoryObjectStore:
 
     def page(self, list_name: str, window: Window) -> Page:
         with self._lock:
-            place, span = decode_cursor(window), date_bounds(window)
-            if isinstance(place, RankCursor) or not window.has_dates:
-                return self._by_rank(list_name, window, place)
+            cursor, span = decode_cursor(window), date_bounds(window)
+            if isinstance(cursor, RankCursor) or not window.has_dates:
+                return self._by_rank(list_name, window, cursor)
             if span is None:
                 return Page((), 0)
             objects = [self._objects[OURS, object_id] for object_id in self._lists.get(list_name, ())]
             inside = [one for one in objects if span[0] <= fixed_width(one.last_updated) <= span[1]]
-            if place:
-                return _by_change(inside, window, place)
+            if cursor:
+                return _by_change(inside, window, cursor)
             if len(inside) == len(objects):
                 return self._by_rank(list_name, window, None)
             bodies = bodies_that_fit(one.body for one in inside)
@@ -96,7 +96,7 @@ class MemoryObjectStore:
         )
         if bodies and end < len(ids):
             return Page(bodies, len(ids), end, encode_cursor(crawl))
-        again = crawl.again(removals)
+        again = crawl.restarted(removals)
         return Page(bodies, len(ids), 0, encode_cursor(again)) if again else Page(bodies, len(ids))
 
     def find(self, index: str, key: str, limit: int = MOST_INDEX_HITS) -> list[IndexHit]:
@@ -111,7 +111,7 @@ class MemoryObjectStore:
             return [self._objects[owner, id_] for id_ in found[:limit]]
 
 
-def _kept(stored: StoredObject) -> StoredObject:
+def _as_stored(stored: StoredObject) -> StoredObject:
     moment = stored.last_updated
     return replace(
         stored,
@@ -121,11 +121,11 @@ def _kept(stored: StoredObject) -> StoredObject:
     )
 
 
-def _by_change(inside: Iterable[StoredObject], window: Window, place: ChangeCursor | None) -> Page:
+def _by_change(inside: Iterable[StoredObject], window: Window, cursor: ChangeCursor | None) -> Page:
     ordered = sorted(inside, key=lambda one: (one.last_updated, one.id.encode()))
-    total = place.total if place else len(ordered)
-    if place:
-        behind = (place.last_updated, place.id.encode())
+    total = cursor.total if cursor else len(ordered)
+    if cursor:
+        behind = (cursor.last_updated, cursor.id.encode())
         ordered = [one for one in ordered if (fixed_width(one.last_updated), one.id.encode()) > behind]
     else:
         ordered = ordered[window.offset :]
@@ -133,5 +133,5 @@ def _by_change(inside: Iterable[StoredObject], window: Window, place: ChangeCurs
     if len(bodies) == len(ordered):
         return Page(bodies, total)
     last = ordered[len(bodies) - 1]
-    cursor = encode_cursor(ChangeCursor(last_updated=fixed_width(last.last_updated), id=last.id, total=total))
-    return Page(bodies, total, window.offset + len(bodies), cursor)
+    onward = ChangeCursor(last_updated=fixed_width(last.last_updated), id=last.id, total=total)
+    return Page(bodies, total, window.offset + len(bodies), encode_cursor(onward))

@@ -1,4 +1,4 @@
-"""Partners and what came from them, in memory: tokens, counters, contacts, operator keys, quarantine."""
+"""Fakes of ``PartnerStore`` and ``Quarantine``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chalicelib.ocpi.parties import Party, Role
 
 
 class MemoryPartnerStore:
-    """Partners, tokens, counters and operator keys."""
+    """``PartnerStore`` in memory."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
@@ -112,7 +112,7 @@ class MemoryPartnerStore:
 
 
 class MemoryQuarantine:
-    """What partners sent and we did not take."""
+    """``Quarantine`` in memory; nothing expires."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], QuarantineEntry] = {}

@@ -1,7 +1,7 @@
-"""The queue ``events`` in SQS, as ``EventQueue`` promises it: ``{"v": 1, "attempt": 0, "events": [EVENT, ...]}``.
+"""``EventQueue`` on SQS: the queue ``events``. Its messages: ``{"v": 1, "attempt": 0, "events": [EVENT, ...]}``.
 
-EVENT: ``[kind, partner, module, owner, id, path, version, at, reason]``, as in ``Event``; no content, for that is read
-when it is published.
+EVENT: ``[kind, partner, module, owner, id, path, version, at, reason]``, as in ``Event``. The content of the object is
+read when the event is published.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ _VERSION: Final = 1
 
 
 class SqsEventQueue:
-    """The queue of one stage."""
+    """The event queue of one stage."""
 
     def __init__(self, name: str, client: LazyClient) -> None:
-        """A queue by its full name."""
+        """``name`` is the queue's full name."""
         self._queue = Queue(name, client)
 
     def announce(self, events: Sequence[Event], /, *, attempt: int = 0, delay_s: int = 0) -> None:
-        """Send one message, or more where one would exceed 200 KB; to be read now or later."""
+        """Send the events, to be read after ``delay_s`` seconds; one call per message of up to 200 KB."""
         texts = [json.dumps(_list_of(event), separators=(",", ":")) for event in events]
         self._queue.announce(_VERSION, "events", texts, attempt=attempt, delay_s=delay_s)
 
 
 def events_in(body: str) -> tuple[list[Event], int]:
-    """The events of a message, and how often it was put back.
+    """The events of a message, and how often they were requeued.
 
     Raises:
-        ValueError: a later release wrote it.
+        ValueError: the message was written by a later release.
     """
     message = decode_message(body, _VERSION)
     return [_event(event) for event in message["events"]], message["attempt"]
