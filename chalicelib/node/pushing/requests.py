@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urljoin
 
@@ -28,24 +28,38 @@ from chalicelib.ocpi.parts import Json, Path, find
 
 _ANSWERED_WITHIN_S: Final = 20.0
 """Each request."""
+_DELIVERED_WITHIN: Final = timedelta(seconds=40)
+"""All requests of a delivery. A worker has a minute, for a look at moved endpoints and for the stores, too."""
 
 RefreshEndpoints = Callable[[Partner], Partner]
 """Fetches a partner's endpoints again and answers with the partner as it then is (VER-13)."""
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectRequests:
-    """The way to one of our objects at one partner; each call raises where it is not taken."""
+class PushClient:
+    """What all requests about our objects have in common: who we are, and the way to a partner."""
 
     our_party: Party
+    """The owner in the URL of each object."""
     outbound: Outbound
     refresh: RefreshEndpoints
+    clock: Callable[[], datetime]
+
+    def requests_about(self, partner: Partner, module: Module, object_id: str) -> ObjectRequests:
+        """The requests of one delivery, all of which have to be answered within 40 seconds from now."""
+        return ObjectRequests(self, partner, module, object_id, self.clock() + _DELIVERED_WITHIN)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRequests:
+    """The requests to one partner about one of our objects; each raises where the partner does not take it."""
+
+    client: PushClient
     partner: Partner
     module: Module
     object_id: str
     ends_at: datetime
-    """When whoever tells has to be done: what is not told by then is not taken."""
-    clock: Callable[[], datetime]
+    """No request is sent from then on, and the one before gets no longer to be answered."""
 
     def remove(self) -> None:
         """Tell that the object is gone; one that they do not know is gone as well.
@@ -117,7 +131,7 @@ class ObjectRequests:
         response = self.whole_at_endpoint(method, body)
         if not _is_missing(response):
             return response
-        moved = replace(self, partner=self.refresh(self.partner))
+        moved = replace(self, partner=self.client.refresh(self.partner))
         if moved.partner.endpoints.get(self.module.identifier) in (None, self._endpoint):
             return response
         return moved.whole_at_endpoint(method, body)
@@ -145,14 +159,14 @@ class ObjectRequests:
         return self.partner.endpoints[self.module.identifier]
 
     def _url(self, *path: str) -> str:
-        party = self.our_party
+        party = self.client.our_party
         return object_url(self._endpoint, party.country_code, party.party_id, self.object_id, *path)
 
     def _send(self, method: str, url: str, body: bytes = b"") -> Response:
-        left_s = (self.ends_at - self.clock()).total_seconds()
+        left_s = (self.ends_at - self.client.clock()).total_seconds()
         if left_s <= 0:
             raise Unreachable(f"{method}: their answers took so long that no time is left for it", unsent=True)
-        return self.outbound.send(
+        return self.client.outbound.send(
             self.partner, self.module.identifier, method, url, body, timeout_s=min(left_s, _ANSWERED_WITHIN_S)
         )
 
