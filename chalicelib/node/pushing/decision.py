@@ -137,15 +137,10 @@ def decide_on_state(
         is_repeated: an earlier worker had this message, and may have died after its request (Q-57).
     """
     announcement, entry = delivery.announcement, state.entry
-    is_change, is_posted = delivery.attempt is None, module.sending.posted
-    if not is_change and (entry is None or entry.attempts != delivery.attempt):
-        return Skip(SkipReason.RETRIED_ALREADY)
-    if is_change and entry and is_posted:
-        return Skip(SkipReason.RETRY_SCHEDULED)
     forgets_sent = bool(state.sent) and _starts_versions_anew(module, announcement)
     sent = () if forgets_sent else state.sent
-    if not entry and not _is_paced(module) and any(each.covers(announcement) for each in sent):
-        return Skip(SkipReason.SENT_ALREADY)
+    if reason := _reason_to_skip(module, delivery, entry, sent):
+        return Skip(reason)
     attempt = Attempt(
         partner=partner,
         module=module,
@@ -154,7 +149,7 @@ def decide_on_state(
         announcements=tuple(coalesce([entry.announcement, announcement] if entry else [announcement])),
         sent=sent,
         forgets_sent=forgets_sent,
-        is_unsure=is_posted and (is_repeated or bool(entry and entry.is_unsure)),
+        is_unsure=module.sending.posted and (is_repeated or bool(entry and entry.is_unsure)),
         breaker=for_current_token(state.breaker, partner),
     )
     if partner.is_active and not attempt.breaker.blocks(now):
@@ -208,6 +203,20 @@ def entry_after(attempt: Attempt, failure: OcpiError, now: datetime) -> OutboxEn
         # An attempt that could not find out leaves it as unsure as it was.
         is_unsure=is_posted and (may_have_arrived(failure) or (attempt.is_unsure and no_answer)),
     )
+
+
+def _reason_to_skip(
+    module: Module, delivery: Delivery, entry: OutboxEntry | None, sent: Sequence[SentVersion]
+) -> SkipReason | None:
+    """Why there is nothing to tell, as far as that is recorded; None: there may be something."""
+    announcement, is_change = delivery.announcement, delivery.attempt is None
+    if not is_change and (entry is None or entry.attempts != delivery.attempt):
+        return SkipReason.RETRIED_ALREADY
+    if is_change and entry and module.sending.posted:
+        return SkipReason.RETRY_SCHEDULED
+    if not entry and not _is_paced(module) and any(each.covers(announcement) for each in sent):
+        return SkipReason.SENT_ALREADY
+    return None
 
 
 def _waiting_entry(attempt: Attempt, now: datetime) -> OutboxEntry:
