@@ -34,6 +34,8 @@ from chalicelib.node.pulling.crawl import Crawler
 from chalicelib.node.pushing.delivery import Deliverer
 from chalicelib.node.pushing.fan_out import FanOut
 from chalicelib.node.pushing.messages import RetryDue
+from chalicelib.node.pushing.records import DeliveryRecords
+from chalicelib.node.pushing.requests import PushClient
 from chalicelib.node.pushing.retries import Retries
 from chalicelib.node.receiving.quarantine import QuarantineRetry
 from chalicelib.node.serving.node import Node
@@ -116,16 +118,12 @@ def build_company(settings: Settings, ports: Ports) -> Company:
         settings.page_limit,
     )
     deliverer = Deliverer(
-        settings.party,
         MODULES,
         ports.stores,
-        partners,
-        ports.outbox,
-        breakers,
-        outbound,
+        DeliveryRecords(partners, ports.outbox, breakers),
+        PushClient(settings.party, outbound, registrations.refreshed, clock),
         ports.observer,
         clock,
-        registrations.refreshed,
     )
     response_urls = ResponseUrls(public_url=public_url, fresh_id=ports.fresh_command_id)
     commands = Commands(ports.commands, ports.stores, outbound, response_urls, clock, announcer)
