@@ -9,8 +9,8 @@ from cli.getting import MODULES
 from cli.nodes import operator_api
 from cli.options import Options, node_options, pass_options
 from cli.output import say, show_json
+from cli.partner_status import entries, show_failures
 from cli.partners import find_partner
-from cli.standing import entries, show_failures
 
 
 @click.group()

@@ -13,7 +13,7 @@ from cli.api import OperatorApi
 from cli.nodes import operator_api
 from cli.options import Options, node_options, pass_options
 from cli.output import Failure, say, show_fields, show_json, show_table
-from cli.standing import entries, show_failures, show_standing
+from cli.partner_status import entries, show_failures, show_partner_status
 
 ROLE = click.Choice(["cpo", "emsp"])
 LENIENT = re.compile(r"lenient (\S+) (\S+) (\(the whole\)|\S*) (.*)")
@@ -110,7 +110,7 @@ def show(options: Options, partner: str) -> None:
         return
     failures = list(islice(entries(api, partner_id), MOST_SHOWN))
     _show_partner(options, found)
-    show_standing(found)
+    show_partner_status(found)
     deviations = _deviations(found)
     if deviations:
         say("\nWhat we let pass:")

@@ -44,7 +44,7 @@ def command_results(event: SQSEvent) -> None:
     with telemetry().event("command_results", uuid4().hex):
         for record in event:
             try:
-                company().results.receive(result_in(record.body))
+                company().command_results.receive(result_in(record.body))
             except (UnreadableResult, ClientError) as useless:
                 # The host's mistake: another try cannot mend it, and must not hold up the others.
                 _LOG.error("a result in the queue was not taken: %s", useless)
@@ -54,7 +54,7 @@ def command_answers(event: SQSEvent) -> None:
     """Post a result to whoever asked. What fails here is our own: SQS repeats it, and nothing is posted twice."""
     with telemetry().event("command_answers", uuid4().hex):
         for record in event:
-            company().results.post(answer_in(record.body))
+            company().command_results.post(answer_in(record.body))
 
 
 def pulls(event: SQSEvent) -> None:
@@ -92,4 +92,4 @@ def refresh_endpoints(_event: CloudWatchEvent) -> None:
     """Tell every partner if our endpoints moved, and fetch theirs in case they did."""
     with telemetry().event("refresh_endpoints", uuid4().hex):
         for partner in company().ports.partners.all():
-            company().registrations.tended(partner)
+            company().registrations.sync_endpoints(partner)

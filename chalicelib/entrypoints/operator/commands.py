@@ -27,14 +27,14 @@ def _send(ask: OperatorCall) -> OperatorReply:
         raise InvalidParameters("commands go from an eMSP to a CPO, and this is none to us")
     if name == "UNLOCK_CONNECTOR":
         ask.require(HELP_DESK, "UNLOCK_CONNECTOR is for help desks, never for drivers (CMD-17)")
-    command = ask.company.commands.send(partner, name, asked)
+    command = ask.company.sent_commands.send(partner, name, asked)
     return OperatorReply(_shown(command, ask.company.ports.clock()), 201)
 
 
 def _show(ask: OperatorCall) -> OperatorReply:
     command = _found(ask)
     if command.side is Side.SENT:
-        command = ask.company.commands.followed(command, ask.company.ports.partners.get(command.partner_id))
+        command = ask.company.sent_commands.with_session(command, ask.company.ports.partners.get(command.partner_id))
     return OperatorReply(_shown(command, ask.company.ports.clock()))
 
 
@@ -48,7 +48,9 @@ def _list(ask: OperatorCall) -> OperatorReply:
 
 def _result(ask: OperatorCall) -> OperatorReply:
     result = ask.texts(required={"result"})["result"]
-    command = ask.company.results.receive(CommandResult(command_id=_found(ask).id, result=result, source="operator"))
+    command = ask.company.command_results.receive(
+        CommandResult(command_id=_found(ask).id, result=result, source="operator")
+    )
     return OperatorReply(_shown(command, ask.company.ports.clock()))
 
 

@@ -13,7 +13,7 @@ from chalicelib.entrypoints.operator.operation import (
     own_result_reply,
     warning,
 )
-from chalicelib.modules.locations.view import for_drivers
+from chalicelib.modules.locations.driver_view import driver_view
 from chalicelib.node.objects import OURS, ObjectStore, StoredObject, is_gone, is_storable, theirs
 from chalicelib.node.partners.partner import Partner
 from chalicelib.node.partners.visibility import list_of
@@ -120,7 +120,7 @@ def _shown(ask: OperatorCall, partner: Partner, stored: StoredObject) -> Any:
         return None
     value = json.loads(stored.body)
     if ask.request.query.get("view") == "drivers" and ask.module.identifier is ModuleID.LOCATIONS:
-        return None if is_gone(stored) else for_drivers(value, partner.business_details)
+        return None if is_gone(stored) else driver_view(value, partner.business_details)
     return value
 
 

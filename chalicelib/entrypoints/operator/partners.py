@@ -89,7 +89,7 @@ def _change(ask: OperatorCall) -> OperatorReply:
         changes = changes | {"profile": _profile(changes["profile"])}
     if "party" in changes:
         changes = changes | {"party": _their_party(changes["party"])}
-    return OperatorReply(_partner_json(ask.company, ask.company.registrations.changed(ask.partner, **changes)))
+    return OperatorReply(_partner_json(ask.company, ask.company.registrations.update(ask.partner, **changes)))
 
 
 def _rotate(ask: OperatorCall) -> OperatorReply:
@@ -122,7 +122,7 @@ def _switched(ask: OperatorCall, *, is_suspended: bool) -> Partner:
     partner = ask.partner
     if not partner.is_registered:
         raise ClientError(f"this partner is {partner.state}, not registered: there is nothing to suspend or to resume")
-    return ask.company.registrations.changed(partner, is_suspended=is_suspended)
+    return ask.company.registrations.update(partner, is_suspended=is_suspended)
 
 
 def _partner_json(company: Company, partner: Partner) -> dict[str, Any]:

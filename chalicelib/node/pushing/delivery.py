@@ -87,19 +87,19 @@ class Deliverer:
             # Another try was faster.
             return
         module = self._modules[announcement.module]
-        if delivery.attempt is None and state.entry and module.sending.posted:
+        if delivery.attempt is None and state.entry and module.sending.sent_by_post:
             # There is no news of what is posted, and its next try has its time.
             return
         if state.sent and module.deletable and (announcement.removed or announcement.version == 1):
             # Versions begin anew with another object of this id, so what was told says nothing of it.
             self._outbox.record_sent(partner.id, object_key_of(announcement), (), self._clock())
             state = replace(state, sent=())
-        is_paced = module.sending.least_pause_s > 0
+        is_paced = module.sending.min_pause_s > 0
         if not state.entry and not is_paced and any(told.covers(announcement) for told in state.sent):
             return
         # Whether they may have it already: an earlier try has not heard of its end, or not lived to see it.
         news = coalesce([state.entry.announcement, announcement] if state.entry else [announcement])
-        is_unsure = module.sending.posted and (is_repeated or bool(state.entry and state.entry.is_unsure))
+        is_unsure = module.sending.sent_by_post and (is_repeated or bool(state.entry and state.entry.is_unsure))
         breaker = for_current_token(state.breaker, partner)
         if not partner.is_active or breaker.blocks(self._clock()):
             reason = breaker.problem if partner.is_active else "suspended"
@@ -145,7 +145,7 @@ class Deliverer:
             if module.deletable:
                 line.remove()
                 was_called = True
-        elif module.sending.posted:
+        elif module.sending.sent_by_post:
             was_called = self._post(line, stored, is_unsure=is_unsure)
         elif may_see(partner, module, stored) and (missed or not _is_outdated(stored, announcement, state.sent)):
             whole = json.loads(stored.body)
@@ -197,7 +197,7 @@ class Deliverer:
     ) -> None:
         """Write down what they missed and when it is tried again, and what that says about reaching them."""
         now, missed, announcement = self._clock(), state.entry, delivery.announcement
-        posted = self._modules[announcement.module].sending.posted
+        posted = self._modules[announcement.module].sending.sent_by_post
         # A change is no try of the schedule, or many quick ones would use it up.
         is_change = missed is not None and missed.due_at is not None and delivery.attempt is None
         counted = 0 if is_change else 1

@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from chalicelib.ocpi.module import Sending
+from chalicelib.ocpi.module import SendingRules
 
 _MARGIN: Final = timedelta(seconds=2)
 """Later than this before a push leaves, it might leave without the change."""
@@ -69,7 +69,7 @@ class PacedPush:
         return self.since <= version < self.version or self.former[0] <= version < self.former[1]
 
 
-def next_push(sending: Sending, last: PacedPush | None, change: PacedPush) -> PacedPush:
+def next_push(sending: SendingRules, last: PacedPush | None, change: PacedPush) -> PacedPush:
     """The turn that tells of the change; equal to ``last`` where that one is still to leave and covers it.
 
     Args:
@@ -79,10 +79,10 @@ def next_push(sending: Sending, last: PacedPush | None, change: PacedPush) -> Pa
     """
     if last is None:
         return change
-    is_urgent = bool(change.fields & sending.urgent)
+    is_urgent = bool(change.fields & sending.urgent_fields)
     if last.at > change.at:
         if is_urgent:
             return change.joined(last)
         return last if last.covers(change) and change.at <= last.at - _MARGIN else last.joined(change)
-    due = change.at if is_urgent else max(change.at, last.at + timedelta(seconds=sending.least_pause_s))
+    due = change.at if is_urgent else max(change.at, last.at + timedelta(seconds=sending.min_pause_s))
     return replace(change, at=due, former=(last.since, last.version))

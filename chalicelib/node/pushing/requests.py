@@ -24,7 +24,7 @@ from chalicelib.ocpi.errors import NotTaken, OcpiError, UnableToUseApi, Unreacha
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import Module
 from chalicelib.ocpi.parties import Party
-from chalicelib.ocpi.parts import Json, Path, find
+from chalicelib.ocpi.parts import Json, Path, find_part
 
 _ANSWERED_WITHIN_S: Final = 20.0
 """Each request."""
@@ -65,7 +65,7 @@ class ObjectRequests:
         """
         was_called = False
         for announcement in news:
-            part = find(whole, self.module.levels, announcement.path)
+            part = find_part(whole, self.module.levels, announcement.path)
             # A part that is gone since: whoever removed it has announced that too.
             if part is None:
                 continue
@@ -105,7 +105,7 @@ class ObjectRequests:
     def _put(self, whole: Json, path: Path) -> None:
         """PUT the part as it is now; where its parent is unknown to them, the whole object."""
         if path:
-            part = find(whole, self.module.levels, path)
+            part = find_part(whole, self.module.levels, path)
             response = self._send("PUT", self._url(*path), as_bytes(part or {}))
             if not _is_missing(response):
                 _expect_taken(response, "PUT")

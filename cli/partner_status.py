@@ -22,7 +22,7 @@ def show_failures(failures: list[dict[str, Any]]) -> None:
     show_table(FAILURES, map(_failure, failures))
 
 
-def show_standing(partner: Mapping[str, Any]) -> None:
+def show_partner_status(partner: Mapping[str, Any]) -> None:
     """Whether we call the partner, and what flows in which direction."""
     breaker = partner.get("breaker") or {}
     if breaker.get("state", "closed") != "closed":
