@@ -1,4 +1,4 @@
-"""What each function may do in AWS: one table, and the policy files that Chalice reads, written from it.
+"""The IAM policy of each Lambda function: a table of permissions, and the policy files that are written from it.
 
 Chalice takes a policy as a finished JSON file, so a policy that names one stage's resources needs a file per stage and
 function. They are checked in, for a plain ``chalice deploy`` needs them too; ``python -m cli.policies`` writes them.
@@ -31,7 +31,7 @@ INDEXES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one function needs: tables by what it does with them, queues by direction."""
+    """The permissions of one function: tables to read or write, queues to send to or receive from."""
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Grant:
     sends: tuple[str, ...] = ()
     receives: tuple[str, ...] = ()
     publishes: bool = False
-    """Whether it tells the host of events."""
+    """Whether it publishes events to the bus."""
 
 
 GRANTS: Mapping[str, Grant] = {
@@ -116,12 +116,12 @@ def policy(stage: str, function: str) -> dict[str, Any]:
 
 
 def filename(stage: str, function: str) -> str:
-    """What ``iam_policy_file`` in the stage's configuration says."""
+    """The file name, as ``iam_policy_file`` in the stage's configuration."""
     return f"policy-{stage}-{function}.json"
 
 
 def write(project: Path, stage: str) -> list[str]:
-    """Write the stage's policy files; the names of those that changed."""
+    """Write the stage's policy files; returns the names of those that changed."""
     changed = []
     for function in GRANTS:
         path = project / ".chalice" / filename(stage, function)
