@@ -56,7 +56,7 @@ def send(options: Options, /, partner: str, command: str, minutes: int, *, wait:
         body["expiry_date"] = until.strftime("%Y-%m-%dT%H:%M:%SZ")
         body.setdefault("reservation_id", int(time.time()) % 2**31)
     sent = api.post("partners", find_partner(api, partner), "commands", command, body=body)
-    _show(options, _wait_for_end(api, sent) if wait else sent, told=wait)
+    _show(options, _wait_for_end(api, sent) if wait else sent, shown=wait)
 
 
 @commands.command(name="list")
@@ -95,30 +95,30 @@ def show(options: Options, command_id: str, *, wait: bool) -> None:
     """
     api = operator_api(options)
     found = api.get("commands", command_id)
-    _show(options, _wait_for_end(api, found) if wait else found, told=wait)
+    _show(options, _wait_for_end(api, found) if wait else found, shown=wait)
 
 
 def _wait_for_end(api: OperatorApi, command: dict[str, Any]) -> dict[str, Any]:
     """The command once it is over; its events are printed as they happen."""
-    told = 0
+    shown = 0
     with Console(stderr=True).status("") as spinner:
         while True:
             spinner.update(f"{command['command']}: {command['stage']}")
-            for event in command["events"][told:]:
+            for event in command["events"][shown:]:
                 say(f"{event['at'][11:23]}  {event['what']}")
-            told = len(command["events"])
+            shown = len(command["events"])
             if command["is_over"]:
                 return command
             time.sleep(POLL_S)
             command = api.get("commands", command["id"])
 
 
-def _show(options: Options, command: dict[str, Any], *, told: bool) -> None:
+def _show(options: Options, command: dict[str, Any], *, shown: bool) -> None:
     if options.as_json:
         show_json(command)
     else:
         show_fields({name: command[name] for name in COLUMNS})
-        for event in () if told else command["events"]:
+        for event in () if shown else command["events"]:
             click.echo(plain(f"  {event['at']}  {event['what']}"))
     if command["stage"] in FAILED_STAGES:
         click.get_current_context().exit(1)

@@ -195,13 +195,13 @@ def _follow(cloudformation: Any, name: str, token: str, say: Say, sleep: Callabl
     Raises:
         DeployError: it failed.
     """
-    told: set[str] = set()
+    seen: set[str] = set()
     reasons: list[str] = []
     while True:
         status = (_describe(cloudformation, name) or {})["StackStatus"]
         for event in _events(cloudformation, name, token):
-            if event["EventId"] not in told:
-                told.add(event["EventId"])
+            if event["EventId"] not in seen:
+                seen.add(event["EventId"])
                 say(f"  {event['ResourceStatus']} {event['LogicalResourceId']}")
                 if event["ResourceStatus"].endswith("_FAILED"):
                     reasons.append(

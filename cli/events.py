@@ -56,11 +56,11 @@ def events(options: Options, partner: str | None, module: str | None, kind: str 
 
 def _events(api: OperatorApi, *, follow: bool) -> Iterator[dict[str, Any]]:
     """The last events, each once; with ``follow`` also new ones as they come."""
-    answer, told = api.get("events", limit=AT_A_TIME, latest="yes"), set()
+    answer, seen = api.get("events", limit=AT_A_TIME, latest="yes"), set()
     while True:
         for event in answer["items"]:
-            if event["id"] not in told:
-                told.add(event["id"])
+            if event["id"] not in seen:
+                seen.add(event["id"])
                 yield event
         if not follow:
             return
@@ -71,14 +71,14 @@ def _events(api: OperatorApi, *, follow: bool) -> Iterator[dict[str, Any]]:
 
 def _next(api: OperatorApi, cursor: str) -> Any:
     """The answer with the events after the cursor; waits for a node that is unavailable, such as during a restart."""
-    is_told = False
+    is_reported = False
     while True:
         try:
             return api.get("events", limit=AT_A_TIME, after=cursor)
         except Unavailable as unavailable:
-            if not is_told:
+            if not is_reported:
                 say(f"{unavailable.message}. Waiting for it, until Ctrl-C ...")
-            is_told = True
+            is_reported = True
             time.sleep(POLL_S)
 
 

@@ -57,8 +57,8 @@ class Outcome:
 @click.option(
     "--no-push",
     is_flag=True,
-    help="Tell partners nothing; they find the objects with their next pull. For a first load of more objects than "
-    "partners want to be told of one by one. What is not told now is told when it changes; a CDR never does.",
+    help="Push nothing to partners; they find the objects with their next pull. For a first load of many objects. An "
+    "object that is not pushed now is pushed when it changes; a CDR never changes.",
 )
 @node_options
 @pass_options
@@ -69,7 +69,7 @@ def import_(
 
     FILE holds a JSON list, or an OCPI answer with one; "-" is stdin. Tokens may come as CSV: a line with the names of
     the fields, then a line per token, true or false where the spec says boolean, nothing where a field is left out.
-    Partners are told what is new or has changed. Running it again is safe, and goes on where it was interrupted.
+    What is new or has changed is pushed to partners. Running it again is safe, and continues where it was interrupted.
 
     Example: python -m cli import tokens examples/tokens.json --node emsp
     """
@@ -141,7 +141,7 @@ def _with_progress(module: str, total: int, steps: Iterator[int]) -> Iterator[No
     if not console.is_terminal:
         done = 0
         for step in steps:
-            # A hundred lines at most, for whoever keeps them.
+            # At most a hundred lines, for logs.
             if (done + step) * 100 // total > done * 100 // total:
                 say(f"{module}: {done + step} of {total}")
             done += step

@@ -88,7 +88,7 @@ def drop(options: Options, partner: str, module: str, object_id: str, *, yes: bo
     api = operator_api(options)
     partner_id = find_partner(api, partner)
     if not yes:
-        click.confirm(f"Not tell {partner} of {module} {object_id} as it is?", abort=True, err=True)
+        click.confirm(f"Drop {module} {object_id}, so that {partner} does not get it as it is?", abort=True, err=True)
     answer = api.delete("partners", partner_id, "outbox", module, object_id)
     if options.as_json:
         show_json(answer)

@@ -69,7 +69,7 @@ class SendingRules:
     is_final: Callable[[Json], bool] = lambda _whole: False
     """Whether an object is in a final state, and may not change any more (SES-10, CDR-09)."""
     never_patched: frozenset[str] = frozenset()
-    """Fields whose change is sent by PUT of the whole object, for receivers differ in how they merge them (Q-48)."""
+    """Fields whose change is sent by PUT of the whole part, because receivers merge them differently (Q-48)."""
     min_pause_s: int = 0
     """Seconds between two pushes of one object, as long as none of the ``urgent_fields`` changes (Q-48)."""
     urgent_fields: frozenset[str] = frozenset()

@@ -93,7 +93,7 @@ class Text(_Annotation):
     """A string of at most ``limit`` characters, or ``lenient`` in the lenient profile (FMT-10, Q-18).
 
     Non-ASCII text is accepted (Q-19), control characters are not; only ``prose`` may have line breaks and tabs, and
-    must not have markup (FMT-09).
+    is checked for markup (FMT-09).
     """
 
     limit: int

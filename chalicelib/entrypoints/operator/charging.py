@@ -139,7 +139,7 @@ OPERATIONS: Final = (
         handler=_authorize,
         body_schema="AuthorizeRequest",
     ),
-    Operation(method="GET", path=_RULING, summary="What the host rules about a token of its own", handler=_ruling),
+    Operation(method="GET", path=_RULING, summary="The ruling about an own token", handler=_ruling),
     Operation(
         method="PUT",
         path=_RULING,
@@ -151,7 +151,7 @@ OPERATIONS: Final = (
     Operation(
         method="POST",
         path=f"{ROOT}/cdrs",
-        summary="Put in a CDR, once and for all",
+        summary="Create a CDR, which never changes",
         handler=_post_cdr,
         body_schema="Object",
         query=("partner",),
@@ -159,7 +159,7 @@ OPERATIONS: Final = (
     Operation(
         method="GET",
         path=f"{ROOT}/cdrs/{{id}}/posting",
-        summary="Whether a CDR has arrived",
+        summary="Whether a CDR was delivered",
         handler=_posting,
         query=("fetch",),
     ),

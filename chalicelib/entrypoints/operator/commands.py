@@ -99,11 +99,11 @@ OPERATIONS: Final = (
         handler=_send,
         body_schema="CommandRequest",
     ),
-    Operation(method="GET", path=f"{ROOT}/commands/{{id}}", summary="What became of a command", handler=_show),
+    Operation(method="GET", path=f"{ROOT}/commands/{{id}}", summary="A command and its progress", handler=_show),
     Operation(
         method="POST",
         path=f"{ROOT}/commands/{{id}}/result",
-        summary="What the charge point did",
+        summary="Give the result of the charge point",
         handler=_result,
         body_schema="CommandResponse",
     ),

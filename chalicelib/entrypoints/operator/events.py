@@ -48,7 +48,7 @@ OPERATIONS: Final = (
     Operation(
         method="GET",
         path=f"{ROOT}/events",
-        summary="What partners did within seven days, in order",
+        summary="Events about partners of the last seven days, in order",
         handler=_events,
         query=("after", "limit", "latest"),
         reply_schema="Events",

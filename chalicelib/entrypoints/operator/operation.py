@@ -209,9 +209,9 @@ def own_result_reply(kept: OwnResult) -> OperatorReply:
     return OperatorReply(answer, 201 if kept.outcome == "created" else 200)
 
 
-def warning(remark: Deviation) -> str:
+def warning(deviation: Deviation) -> str:
     """A deviation that is only a warning, as one line of text."""
-    return f"{remark.path} {remark.what} ({remark.rule})"
+    return f"{deviation.path} {deviation.what} ({deviation.rule})"
 
 
 def shown_time(moment: datetime | None) -> str | None:

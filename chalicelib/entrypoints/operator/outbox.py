@@ -97,25 +97,25 @@ _OUTBOX: Final = f"{ROOT}/partners/{{partner}}/outbox"
 
 OPERATIONS: Final = (
     Operation(
-        method="GET", path=_OUTBOX, summary="What this partner still has to be told", handler=_list, query=("after",)
+        method="GET", path=_OUTBOX, summary="Objects not yet delivered to this partner", handler=_list, query=("after",)
     ),
     Operation(
         method="POST",
         path=f"{_OUTBOX}/retry",
-        summary="Try all of it again now, some hundred at a time",
+        summary="Retry all of it now, some hundred objects at a time",
         handler=_retry_all,
         query=("after",),
     ),
     Operation(
         method="POST",
         path=f"{_OUTBOX}/{{module}}/{{id}}/retry",
-        summary="Try an object again now, also one given up",
+        summary="Retry an object now, also one that was given up",
         handler=_retry,
     ),
     Operation(
         method="DELETE",
         path=f"{_OUTBOX}/{{module}}/{{id}}",
-        summary="Let it be: they are not told of it before it changes",
+        summary="Drop it: it is not sent to them before it changes again",
         handler=_drop,
     ),
 )

@@ -214,7 +214,7 @@ OPERATIONS: Final = (
     Operation(
         method="PATCH",
         path=_PARTNER,
-        summary="Rename a partner, set how it is read or who it is",
+        summary="Set a partner's name, party, profile or other options",
         handler=_change,
         body_schema="PartnerChange",
     ),
@@ -223,13 +223,13 @@ OPERATIONS: Final = (
     Operation(
         method="POST",
         path=f"{_PARTNER}/suspend",
-        summary="Let nothing flow for a while; the registration stays",
+        summary="Suspend the exchange in both directions; the registration stays",
         handler=_suspend,
     ),
     Operation(
         method="POST",
         path=f"{_PARTNER}/resume",
-        summary="Let everything flow again, and fetch and tell what was missed",
+        summary="Resume the exchange; pull and push what was missed",
         handler=_resume,
     ),
 )

@@ -42,7 +42,7 @@ _PARTNER: Final = f"{ROOT}/partners/{{partner}}"
 
 OPERATIONS: Final = (
     Operation(
-        method="GET", path=f"{_PARTNER}/pulls", summary="How far we are with the lists that they serve", handler=_pulls
+        method="GET", path=f"{_PARTNER}/pulls", summary="The progress of the crawls of their lists", handler=_pulls
     ),
     Operation(
         method="POST",

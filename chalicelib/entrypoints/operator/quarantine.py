@@ -62,15 +62,15 @@ OPERATIONS: Final = (
     Operation(
         method="GET",
         path=_QUARANTINE,
-        summary="What they sent and we did not take",
+        summary="Objects of this partner that were refused",
         handler=_quarantine,
         query=("after",),
     ),
     Operation(
         method="POST",
         path=f"{_QUARANTINE}/{{entry}}/retry",
-        summary="Take it once more, as the partner is read now",
+        summary="Retry it, with the partner's profile as it is now",
         handler=_retry,
     ),
-    Operation(method="DELETE", path=f"{_QUARANTINE}/{{entry}}", summary="Keep it no longer", handler=_drop),
+    Operation(method="DELETE", path=f"{_QUARANTINE}/{{entry}}", summary="Drop it", handler=_drop),
 )

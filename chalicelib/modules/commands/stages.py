@@ -50,7 +50,7 @@ def _before_a_result(command: Command, now: datetime) -> str:
     if command.answer is None and command.problem:
         return "failed"
     if now >= command.deadline:
-        # Also where we failed ourselves before we heard an answer.
+        # Also if we failed ourselves before the answer came.
         return "no result"
     return "accepted" if command.answer else "requested"
 
