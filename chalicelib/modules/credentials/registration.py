@@ -41,7 +41,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A token with which a partner can register with us (the spec's token A); the operator is shown it once."""
+    """A token with which a partner can register with us, often called token A; it is shown once."""
 
     partner: Partner
     token: AuthToken
