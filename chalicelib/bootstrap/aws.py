@@ -60,5 +60,5 @@ def on_aws(settings: Settings, observer: Observer) -> Ports:
 
 
 def partner_store(settings: Settings) -> PartnerStore:
-    """Our partners and operator keys on DynamoDB; the command line uses it to create the first key."""
+    """Our partners and operator keys on DynamoDB, for the command line, which creates the first key."""
     return on_aws(settings, NoObserver()).partners

@@ -1,4 +1,4 @@
-"""The one node of this process, built at the first event: importing the app reads and connects nothing."""
+"""The node of this process, built at the first event: importing the app reads no settings and connects nothing."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @cache
 def telemetry() -> Telemetry:
-    """This process's logs and metrics."""
+    """The logs, metrics and traces of this process."""
     return Telemetry(Settings.from_environment())
 
 
 @cache
 def company() -> Company:
-    """The node as the environment describes it, on AWS."""
+    """The node of this process, on AWS, with the settings of the environment."""
     settings = Settings.from_environment()
     return build_company(settings, on_aws(settings, telemetry()))

@@ -118,14 +118,14 @@ class CompanyOnAws(CompanyInWorld):
     def _take_results(self) -> bool:
         results = self._take("command-results")
         for message in results:
-            self.company.results.receive(result_in(message["Body"]))
+            self.company.command_results.receive(result_in(message["Body"]))
             self._done("command-results", message)
         return bool(results)
 
     def _post_results(self) -> bool:
         answers = self._take("command-answers.fifo")
         for message in answers:
-            self.company.results.post(answer_in(message["Body"]))
+            self.company.command_results.post(answer_in(message["Body"]))
             self._done("command-answers.fifo", message)
         return bool(answers)
 

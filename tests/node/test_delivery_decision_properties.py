@@ -108,7 +108,7 @@ def test_nothing_is_skipped_while_it_is_dirty_unless_its_retry_does_it(known: Kn
 
     if entry is not None and isinstance(decision, Skip):
         if retry is None:
-            assert MODULES[entry.announcement.module].sending.posted
+            assert MODULES[entry.announcement.module].sending.sent_by_post
         else:
             assert entry.attempts != retry
 
@@ -157,7 +157,7 @@ def test_a_failure_is_given_up_only_at_the_end_of_its_schedule_or_where_a_cdr_is
 
     if isinstance(decision, Attempt):
         entry, before = entry_after(decision, failure, NOW), known["entry"]
-        is_posted = decision.module.sending.posted
+        is_posted = decision.module.sending.sent_by_post
         since = (before.first_failed_at or NOW) if before else NOW
         is_over = before is not None and before.attempts >= len(RETRY_DELAYS) and NOW - since >= RETRY_WINDOW
         is_wrong = is_posted and failure is CALLED_WRONG

@@ -27,7 +27,7 @@ from tests.world import CompanyInWorld, World
 KEY = "Bearer the-operator-key"
 DOCUMENTED = {200, 201, 202, 400, 401, 404, 405, 409, 413, 422}
 PATHS = sorted({operation.path for operation in OPERATIONS})
-WRITES = [(operation.method, operation.path) for operation in OPERATIONS if operation.body]
+WRITES = [(operation.method, operation.path) for operation in OPERATIONS if operation.body_schema]
 WRITES_OF_EACH = [
     (method, path, module)
     for method, path in WRITES

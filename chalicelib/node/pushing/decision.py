@@ -149,7 +149,7 @@ def decide_on_state(
         announcements=tuple(coalesce([entry.announcement, announcement] if entry else [announcement])),
         sent=sent,
         forgets_sent=forgets_sent,
-        is_unsure=module.sending.posted and (is_repeated or bool(entry and entry.is_unsure)),
+        is_unsure=module.sending.sent_by_post and (is_repeated or bool(entry and entry.is_unsure)),
         breaker=for_current_token(state.breaker, partner),
     )
     if partner.is_active and not attempt.breaker.blocks(now):
@@ -164,7 +164,7 @@ def decide_on_object(attempt: Attempt, stored: StoredObject | None) -> Skip | Re
         return Remove() if module.deletable else Skip(SkipReason.GONE)
     if not may_see(attempt.partner, module, stored):
         return Skip(SkipReason.NOT_VISIBLE)
-    if module.sending.posted:
+    if module.sending.sent_by_post:
         is_taken = "posted" in stored.metadata
         return Skip(SkipReason.POSTED_ALREADY) if is_taken else Post(stored, looks_first=attempt.is_unsure)
     if not attempt.entry and _is_outdated(stored, announcement, attempt.sent):
@@ -186,7 +186,7 @@ def entry_after(attempt: Attempt, failure: OcpiError, now: datetime) -> OutboxEn
     ``attempts`` is what the outbox adds to those that it has counted. ``due_at`` is None when it is given up: at the
     end of the schedule, or at once where a posted object was understood and called wrong, since it cannot change.
     """
-    entry, is_posted = attempt.entry, attempt.module.sending.posted
+    entry, is_posted = attempt.entry, attempt.module.sending.sent_by_post
     # A change is no try of the schedule, or many quick ones would use it up.
     keeps_schedule = entry is not None and entry.due_at is not None and attempt.delivery.attempt is None
     attempts, since = (entry.attempts, entry.first_failed_at or now) if entry else (0, now)
@@ -212,7 +212,7 @@ def _reason_to_skip(
     announcement, is_change = delivery.announcement, delivery.attempt is None
     if not is_change and (entry is None or entry.attempts != delivery.attempt):
         return SkipReason.RETRIED_ALREADY
-    if is_change and entry and module.sending.posted:
+    if is_change and entry and module.sending.sent_by_post:
         return SkipReason.RETRY_SCHEDULED
     if not entry and not _is_paced(module) and any(each.covers(announcement) for each in sent):
         return SkipReason.SENT_ALREADY
@@ -240,7 +240,7 @@ def _starts_versions_anew(module: Module, announcement: Announcement) -> bool:
 
 def _is_paced(module: Module) -> bool:
     """Whether an announcement tells all that changes until it leaves, not only what its version changed (Q-48)."""
-    return module.sending.least_pause_s > 0
+    return module.sending.min_pause_s > 0
 
 
 def _is_outdated(stored: StoredObject, announcement: Announcement, sent: Sequence[SentVersion]) -> bool:

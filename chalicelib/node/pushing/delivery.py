@@ -137,7 +137,7 @@ class Deliverer:
         """Record what the partner missed and when it is retried; then, what the failure says about reaching it."""
         entry, announcement = entry_after(attempt, failure, self._clock()), attempt.announcement
         self._records.put_in_outbox(entry)
-        if attempt.module.sending.posted and entry.due_at is None:
+        if attempt.module.sending.sent_by_post and entry.due_at is None:
             what = (announcement.module, announcement.id, attempt.partner.id, failure)
             _LOG.error("%s %r is given up for partner %s: %s", *what)
         self._records.not_taken(attempt, failure)

@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from chalicelib.ocpi.module import Sending
+from chalicelib.ocpi.module import SendingRules
 
 _MARGIN: Final = timedelta(seconds=2)
 """A change that comes later than this before a push leaves is announced too: the push may read the object too early."""
@@ -71,7 +71,7 @@ class PacedPush:
         return self.since <= version < self.version or self.former[0] <= version < self.former[1]
 
 
-def next_push(sending: Sending, last: PacedPush | None, change: PacedPush) -> PacedPush:
+def next_push(sending: SendingRules, last: PacedPush | None, change: PacedPush) -> PacedPush:
     """The push that sends the change; equal to ``last`` where that one is still to leave and covers it.
 
     Args:
@@ -81,10 +81,10 @@ def next_push(sending: Sending, last: PacedPush | None, change: PacedPush) -> Pa
     """
     if last is None:
         return change
-    is_urgent = bool(change.fields & sending.urgent)
+    is_urgent = bool(change.fields & sending.urgent_fields)
     if last.at > change.at:
         if is_urgent:
             return change.joined(last)
         return last if last.covers(change) and change.at <= last.at - _MARGIN else last.joined(change)
-    due = change.at if is_urgent else max(change.at, last.at + timedelta(seconds=sending.least_pause_s))
+    due = change.at if is_urgent else max(change.at, last.at + timedelta(seconds=sending.min_pause_s))
     return replace(change, at=due, former=(last.since, last.version))

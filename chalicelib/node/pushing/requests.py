@@ -24,7 +24,7 @@ from chalicelib.ocpi.errors import NotTaken, OcpiError, UnableToUseApi, Unreacha
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import Module
 from chalicelib.ocpi.parties import Party
-from chalicelib.ocpi.parts import Json, Path, find
+from chalicelib.ocpi.parts import Json, Path, find_part
 
 _ANSWERED_WITHIN_S: Final = 20.0
 """The longest that one request may take."""
@@ -86,7 +86,7 @@ class ObjectRequests:
         """
         was_called = False
         for announcement in announcements:
-            part = find(whole, self.module.levels, announcement.path)
+            part = find_part(whole, self.module.levels, announcement.path)
             # The part is gone since: its removal has an announcement of its own.
             if part is None:
                 continue
@@ -127,7 +127,7 @@ class ObjectRequests:
     def _put(self, whole: Json, path: Path) -> None:
         """PUT the part as it is now; where the partner does not know its parent, the whole object."""
         if path:
-            part = find(whole, self.module.levels, path)
+            part = find_part(whole, self.module.levels, path)
             response = self._send("PUT", self._url(*path), as_bytes(part or {}))
             if not _is_missing(response):
                 _expect_taken(response, "PUT")
