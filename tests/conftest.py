@@ -5,43 +5,19 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from chalicelib.adapters.aws import Clients
-from chalicelib.adapters.dynamodb.table import Table
-from chalicelib.settings import resource_name
 from cli.local import emulator
 from cli.local.emulator import Emulator
+from tests.resources import TEMPLATE, LazyStage, Stage
 
 # The machine may be busy, and a test leaves nothing behind.
 settings.register_profile("shared", deadline=None, database=None)
 settings.load_profile("shared")
-
-TEMPLATE = Path(__file__).parents[1] / "infra" / "data.yaml"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage of its own in some AWS: empty tables and queues."""
-
-    name: str
-    clients: Clients
-    sleep: Callable[[float], None] = time.sleep
-
-    def table(self, name: str) -> Table:
-        return Table(resource_name(name, self.name), self.clients.dynamodb, self.sleep)
-
-    def queue(self, name: str) -> str:
-        return resource_name(name, self.name)
-
-    @property
-    def bus(self) -> str:
-        return f"ocpi-{self.name}"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,9 +68,9 @@ def new_stage(ministack_clients: Clients, _cloudformation: Any) -> Callable[[], 
 
 
 @pytest.fixture
-def stage(new_stage: Callable[[], Stage]) -> Stage:
-    """A stage on ministack."""
-    return new_stage()
+def stage(ministack_clients: Clients) -> Stage:
+    """A stage on ministack that makes what a test asks for."""
+    return LazyStage(f"t{next(_numbers)}", ministack_clients)
 
 
 def create_stack(cloudformation: Any, stage: str) -> None:

@@ -11,6 +11,7 @@ from chalicelib.entrypoints.observability import Telemetry
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
+    from chalicelib.adapters.aws import Clients
     from chalicelib.bootstrap.company import Company
 
 
@@ -21,7 +22,15 @@ def telemetry() -> Telemetry:
 
 
 @cache
+def clients() -> Clients:
+    """The AWS clients of this process, each built at its first use."""
+    from chalicelib.adapters.aws import Clients
+
+    return Clients()
+
+
+@cache
 def company() -> Company:
     """The node of this process, on AWS, with the settings of the environment."""
     settings = Settings.from_environment()
-    return build_company(settings, on_aws(settings, telemetry()))
+    return build_company(settings, on_aws(settings, telemetry(), clients()))

@@ -26,7 +26,7 @@ from chalicelib.bootstrap.ports import Ports
 from chalicelib.modules import MODULES
 from chalicelib.node.pushing.messages import RetryDue
 from chalicelib.ocpi.parties import Party, Role
-from tests.conftest import Stage
+from tests.resources import Stage
 from tests.world import Caller, CompanyInWorld, Pair, World, register
 
 

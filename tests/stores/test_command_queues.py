@@ -17,11 +17,11 @@ from chalicelib.node.commands import CommandResult
 from chalicelib.node.conflicts import Conflict
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
-from tests.conftest import Stage
 from tests.conversations.on_aws import CompanyOnAws
 from tests.modules.crashing import Fuse
 from tests.modules.relaying import REQUESTS, ROOT, two_evses
 from tests.node.faults import run_on
+from tests.resources import Stage
 from tests.world import Caller, World, register
 
 Json = Any
