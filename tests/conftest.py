@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,10 +15,39 @@ from chalicelib.adapters.aws import Clients
 from cli.local import emulator
 from cli.local.emulator import Emulator
 from tests.resources import TEMPLATE, LazyStage, Stage
+from tests.sampling import sample
 
 # The machine may be busy, and a test leaves nothing behind.
-settings.register_profile("shared", deadline=None, database=None)
-settings.load_profile("shared")
+settings.register_profile("default", deadline=None, database=None)
+settings.register_profile("deep", settings.get_profile("default"), max_examples=1000)
+settings.load_profile("default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("sampling")
+    group.addoption("--deep", action="store_true", help="run every case of the big products, and more examples")
+    group.addoption("--sample-seed", type=int, default=None, help="which cases of the big products run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The workers of a parallel run are given the option as it is here.
+    if config.option.sample_seed is None:
+        config.option.sample_seed = datetime.now(UTC).date().toordinal()
+    if config.option.deep:
+        settings.load_profile("deep")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not config.option.deep:
+        again = f"--sample-seed {config.option.sample_seed}"
+        terminalreporter.write_line(f"of big products a sample: again with {again}, all of it with --deep")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [] if config.option.deep else sample(items, config.option.sample_seed)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(scope="session", autouse=True)
