@@ -18,7 +18,8 @@ from unittest.mock import patch
 
 from chalicelib.adapters.aws import Clients
 from cli.local import emulator
-from tests.conftest import Stage, create_stack
+from tests.conftest import create_stack
+from tests.resources import Stage
 from tests.upgrade.stored import TABLES, dumped, keep
 from tests.upgrade.story import Fill, answers, go_on, neighbours
 from tests.upgrade.town import Neighbour, Node, Town

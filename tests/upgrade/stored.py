@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Final
 
-from tests.conftest import Stage
+from tests.resources import Stage
 
 Json = Any
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import TEMPLATE, Stage, create_stack
+from tests.conftest import create_stack
+from tests.resources import TEMPLATE, Stage
 from tests.upgrade.record import FILE, filled, gone_on, read, started
 from tests.upgrade.stored import TABLES, legible, load
 from tests.upgrade.town import WORKERS

@@ -21,8 +21,8 @@ from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.errors import Unreachable
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.parties import Party, Role
-from tests.conftest import Stage
 from tests.conversations.on_aws import CompanyOnAws
+from tests.resources import Stage
 from tests.world import Clock, World
 
 Json = Any
