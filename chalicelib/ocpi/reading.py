@@ -1,7 +1,7 @@
 """From the bytes a partner sent to a valid object, in one of two profiles, with every leniency written down.
 
-The models say what the spec says. Reading validates straight from the bytes; only if that fails, and only for a lenient
-partner, the breaches are mended or let pass one by one, so that each has a JSON path and a rule.
+The models say what the spec says. A body is parsed once, and the value is validated as it is; only if that fails, and
+only for a lenient partner, the breaches are mended or let pass one by one, so that each has a JSON path and a rule.
 """
 
 from __future__ import annotations
@@ -158,11 +158,7 @@ def read(
         InvalidJson: not JSON (TRA-15).
         InvalidParameters: JSON that breaks the spec's rules, each named by its path (TRA-16, TRA-20).
     """
-    value = parse(body)
-    try:
-        return Reading(built(model).model_validate_json(body, context=Tolerance.PEDANTIC, extra="allow"))
-    except ValidationError:
-        return read_value(model, value, profile, now, stand_ins=stand_ins)
+    return read_value(model, parse(body), profile, now, stand_ins=stand_ins)
 
 
 def read_value(
@@ -180,6 +176,11 @@ def read_value(
         InvalidParameters: it breaks the spec's rules.
     """
     model = built(model)
+    try:
+        # Most objects break no rule at all.
+        return Reading(_flawless(model, value, unknown))
+    except ValidationError:
+        pass
     deviations: list[Deviation] = []
     filled: set[Loc] = set()
     for _ in range(_MOST_ROUNDS):
@@ -207,12 +208,16 @@ def _breaches(model: type[OcpiObject], value: Any, unknown: Unknown = "keep") ->
         InvalidParameters: there are too many.
     """
     try:
-        model.model_validate(value, context=Tolerance.PEDANTIC, extra="allow" if unknown == "keep" else "forbid")
+        _flawless(model, value, unknown)
     except ValidationError as invalid:
         if invalid.error_count() > _MOST_BREACHES:
             raise InvalidParameters(f"{model.__name__}: breaks more than {_MOST_BREACHES} rules") from None
         return invalid.errors(include_url=False)
     return []
+
+
+def _flawless(model: type[M], value: Any, unknown: Unknown) -> M:
+    return model.model_validate(value, context=Tolerance.PEDANTIC, extra="allow" if unknown == "keep" else "forbid")
 
 
 def _hidden(found: OcpiObject, value: Json) -> list[Any]:
@@ -273,10 +278,16 @@ def _mends(breaches: list[Any], now: datetime, stand_ins: StandIns) -> dict[Loc,
 
 def _mended(value: Any, mends: Mapping[Loc, Any]) -> Any:
     """A copy of ``value`` with what mends it."""
-    copy = json.loads(json.dumps(value))
+    copy = _copied(value)
     for loc, mend in mends.items():
         _put(copy, loc, mend)
     return copy
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copied(each) for name, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
 def _mend(breach: Mapping[str, Any], now: datetime, stand_ins: StandIns) -> Any:

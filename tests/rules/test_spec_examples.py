@@ -97,7 +97,7 @@ def partner(profile: Profile, **facts: Any) -> Partner:
 
 def put_evse(value: Json, reader: Partner) -> IncomingPart:
     at = ObjectAddress(TNM, "1012", (value["uid"],), LOCATIONS.levels[1:])
-    return read_put(at, json.dumps(value).encode(), reader, NOW)
+    return read_put(at, value, reader, NOW)
 
 
 def test_every_example_is_looked_at() -> None:

@@ -26,7 +26,7 @@ from chalicelib.node.receiving.outcome import Outcome
 from chalicelib.node.receiving.quarantine import Quarantine, QuarantineEntry
 from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
 from chalicelib.ocpi.parts import Json
-from chalicelib.ocpi.reading import Deviation, Profile, read, read_value
+from chalicelib.ocpi.reading import Deviation, Profile, parse, read_value
 
 _LOG = logging.getLogger(__name__)
 
@@ -73,13 +73,13 @@ class ReceivedCdrs:
             ContradictedCdr: we hold another one of this id; this one is kept aside for the operator.
         """
         try:
-            return self._taken(partner, body, now)
+            return self._taken(partner, parse(body), now)
         except ContradictedCdr as contradiction:
             self._put_aside(partner, contradiction, now)
             raise
 
-    def _taken(self, partner: Partner, body: bytes, now: datetime) -> tuple[Json, bool]:
-        cdr, is_new, forgiven = self._kept(partner, body, now)
+    def _taken(self, partner: Partner, value: Any, now: datetime) -> tuple[Json, bool]:
+        cdr, is_new, forgiven = self._kept(partner, value, now)
         count_deviations(self._counters, partner.id, CDRS.identifier, forgiven)
         # For a repeat as well: we may have failed between keeping the CDR and telling of it.
         self._received(partner, [cdr])
@@ -95,7 +95,7 @@ class ReceivedCdrs:
         cdrs, forgiven = list[Json](), list[Deviation]()
         for item in items:
             try:
-                cdr, is_new, remarks = self._kept(partner, as_bytes(item), now, held)
+                cdr, is_new, remarks = self._kept(partner, item, now, held)
             except ContradictedCdr as contradiction:
                 # It is put aside, and the crawl goes on.
                 self._put_aside(partner, contradiction, now)
@@ -116,17 +116,17 @@ class ReceivedCdrs:
         return self._store.get_many(theirs(partner.party), keys) if partner.party else {}
 
     def _kept(
-        self, partner: Partner, body: bytes, now: datetime, held: dict[str, StoredObject] | None = None
+        self, partner: Partner, value: Any, now: datetime, held: dict[str, StoredObject] | None = None
     ) -> tuple[Json, bool, Sequence[Deviation]]:
         """The CDR as we hold it from now on, whether it is new, and what was forgiven.
 
         Args:
             partner: whose CDR it is.
-            body: the CDR as it came.
+            value: the CDR as it came, as a JSON value.
             now: the time.
             held: what we have just read by their keys.
         """
-        reading = read(Cdr, body, partner.profile, now)
+        reading = read_value(Cdr, value, partner.profile, now)
         # What is shown again is what was posted (CDR-05), without the defaults of fields that nobody sent.
         cdr = as_json(reading.value, defaults=False)
         if held and (stored := held.get(CDRS.key_of(cdr["id"]))):
@@ -141,7 +141,7 @@ class ReceivedCdrs:
             InvalidParameters: the body is no CDR.
             ContradictedCdr: we hold another one of this id.
         """
-        return self._taken(partner, body, now)[1]
+        return self._taken(partner, parse(body), now)[1]
 
     def _keep(self, partner: Partner, cdr: Json, value: Cdr, now: datetime) -> Json | None:
         """The CDR as we have held it before; None if it is new."""

@@ -14,7 +14,7 @@ from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import Level, stand_ins_of
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Json, Path, merged
-from chalicelib.ocpi.reading import Deviation, Profile, Reading, StandIns, read, read_value
+from chalicelib.ocpi.reading import Deviation, Profile, Reading, StandIns, read_value
 from chalicelib.ocpi.types import OcpiObject, format_date_time
 
 _TOLERATED_SKEW: Final = timedelta(minutes=5)
@@ -69,14 +69,13 @@ class IncomingPart:
         return replace(self, part=self.part | {inner.list_field: known[inner.list_field]}, is_whole=False)
 
 
-def read_put(at: ObjectAddress, body: bytes, partner: Partner, now: datetime) -> IncomingPart:
-    """The whole part in ``body``.
+def read_put(at: ObjectAddress, value: Any, partner: Partner, now: datetime) -> IncomingPart:
+    """The whole part that was sent, from the JSON value of a body or of an element of a list.
 
     Raises:
-        InvalidJson: it is no JSON.
         InvalidParameters: it is no such part, or has another id than the URL (TRA-31).
     """
-    reading = read(at.level.model, body, partner.profile, now, stand_ins=_stand_ins(at.levels, partner))
+    reading = read_value(at.level.model, value, partner.profile, now, stand_ins=_stand_ins(at.levels, partner))
     lacks_stamp = any(each.path == "last_updated" and _is_missing_stamp(each) for each in reading.deviations)
     return _push_of(at, reading, now, stamped_by_us=lacks_stamp, is_whole=True)
 

@@ -157,7 +157,7 @@ class ReceivedObjects:
         self, partner: Partner, at: ObjectAddress, stored: StoredObject | None, item: Any, now: datetime
     ) -> Remarks | None:
         """What was forgiven in what we keep; None where it tells nothing new."""
-        push = read_put(at, as_bytes(item), partner, now)
+        push = read_put(at, item, partner, now)
         if stored is not None and not stored.metadata.get("deleted_at"):
             known = json.loads(stored.body)
             push = push.keeping(at, known)

@@ -64,7 +64,7 @@ class Receiver:
             NotFound: the parent is unknown (LOC-14), or the owner is not the caller.
         """
         at = self._addressed(call)
-        push = read_put(at, call.request.body, call.partner, call.now)
+        push = read_put(at, parse(call.request.body), call.partner, call.now)
         kept = self._known(call, lambda: self._received.put(call.partner, at, push, call.now))
         self._count(call, (*push.deviations, *kept.remarks))
         return success(call.now, created=kept.is_new)
