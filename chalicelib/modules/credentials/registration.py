@@ -171,7 +171,7 @@ class Registrations:
         required = self._introduction.required_modules
         try:
             conversation = register(versions_url, token, required, introduce_us, self._clock())
-            return self._registered(partner, self._introduction.held(partner, conversation))
+            return self._registered(partner, self._introduction.held(partner, conversation, ours))
         except OcpiError as failed:
             self._note(partner, str(failed), issued=())
             raise
@@ -204,7 +204,7 @@ class Registrations:
         partner = self._offered(partner, ours, former, now + _OFFER_LASTS)
         conversation = send_credentials("PUT", partner.endpoints, token, self.our_credentials(partner, ours), now)
         try:
-            theirs = self._introduction.held(partner, conversation)
+            theirs = self._introduction.held(partner, conversation, ours)
         except PartnerError as failed:
             self._note(partner, str(failed))
             raise
@@ -245,9 +245,9 @@ class Registrations:
         if partner.is_registered and ModuleID.CREDENTIALS in partner.endpoints:
             try:
                 url = partner.endpoints[ModuleID.CREDENTIALS]
-                response = self._outbound.send(partner, ModuleID.CREDENTIALS, "DELETE", url)
-                if response.status >= 300 and response.status not in (401, 404, 405):
-                    problem = f"DELETE credentials was answered with HTTP {response.status}"
+                answer = self._outbound.send(partner, ModuleID.CREDENTIALS, "DELETE", url)
+                if answer.http_status >= 300 and answer.http_status not in (401, 404, 405):
+                    problem = f"DELETE credentials was answered with HTTP {answer.http_status}"
             except UnableToUseApi as failed:
                 problem = f"they may not know that it is over: {failed}"
         return self._end(partner, problem)

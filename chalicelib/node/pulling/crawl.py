@@ -36,9 +36,9 @@ from chalicelib.node.pulling.state import (
 from chalicelib.node.receiving.outcome import ReceiveAll
 from chalicelib.node.receiving.quarantine import Quarantine, QuarantineEntry
 from chalicelib.node.telemetry import Observer
-from chalicelib.ocpi.envelope import code_of, opened
+from chalicelib.ocpi.answer import NO_ANSWER, Answer
+from chalicelib.ocpi.envelope import data_of
 from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotTaken, OcpiError, UnableToUseApi, Unreachable
-from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import Module, ModuleID
 
 _LOG = logging.getLogger(__name__)
@@ -186,21 +186,21 @@ class Crawler:
             return
         self._observer.about(partner.id, step.module)
         try:
-            response = self._outbound.send(partner, step.module, "GET", pull.url)
-            if response.status in _TRY_LATER or response.status in _REFUSED or code_of(response)[0] == _THEIR_FAULT:
-                raise NotTaken(_said(response), response)
-            items = _items(response)
+            answer = self._outbound.send(partner, step.module, "GET", pull.url)
+            if answer.http_status in (*_TRY_LATER, *_REFUSED) or answer.status_code == _THEIR_FAULT:
+                raise NotTaken(_said(answer), answer)
+            items = _items(answer)
         except OcpiError as failed:
             self._breakers.failed(partner, failed)
             self._failed(pull, failed)
         else:
             self._breakers.succeeded(partner, self._breakers.of(partner))
-            self._page(partner, pull, response, items)
+            self._page(partner, pull, answer, items)
 
     def _failed(self, pull: Pull, failed: OcpiError) -> None:
         """Try this page again after a while, a few times, unless that is no use."""
-        now, attempts, answer = self._clock(), pull.attempts + 1, getattr(failed, "response", Response(0))
-        can_help = isinstance(failed, Unreachable | NotTaken) and answer.status not in _REFUSED
+        now, attempts, answer = self._clock(), pull.attempts + 1, getattr(failed, "answer", NO_ANSWER)
+        can_help = isinstance(failed, Unreachable | NotTaken) and answer.http_status not in _REFUSED
         further = pull.with_(now, attempts=attempts, problem=str(failed))
         if not can_help or attempts >= MOST_ATTEMPTS:
             self._save(replace(further, state=PullState.FAILED))
@@ -209,7 +209,7 @@ class Crawler:
             pause_s = PAUSES_S[min(attempts, len(PAUSES_S)) - 1]
             self._queue.enqueue(_step(further), delay_s=max(pause_s, int(asked.total_seconds()) if asked else 0))
 
-    def _page(self, partner: Partner, pull: Pull, response: Response, items: list[Any]) -> None:
+    def _page(self, partner: Partner, pull: Pull, answer: Answer, items: list[Any]) -> None:
         taken, refused, ids = self._taken(partner, pull, items)
         facts: dict[str, Any] = {
             "page": pull.page + 1,
@@ -219,7 +219,7 @@ class Crawler:
             "taken": pull.taken + taken,
             "refused": pull.refused + refused,
         }
-        page = links.CrawledPage.of(response, ids)
+        page = links.CrawledPage.of(answer, ids)
         try:
             onward = links.next_page(partner, pull, page)
         except UnableToUseApi as wrong:
@@ -294,13 +294,13 @@ def _step(pull: Pull) -> PullStep:
     return PullStep(partner_id=pull.partner_id, module=pull.module, crawl=pull.crawl, page=pull.page)
 
 
-def _said(response: Response) -> str:
-    code, said = code_of(response)
-    return f"HTTP {response.status}" + (f", OCPI status {code}: {said[:200]}" if code else "")
+def _said(answer: Answer) -> str:
+    code = f", OCPI status {answer.status_code}: {answer.status_message[:200]}" if answer.status_code else ""
+    return f"HTTP {answer.http_status}{code}"
 
 
-def _items(response: Response) -> list[Any]:
-    data = opened(response, "the list")
+def _items(answer: Answer) -> list[Any]:
+    data = data_of(answer, "the list")
     if data is None:
         # Some leave an empty list out (Q-14).
         return []

@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from chalicelib.node.partners.partner import Partner
 from chalicelib.node.pulling.state import MOST_PAGES, MOST_RESTARTS, Pull, digest_of_page
+from chalicelib.ocpi.answer import Answer
 from chalicelib.ocpi.errors import UnableToUseApi
-from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.paging import next_link
 from chalicelib.ocpi.types import format_date_time
 
@@ -56,9 +56,9 @@ class CrawledPage:
     """To the next page, as it is written there."""
 
     @classmethod
-    def of(cls, response: Response, ids: Collection[str]) -> CrawledPage:
-        """The page in this response, which lists objects of these ids."""
-        headers = response.headers
+    def of(cls, answer: Answer, ids: Collection[str]) -> CrawledPage:
+        """The page in this answer, which lists objects of these ids."""
+        headers = answer.headers
         total, link = _number(headers.get("x-total-count")), next_link(headers.get("link", ""))
         return cls(len(ids), listed=digest_of_page(ids), total=total, link=link)
 
