@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -122,3 +123,46 @@ def test_any_answer_of_theirs_opens_or_is_a_failure(status: int, frame: Any) -> 
         assert 200 <= status < 300
         assert code is not None
         assert 1000 <= code < 2000
+
+
+def test_what_is_kept_of_an_answer_is_what_its_body_says_and_not_the_body() -> None:
+    """A page of ten thousand objects is held in memory once."""
+    page = [{"id": f"LOC{n}"} for n in range(10_000)]
+    response = Response(200, {"X-Total-Count": "10000"}, json.dumps({"status_code": 1000, "data": page}).encode())
+
+    answer = read_answer(response)
+
+    assert data_of(answer, "GET x") == page
+    assert answer.headers["x-total-count"] == "10000"
+    assert response.body not in gc.get_referents(answer)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b" \n", b"[]", b"null", b'{"status_code": "OK"}', b'{"status_code": true}', b'"x"']
+)
+def test_a_success_without_an_envelope_takes_a_push_but_opens_nothing(body: bytes) -> None:
+    """TRA-14, Q-14: whether the body is left out, or is JSON that says nothing."""
+    answer = read_answer(Response(200, {}, body))
+
+    assert (answer.is_json, answer.is_accepted, answer.is_success, answer.status_code) == (True, True, False, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"\xff",
+        b'{"a": 1, "a": 2}',
+        b'{"a": NaN}',
+        b'{"a": 1e999}',
+        b"[" * 300 + b"]" * 300,
+        b'"\\ud800"',
+        b"9" * 5000,
+    ],
+)
+@pytest.mark.parametrize("status", [200, 201, 404, 500])
+def test_a_body_that_we_do_not_read_takes_no_push(status: int, body: bytes) -> None:
+    """Q-14: even beside a success."""
+    answer = read_answer(Response(status, {}, body))
+
+    assert (answer.is_json, answer.is_accepted, answer.is_success, answer.status_code) == (False, False, False, None)
