@@ -107,8 +107,8 @@ def _suspend(ask: OperatorCall) -> OperatorReply:
 def _resume(ask: OperatorCall) -> OperatorReply:
     """Lets everything flow again; also where an earlier attempt broke off after its first step."""
     partner, company = _switched(ask, is_suspended=False), ask.company
-    for module in company.crawler.pullable(partner):
-        company.crawler.start(partner, module, full=True)
+    for module in company.pull_schedule.pullable(partner):
+        company.pull_schedule.start(partner, module, full=True)
     company.on_reachable(partner)
     return OperatorReply(_partner_json(company, partner))
 

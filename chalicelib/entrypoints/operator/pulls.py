@@ -13,7 +13,7 @@ def _start(ask: OperatorCall) -> OperatorReply:
     full = ask.request.query.get("full", "no")
     if full not in ("yes", "no"):
         raise InvalidParameters("full is yes or no")
-    pull = ask.company.crawler.start(ask.active_partner, ask.module.identifier, full=full == "yes")
+    pull = ask.company.pull_schedule.start(ask.active_partner, ask.module.identifier, full=full == "yes")
     return OperatorReply(pull_json(pull), 202)
 
 
