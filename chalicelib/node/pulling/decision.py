@@ -67,7 +67,7 @@ class Advance:
 
 
 def pullable_modules(partner: Partner, modules: Mapping[ModuleID, Module]) -> list[ModuleID]:
-    """The modules whose lists this partner serves to us: those that it owns and has an endpoint for; none if inactive."""
+    """The modules whose lists this partner serves to us: it owns the objects and has an endpoint; none if inactive."""
     theirs = [identifier for identifier, module in modules.items() if module.owner is partner.our_role.other]
     return [identifier for identifier in theirs if identifier in partner.endpoints] if partner.is_active else []
 
