@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
-from chalicelib.ocpi.http import Request, Response
+from chalicelib.ocpi.answer import Answer
+from chalicelib.ocpi.http import Request
 
 T = TypeVar("T")
 
-Flow = Generator[Request, Response, T]
-"""Yields requests, is sent each response, and returns the result of the conversation."""
+Flow = Generator[Request, Answer, T]
+"""Yields requests, is sent each answer, and returns the result of the conversation."""
 
 
-def drive(flow: Flow[T], send: Callable[[Request], Response]) -> T:
+def drive(flow: Flow[T], send: Callable[[Request], Answer]) -> T:
     """The result of the conversation; ``send`` makes its requests."""
     try:
         request = next(flow)

@@ -54,7 +54,7 @@ def outcome(step: int, error: type[BaseException], result: str | None, name: str
         queues.enqueue_result(
             CommandResult(command_id=message["command_id"], result=str(result), source="charge point")
         )
-    results = there.cpo.company.results
+    results = there.cpo.company.command_results
     queues.work(results.receive, results.post, timers=False)
     there.world.clock.pass_(minutes=2)
     queues.work(results.receive, results.post, timers=True)

@@ -17,9 +17,9 @@ from chalicelib.adapters.sqs.pulls import SqsPullQueue, step_in
 from chalicelib.node.conflicts import Conflict
 from chalicelib.node.pulling.state import MOST_ON_A_PAGE, Pull, PullState, PullStep, PullStore, digest_of
 from chalicelib.ocpi.module import ModuleID
-from tests.conftest import Stage
 from tests.node.faults import run_on
 from tests.node.pulling import Crawl, answered, following, ids
+from tests.resources import Stage
 from tests.stores.conftest import Calls
 from tests.stores.crawling import at
 
@@ -176,7 +176,7 @@ def test_a_page_of_a_hundred_objects_that_we_hold_costs_a_handful_of_calls(
     listed = ids(*range(100), module=module)
     assert crawl.run(answered(listed)).taken == 100
     crawl.answers = [answered(listed, following("?c=1"))]
-    crawl.crawler.start(crawl.them, module, full=full)
+    crawl.schedule.start(crawl.them, module, full=full)
     calls.made()
 
     crawl.crawler.crawl_page(crawl.us.pull_steps.steps.pop(0)[0])

@@ -1,4 +1,6 @@
-"""The conversation of a registration as generators of requests: no network, no store, no clock.
+"""The requests of a registration and what is made of their answers, as generators that do no I/O themselves.
+
+A generator yields a request and is sent its response (``node/flows.py``).
 
 Spec: credentials.md 3 and its diagram; rules CRD-02, CRD-03, CRD-11 to CRD-14, CRD-21 to CRD-24, VER-08, VER-09.
 """
@@ -14,10 +16,11 @@ from typing import Any, TypeVar
 
 from chalicelib.modules.credentials.objects import Credentials, ListedEndpoint, Version, VersionDetails, VersionList
 from chalicelib.node.flows import Flow
+from chalicelib.ocpi.answer import Answer
 from chalicelib.ocpi.auth import AuthToken
-from chalicelib.ocpi.envelope import opened
+from chalicelib.ocpi.envelope import data_of
 from chalicelib.ocpi.errors import InvalidParameters, MissingEndpoints, UnableToUseApi, UnsupportedVersion
-from chalicelib.ocpi.http import Request, Response
+from chalicelib.ocpi.http import Request
 from chalicelib.ocpi.module import VERSION, ModuleID
 from chalicelib.ocpi.reading import Profile, read_value
 from chalicelib.ocpi.types import OcpiObject
@@ -29,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What came of a handshake that we started."""
+    """The result of a handshake that we started: their endpoints by module, and their credentials."""
 
     endpoints: Mapping[str, str]
     credentials: Credentials
@@ -38,7 +41,7 @@ class Registration:
 def their_endpoints(
     versions_url: str, token: AuthToken, required: Collection[str], now: datetime
 ) -> Flow[dict[str, str]]:
-    """Where a partner serves each module of our version, by identifier; unknown ones are left out (VER-09).
+    """The URL of each module that a partner serves in version 2.1.1, by identifier, without unknown modules (VER-09).
 
     Raises:
         UnableToUseApi: one of the two requests failed, or was not answered as the spec says.
@@ -77,11 +80,11 @@ def register(
     our_credentials: Callable[[], Mapping[str, Any]],
     now: datetime,
 ) -> Flow[Registration]:
-    """Exchange credentials with the partner behind ``versions_url``; the POST is the last of three requests.
+    """Register with a partner: GET its versions and details, then POST our credentials.
 
     Args:
         versions_url: theirs.
-        token: the one they gave us for this.
+        token: the one that they gave us for the registration.
         required: modules without which we do not register (CRD-23).
         our_credentials: called just before the POST; the token in it must work by then (CRD-22).
         now: the time.
@@ -99,20 +102,20 @@ def register(
 def send_credentials(
     method: str, endpoints: Mapping[str, str], token: AuthToken, our_credentials: Mapping[str, Any], now: datetime
 ) -> Flow[Credentials]:
-    """Their credentials, given in answer to ours.
+    """Their credentials, in answer to ours.
 
     Raises:
         UnableToUseApi: they refused ours, or answered without theirs.
     """
     body = json.dumps(our_credentials).encode()
     headers = token.header | {"content-type": "application/json"}
-    response = yield Request(method=method, url=endpoints[ModuleID.CREDENTIALS], headers=headers, body=body)
-    return _read(Credentials, opened(response, f"{method} credentials"), f"{method} credentials", now)
+    answer = yield Request(method=method, url=endpoints[ModuleID.CREDENTIALS], headers=headers, body=body)
+    return _read(Credentials, data_of(answer, f"{method} credentials"), f"{method} credentials", now)
 
 
 def _get(model: type[M], url: str, token: AuthToken, what: str, now: datetime, wrap: str = "") -> Flow[M]:
-    response: Response = yield Request(method="GET", url=url, headers=token.header)
-    data = opened(response, what)
+    answer: Answer = yield Request(method="GET", url=url, headers=token.header)
+    data = data_of(answer, what)
     return _read(model, {wrap: data} if wrap else data, what, now)
 
 

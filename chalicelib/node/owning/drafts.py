@@ -19,7 +19,7 @@ from chalicelib.node.pushing.messages import Announcement
 from chalicelib.node.pushing.pacing import PacedPush, next_push
 from chalicelib.ocpi.errors import ClientError, InvalidParameters
 from chalicelib.ocpi.module import Level, Module
-from chalicelib.ocpi.parts import Change, Json, Path, difference, find, replaced
+from chalicelib.ocpi.parts import Change, Json, Path, difference, find_part, with_part
 from chalicelib.ocpi.reading import Deviation, Profile, read_value
 from chalicelib.ocpi.types import format_date_time
 
@@ -104,10 +104,10 @@ def draft_of(
     if own_id != addressed and (path or module.key_of(own_id) != module.key_of(object_id)):
         raise InvalidParameters(f"{level.model.__name__}.{level.id_field} is not {addressed!r}")
     before = json.loads(stored.body) if stored else None
-    known = find(before, levels, path) if before else None
+    known = find_part(before, levels, path) if before else None
     if known is not None:
         part = _with_removed_parts(part, known, levels[len(path) :])
-    whole = replaced(before or {}, levels, path, part)
+    whole = with_part(before or {}, levels, path, part)
     changes = tuple(_as_sent(module, change) for change in difference(before, whole, levels))
     if before and changes and module.sending.is_final(before):
         raise FinalObject(f"{module.model.__name__} {object_id!r} is final and cannot change any more")
@@ -127,14 +127,14 @@ def _part(module: Module, level: Level, value: Any, now: datetime) -> tuple[Json
     """The validated part, and what the spec warns about; a module can refuse rules that others only warn about."""
     reading = read_value(level.model, value, Profile.STRICT, now, unknown="drop")
     for deviation in reading.deviations:
-        if deviation.rule in module.sending.refused:
+        if deviation.rule in module.sending.enforced_rules:
             raise InvalidParameters(f"{level.model.__name__}: {deviation.path} {deviation.what} ({deviation.rule})")
     return as_json(reading.value), reading.deviations
 
 
 def _as_sent(module: Module, change: Change) -> Change:
     """The change as it is pushed: the whole part if one of its changed fields is not to be sent by PATCH."""
-    return Change(change.path) if module.sending.replaced_whole.intersection(change.fields or ()) else change
+    return Change(change.path) if module.sending.never_patched.intersection(change.fields or ()) else change
 
 
 def next_push_of(draft: Draft) -> tuple[PacedPush | None, int | None]:
@@ -145,7 +145,7 @@ def next_push_of(draft: Draft) -> tuple[PacedPush | None, int | None]:
     change is announced at once.
     """
     sending = draft.module.sending
-    if not sending.least_pause_s:
+    if not sending.min_pause_s:
         return None, 0
     before = json.loads(draft.before.body) if draft.before else {}
     names = before.keys() | draft.whole.keys()
@@ -154,7 +154,7 @@ def next_push_of(draft: Draft) -> tuple[PacedPush | None, int | None]:
     last = PacedPush.of(draft.before.metadata) if draft.before else None
     now = draft.changed_at
     change = PacedPush(now, fields - {"last_updated"}, is_whole, since=draft.version, version=draft.version)
-    if last and sending.is_final(draft.whole) and last.at > now - timedelta(seconds=sending.least_pause_s):
+    if last and sending.is_final(draft.whole) and last.at > now - timedelta(seconds=sending.min_pause_s):
         # No push follows it, so it has to include the changes of earlier pushes that may still be on their way.
         change = replace(change, is_whole=True)
     paced = next_push(sending, last, change)
@@ -171,10 +171,10 @@ def _with_removed_parts(part: Json, known: Json, levels: Sequence[Level]) -> Jso
     Only where the spec has no other way to remove a part.
     """
     inner = levels[1] if len(levels) > 1 else None
-    if inner is None or not inner.removed:
+    if inner is None or not inner.tombstone:
         return part
     listed = {item[inner.id_field] for item in part.get(inner.list_field) or ()}
     left_out = [
-        item | inner.removed for item in known.get(inner.list_field) or () if item[inner.id_field] not in listed
+        item | inner.tombstone for item in known.get(inner.list_field) or () if item[inner.id_field] not in listed
     ]
     return part | {inner.list_field: [*(part.get(inner.list_field) or ()), *left_out]} if left_out else part

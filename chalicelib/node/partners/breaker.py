@@ -18,8 +18,8 @@ from typing import Final, Protocol
 from chalicelib.node.clock import Clock
 from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.partners.partner import Partner
+from chalicelib.ocpi.answer import NO_ANSWER, Answer
 from chalicelib.ocpi.errors import NotTaken, OcpiError, Unreachable
-from chalicelib.ocpi.http import Response
 
 _LOG = logging.getLogger(__name__)
 
@@ -216,12 +216,12 @@ def for_current_token(breaker: CircuitBreaker | None, partner: Partner) -> Circu
 
 def is_partner_failure(failure: OcpiError) -> bool:
     """Whether the partner is unreachable or refuses everything, rather than only this request."""
-    return is_refusal(failure.response) if isinstance(failure, NotTaken) else isinstance(failure, Unreachable)
+    return is_refusal(failure.answer) if isinstance(failure, NotTaken) else isinstance(failure, Unreachable)
 
 
-def is_refusal(response: Response) -> bool:
+def is_refusal(answer: Answer) -> bool:
     """Whether the status says that they would refuse any request now: 401, 403, 429 or 5xx."""
-    return response.status in (*_CREDENTIALS_REFUSED, *_OVERLOADED) or response.status >= 500
+    return answer.http_status in (*_CREDENTIALS_REFUSED, *_OVERLOADED) or answer.http_status >= 500
 
 
 def _fingerprint(partner: Partner) -> str:
@@ -236,19 +236,19 @@ def _after_success(breaker: CircuitBreaker, *, is_probe: bool) -> CircuitBreaker
 def _after_failure(breaker: CircuitBreaker, failure: OcpiError, now: datetime, *, is_probe: bool) -> CircuitBreaker:
     if not is_probe and breaker.blocks(now):
         return breaker
-    answer = failure.response if isinstance(failure, NotTaken) else Response(0)
+    answer = failure.answer if isinstance(failure, NotTaken) else NO_ANSWER
     breaker = replace(breaker, problem=str(failure)[:_LONGEST_PROBLEM])
-    if answer.status in _OVERLOADED and not breaker.needs_probe:
+    if answer.http_status in _OVERLOADED and not breaker.needs_probe:
         return _pausing(breaker, CircuitState.WAITING, answer, now)
     breaker = replace(breaker, failures=breaker.failures + 1)
-    if answer.status in _CREDENTIALS_REFUSED:
+    if answer.http_status in _CREDENTIALS_REFUSED:
         return _pausing(breaker, CircuitState.CREDENTIALS_BROKEN, answer, now)
     if breaker.failures >= OPENS_AFTER or is_probe:
         return _pausing(breaker, CircuitState.OPEN, answer, now)
     return breaker
 
 
-def _pausing(breaker: CircuitBreaker, state: CircuitState, answer: Response, now: datetime) -> CircuitBreaker:
+def _pausing(breaker: CircuitBreaker, state: CircuitState, answer: Answer, now: datetime) -> CircuitBreaker:
     asked = retry_after(answer.headers, now)
     pause = _pause(breaker.pauses) if asked is None else min(asked, LONGEST_RETRY_AFTER)
     pausing = replace(breaker, state=state, pauses=breaker.pauses + 1, until=now + pause)
