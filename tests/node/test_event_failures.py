@@ -48,6 +48,20 @@ def test_what_cannot_be_announced_is_not_taken_and_the_partner_sends_it_again(th
     assert kinds(heard(receiver)) == ["object.created"]
 
 
+def test_a_deletion_that_cannot_be_announced_is_not_taken_either(there: Pair) -> None:
+    """TAR-03: it is still there, until the partner sends it again."""
+    push(there, ModuleID.TARIFFS, make.object_of(ModuleID.TARIFFS, "X1"))
+    url, receiver = there.at_receiver(ModuleID.TARIFFS, "X1"), there.receiver(ModuleID.TARIFFS)
+    heard(receiver)
+    run_on(receiver, event_queue=Failing(receiver.events, "announce"))
+
+    assert there.to_receiver(ModuleID.TARIFFS)("DELETE", url).code == 3000
+    assert held(there, ModuleID.TARIFFS, "X1") is not None
+    assert there.to_receiver(ModuleID.TARIFFS)("DELETE", url).code == 1000
+
+    assert kinds(heard(receiver)) == ["object.removed"]
+
+
 @each_module
 def test_what_was_announced_and_never_written_is_not_told(there: Pair, module: ModuleID) -> None:
     receiver = there.receiver(module)
