@@ -16,7 +16,7 @@ def change_worker(event: SQSEvent) -> None:
     workers.changes(event)
 
 
-# One at a time: a batch ends with the slowest partner in it, and holds up the lanes of all the others.
+# One message at a time: a batch takes as long as its slowest partner, and delays the message groups of all others.
 @app.on_sqs_message(queue=settings.queue_name("deliveries.fifo"), batch_size=1, name="delivery_worker")
 def delivery_worker(event: SQSEvent) -> None:
     workers.deliveries(event)

@@ -20,8 +20,9 @@ from chalicelib.adapters.aws import Clients
 from chalicelib.ocpi.module import ModuleID
 from cli.local import emulator
 from tests import make
-from tests.conftest import Stage, create_stack
+from tests.conftest import create_stack
 from tests.conversations.on_aws import CallCount, pair_on_aws
+from tests.resources import Stage
 from tests.world import Pair
 
 ROUNDS = 200

@@ -1,12 +1,12 @@
-"""What ships to Lambda. Imports point down this list.
+"""What is deployed to Lambda. Imports point down this list.
 
-entrypoints   where AWS calls us
-bootstrap     the composition root
-adapters      the ports on AWS and on the web
+entrypoints   where AWS calls us: HTTP requests, SQS messages, schedules
+bootstrap     the composition root, which builds a node from its parts
+adapters      the ports on DynamoDB, SQS, EventBridge and HTTP
 modules       what is special about each module of OCPI
 settings      configuration from the environment
 node          what every module has in common
-ocpi          the protocol, pure
-clihooks      what `chalice deploy` calls before and after
-clipackages   what a deployment packs
+ocpi          the protocol itself, without I/O
+clihooks      corrections of Chalice's command line: local server and gateway responses
+clipackages   corrections of what Chalice packs for a deployment
 """

@@ -1,8 +1,8 @@
-"""What Chalice's command line gets wrong for this API, put right: the local server, and what API Gateway says itself.
+"""Corrections of Chalice's command line: its local server, and the responses that API Gateway makes itself.
 
-Loaded only where ``AWS_CHALICE_CLI_MODE`` is set, never in Lambda. It touches names that Chalice does not promise, so
-Chalice is pinned and ``tests/infra/test_clihooks.py`` tries every change on Chalice's real server and generator. A
-class here stands in for Chalice's of the same name, and may go when Chalice does what its docstring says.
+Loaded only where ``AWS_CHALICE_CLI_MODE`` is set, never in Lambda. It replaces internals of Chalice, so Chalice is
+pinned, and ``tests/infra/test_clihooks.py`` tests every change with Chalice's real server and generator. A class here
+replaces Chalice's of the same name, and can be deleted once Chalice does what its docstring says.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ def _envelope(message: str) -> str:
 
 
 class UnknownPath(local.LocalGatewayException):
-    """No route fits. Chalice says 403, as API Gateway does when nobody tells it otherwise."""
+    """No route matches: 404. Chalice answers 403, as API Gateway does by default."""
 
     CODE = 404
 
 
 class RouteMatcher(local.RouteMatcher):
-    """Finds routes as API Gateway does: literal before variable before greedy segments.
+    """Finds routes as API Gateway does: literal segments before variable before greedy ones.
 
-    Chalice's own gives ``{name+}`` one segment only, and captures values for routes that then do not fit.
+    Chalice's own matches ``{name+}`` with one segment only, and captures values for routes that then do not match.
     """
 
     def match_route(self, url: str) -> local.MatchResult:
         """The route of a URL and its path parameters, still percent-encoded.
 
         Raises:
-            UnknownPath: no route fits.
+            UnknownPath: no route matches.
         """
         parts = urlsplit(url)
         path = parts.path.removesuffix("/") or "/"
@@ -71,7 +71,7 @@ class RouteMatcher(local.RouteMatcher):
 
 @functools.cache
 def _patterns(routes: tuple[str, ...]) -> Sequence[tuple[str, re.Pattern[str]]]:
-    """Every route with the paths that it takes, the most specific first."""
+    """Every route with its pattern, the most specific first."""
     split = sorted((route.split("/") for route in routes), key=lambda segments: list(map(_rank, segments)))
     return [("/".join(segments), re.compile("/".join(map(_pattern, segments)))) for segments in split]
 
@@ -87,18 +87,18 @@ def _pattern(segment: str) -> str:
 
 
 class RequestHandler(local.ChaliceRequestHandler):
-    """Speaks HTTP/1.1: any method, chunked bodies, no body after HEAD, an envelope for whatever goes wrong.
+    """Serves HTTP/1.1: any method, chunked bodies, no body after HEAD, errors in an OCPI envelope.
 
-    Chalice's own corrupts a connection that is used again after HEAD or after a chunked body, and answers unknown
+    Chalice's own corrupts a connection that is reused after HEAD or after a chunked body, and answers unknown
     methods and broken requests with HTML.
     """
 
-    # Headers and body leave as two packets otherwise, and the second waits 40 ms for the first to be acknowledged.
+    # Otherwise headers and body are sent as two packets, the second 40 ms after the first.
     wbufsize = BLOCK_BYTES
     disable_nagle_algorithm = True
 
     def __getattr__(self, name: str) -> Any:
-        """``do_ANYTHING``: the app answers every method, with 405 where it knows no better."""
+        """``do_ANYTHING``: the app answers every method, with 405 if it does not support it."""
         if name.startswith("do_"):
             return self._answer
         raise AttributeError(name)
@@ -120,10 +120,10 @@ class RequestHandler(local.ChaliceRequestHandler):
         return self.headers, self._body or None
 
     def _read_body(self) -> bytes | None:
-        """The body, or None when it is too large; it is read to its end either way, so the next request is found.
+        """The body, or None if it is too large; it is read to its end in any case, because the next request follows it.
 
         Raises:
-            ValueError: its length is not what the headers or the chunks say; the connection cannot be used again.
+            ValueError: its length is not as in the headers or chunks; the connection cannot be reused.
         """
         body = bytearray()
         size = 0
@@ -140,7 +140,7 @@ class RequestHandler(local.ChaliceRequestHandler):
         while size := _size(self._line().partition(";")[0], 16):
             yield from self._read_exactly(size)
             self._line()
-        while self._line():  # a trailer, which nobody asks for
+        while self._line():  # a trailer, which is ignored
             pass
 
     def _line(self) -> str:
@@ -156,13 +156,13 @@ class RequestHandler(local.ChaliceRequestHandler):
             yield block
 
     def handle_expect_100(self) -> bool:
-        """Says 100 Continue at once: buffered writes would keep it while the client waits for it."""
+        """Sends 100 Continue at once, instead of buffering it while the client waits for it."""
         go_on: bool = super().handle_expect_100()
         self.wfile.flush()
         return go_on
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answers a request that cannot be read, and hangs up."""
+        """Answers a request that cannot be read, and closes the connection."""
         self.close_connection = True
         self._send_http_response(code, {"Connection": "close"}, _envelope(message or explain or "Broken request"))
 
@@ -182,7 +182,7 @@ def _size(text: str, base: int) -> int:
 
 
 class ThreadedHTTPServer(local.ThreadedHTTPServer):
-    """Lets more than five clients knock at once."""
+    """Accepts more than five connections that wait at the same time."""
 
     request_queue_size = 128
 
@@ -202,13 +202,13 @@ def _gateway_response(code: int, message: str, status: str | None = None, **head
     }
 
 
-# What API Gateway answers without asking us. An envelope also has a `timestamp`, but a template can only print the time
-# as an access log does or as epoch milliseconds, and a wrong format is worse than none.
+# What API Gateway answers without calling us. An envelope also has a `timestamp`, but a template can print the time
+# only as an access log does or as epoch milliseconds, and a wrong format is worse than none.
 _REASON = "$context.error.messageString"  # API Gateway prints it with quotes
 GATEWAY_RESPONSES = {
     "DEFAULT_4XX": _gateway_response(2000, _REASON),
     "DEFAULT_5XX": _gateway_response(3000, _REASON),
-    # Both mean that no resource fits: without and with an Authorization header, which it then takes for AWS's own.
+    # Both mean that no path matches: without and with an Authorization header, which it takes for one of AWS.
     "MISSING_AUTHENTICATION_TOKEN": _gateway_response(2000, f'"{UNKNOWN_PATH}"', "404"),
     "INVALID_SIGNATURE": _gateway_response(2000, f'"{UNKNOWN_PATH}"', "404"),
     "REQUEST_TOO_LARGE": _gateway_response(2000, f'"{TOO_LARGE}"', "413"),
@@ -222,9 +222,9 @@ _chalice_generate_swagger = SwaggerGenerator.generate_swagger
 
 
 def generate_swagger(self: SwaggerGenerator, app: Chalice, rest_api: RestAPI | None = None) -> dict[str, Any]:
-    """Chalice's API document with envelopes for what API Gateway answers itself, and ``{name+}`` declared.
+    """Chalice's Swagger document, with OCPI envelopes for API Gateway's own responses, and ``{name+}`` declared.
 
-    Chalice knows no gateway responses, and its update of an API removes those that were set by hand.
+    Chalice has no gateway responses, and its update of an API removes those that were set by hand.
     """
     document = _chalice_generate_swagger(self, app, rest_api)
     document["x-amazon-apigateway-gateway-responses"] = GATEWAY_RESPONSES

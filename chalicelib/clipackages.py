@@ -1,4 +1,4 @@
-"""What Chalice's command line packs, made fit for a quick cold start: byte code with every module, no second botocore.
+"""Corrections of what Chalice packs, for a quick cold start: byte code for every module, and no second botocore.
 
 Loaded by ``clihooks`` only, under the same conditions. Chalice keeps a layer in ``.chalice/deployments`` under the hash
 of ``requirements.txt`` alone: empty that folder after a change to this file.
@@ -18,9 +18,9 @@ from chalice.deploy.packager import DependencyBuilder, Package
 from chalice.utils import ChaliceZipFile, OSUtils
 
 IN_THE_RUNTIME: Final = frozenset({"boto3", "botocore", "python-dateutil", "s3transfer", "six"})
-"""What the Lambda runtime brings and nothing that we ship asks for, but for aws-xray-sdk, which takes any botocore."""
+"""Packages of the Lambda runtime, not packed. Only aws-xray-sdk needs one of them, and it works with any botocore."""
 
-_CHECKED_NEVER: Final = (1).to_bytes(4, "little")  # PEP 552: by hash, and not to be checked
+_UNCHECKED_HASH: Final = (1).to_bytes(4, "little")  # the flags of PEP 552 for a hash that is not checked
 
 
 def install() -> None:
@@ -31,9 +31,9 @@ def install() -> None:
 
 
 class PackageFile(ChaliceZipFile):
-    """Packs byte code beside every module: where Lambda puts a package, Python cannot write any.
+    """Packs byte code beside every module, because Python cannot write any in Lambda.
 
-    It belongs to the running interpreter, whose version Chalice takes for the runtime's, too.
+    The byte code is for the version of the running interpreter, which Chalice also chooses for the runtime.
     """
 
     def write(self, filename: Any, arcname: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -47,37 +47,37 @@ class PackageFile(ChaliceZipFile):
         try:
             compiled = byte_code(Path(filename).read_bytes(), name)
         except (SyntaxError, ValueError):
-            return  # what Python cannot compile, nobody imports: a template, or code for another version
+            return  # not importable anyway: a template, or code for another version of Python
         self.writestr(self._create_zipinfo(filename, cache_from_source(name), None), compiled)
 
 
 def byte_code(source: bytes, name: str) -> bytes:
-    """The content of a .pyc file that Python uses unasked; the same source gives the same bytes in any process."""
+    """The content of a .pyc file that Python loads without checking; equal for equal sources in any process."""
     for character in map(chr, range(256)):
-        # Python 3.11 writes those that the process has interned by chance in another way.
+        # Python 3.11 writes strings that happen to be interned in another way.
         sys.intern(character)
     code = compile(source, name, "exec", dont_inherit=True)
-    return MAGIC_NUMBER + _CHECKED_NEVER + source_hash(source) + marshal.dumps(code)
+    return MAGIC_NUMBER + _UNCHECKED_HASH + source_hash(source) + marshal.dumps(code)
 
 
 def open_zip(self: OSUtils, filename: str, mode: str, compression: int = OSUtils.ZIP_DEFLATED) -> PackageFile:
-    """A package to be written, or read."""
+    """A package, opened for writing or reading."""
     return PackageFile(filename, mode, compression=compression, osutils=self)
 
 
 def walk(_self: OSUtils, path: str, *, followlinks: bool = False) -> Iterator[tuple[str, list[str], list[str]]]:
-    """What is under a folder, in alphabetical order on every machine, and without byte code left by what ran here."""
+    """The content of a folder, in alphabetical order on every machine, and without ``__pycache__``."""
     for folder, folders, files in os.walk(path, followlinks=followlinks):
         folders[:] = sorted(set(folders) - {"__pycache__"})
         yield folder, folders, sorted(files)
 
 
-_chalice_install_wheels = DependencyBuilder._install_wheels  # noqa: SLF001 - there is no other place between
+_chalice_install_wheels = DependencyBuilder._install_wheels  # noqa: SLF001 - Chalice has no public hook for it
 
 
 def _install_wheels(self: DependencyBuilder, src_dir: str, dst_dir: str, wheels: set[Package]) -> None:
-    """Unpack what was downloaded, but for what the runtime brings.
+    """Unpack the downloaded wheels, except for packages of the runtime.
 
-    A layer comes before the runtime on the path: its boto3 would meet whichever botocore was the latest.
+    A layer comes before the runtime on the path: its boto3 would be combined with another version of botocore.
     """
     _chalice_install_wheels(self, src_dir, dst_dir, {wheel for wheel in wheels if wheel.name not in IN_THE_RUNTIME})

@@ -1,4 +1,4 @@
-"""Environment to one frozen Settings: the only reader of os.environ."""
+"""The settings of a node, read from environment variables; no other code reads ``os.environ``."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def stage(environment: Mapping[str, str] | None = None) -> str:
 
 
 def resource_name(name: str, stage_name: str) -> str:
-    """What a table, queue or stack is called: names follow one convention, so nothing is copied by hand."""
+    """The full name of a table, queue, function or stack in AWS: ``ocpi-<stage>-<name>``."""
     return f"{APP_NAME}-{stage_name}-{name}"
 
 
 def queue_name(name: str) -> str:
-    """The queue's name in this stage. Chalice asks for it while it collects the handlers, before any event."""
+    """The full name of a queue in this process's stage; app.py needs it at import, before there are ``Settings``."""
     return resource_name(name, stage())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Who we are and how we run. Every field is documented in the README's configuration table."""
+    """The settings of a node; the README's configuration table describes each variable."""
 
     stage: str
     party: Party
@@ -42,26 +42,27 @@ class Settings:
     website: str | None
     roles: frozenset[Role]
     public_url: str | None
-    """Where partners reach us, without the trailing slash; None: as recorded by ``python -m cli deploy``."""
+    """Our base URL without a trailing slash; None: as recorded by ``python -m cli deploy``."""
     open_network: bool
-    """Outbound calls may reach loopback and plain http. Only for local runs and tests."""
+    """Whether we may call loopback addresses and plain http; for local runs and tests only."""
     page_limit: int
     session_pause_s: int
     """Seconds between two pushes of one session."""
     commands: frozenset[str]
-    """Those that our charge points understand."""
+    """The commands that our charge points support; others are answered NOT_SUPPORTED."""
     command_timeout_s: int
-    """Seconds that a charge point may take to answer a command."""
+    """Seconds until we answer TIMEOUT for a charge point that does not answer a command."""
     required_modules: frozenset[str]
+    """Modules without which we register with no partner."""
     events: bool
-    """Whether the host is told of what partners change."""
+    """Whether events about changes of partners are published to the host."""
     log_level: str
     console_logs: bool
-    """Log lines for eyes (a terminal) instead of JSON."""
+    """Whether logs are plain text for a terminal instead of JSON."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Settings as the environment gives them.
+        """The settings in environment variables; ``os.environ`` by default.
 
         Raises:
             SettingsError: a variable is missing or malformed.
@@ -95,12 +96,12 @@ class Settings:
 
     @property
     def bus(self) -> str:
-        """The full name of the bus that tells the host of events."""
+        """The full name of the EventBridge bus for events."""
         return f"{APP_NAME}-{self.stage}"
 
     @property
     def event_source(self) -> str:
-        """Who tells of an event: what the host's rules ask for."""
+        """The ``source`` of our events on the bus, which the host's rules match."""
         return f"{APP_NAME}.{self.stage}"
 
 

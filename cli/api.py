@@ -10,13 +10,13 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 import urllib3
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
-from urllib3.exceptions import TimeoutError as TooSlow
+from urllib3.exceptions import TimeoutError as RequestTimeout
 
 from cli.output import Failure
 
-# The node may have to ask a partner several times before it can answer.
-PATIENCE = urllib3.Timeout(connect=5.0, read=90.0)
-# Only a GET is sent again, and only if the node was not reached at all.
+# The node may have to send several requests to a partner before it can answer.
+TIMEOUT = urllib3.Timeout(connect=5.0, read=90.0)
+# Only a GET is sent again, and only if there was no connection.
 RETRIES = urllib3.Retry(connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.2)
 NO_RETRIES = urllib3.Retry(total=0, redirect=0, raise_on_redirect=False)
 
@@ -29,21 +29,21 @@ ADDRESS = "Check the URL: an operator API's ends in /operator."
 
 
 class Refused(Failure):
-    """The node understood what it was asked, and the rules of roaming or the state of things forbid it."""
+    """The node refused a valid request: a rule of OCPI or the state of an object forbids it (HTTP 409, 422)."""
 
 
-class Away(Failure):
-    """The node cannot be asked now, or failed: to ask again later may help."""
+class Unavailable(Failure):
+    """The node cannot be reached, or failed (HTTP 5xx): a later attempt may succeed."""
 
 
 class OperatorApi:
-    """One node, asked as the holder of one key."""
+    """A client of one node's operator API, with one operator key."""
 
     def __init__(self, url: str, key: str) -> None:
         """A client for the API at this URL.
 
         Raises:
-            UsageError: this is no URL.
+            UsageError: the URL is no http(s) URL.
         """
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise click.UsageError(f"{url!r} is not a URL such as https://ocpi.example.com/operator")
@@ -52,16 +52,16 @@ class OperatorApi:
         self._pool = urllib3.PoolManager()
 
     def get(self, *path: str, **query: object) -> Any:
-        """What stands at this path; parts of a query that are None are left out."""
+        """The answer to a GET of this path; query parameters that are None are left out."""
         return self._call("GET", path, query=query)
 
-    def every(self, *path: str, of: str) -> Iterator[dict[str, Any]]:
-        """Everything in a list that is answered in pieces, under this name."""
+    def list_all(self, *path: str, of: str) -> Iterator[dict[str, Any]]:
+        """Every item of a list that is served in pages; ``of`` names the field that holds the items of a page."""
         after: str | None = None
         while True:
-            piece = self.get(*path, after=after)
-            yield from piece[of]
-            after = piece.get("after")
+            page = self.get(*path, after=after)
+            yield from page[of]
+            after = page.get("after")
             if not after:
                 return
 
@@ -74,7 +74,7 @@ class OperatorApi:
         return self._call("PUT", path, body=_json(body), query=query)
 
     def put_raw(self, *path: str, body: bytes, **query: object) -> Any:
-        """The answer to a PUT of what is JSON already."""
+        """The answer to a PUT of a body that is JSON already."""
         return self._call("PUT", path, body=body, query=query)
 
     def patch(self, *path: str, body: object) -> Any:
@@ -96,21 +96,21 @@ class OperatorApi:
                 url + ("?" + urlencode(fields) if fields else ""),
                 body=body,
                 headers=self._headers | ({"content-type": "application/json"} if body is not None else {}),
-                timeout=PATIENCE,
+                timeout=TIMEOUT,
                 retries=RETRIES if method == "GET" else NO_RETRIES,
                 redirect=False,
             )
         except HTTPError as broken:
             raise self._unreachable(broken) from broken
-        return self._opened(response.status, response.data)
+        return self._parse_answer(response.status, response.data)
 
-    def _opened(self, status: int, data: bytes) -> Any:
+    def _parse_answer(self, status: int, data: bytes) -> Any:
         """The answer's JSON, None if it has none.
 
         Raises:
-            Refused: the node does not do it.
-            Away: the node failed.
-            Failure: it does not know us or what we ask for, or this is not a node.
+            Refused: a rule or the state of an object forbids it (HTTP 409, 422).
+            Unavailable: the node failed (HTTP 5xx).
+            Failure: any other error, such as a wrong key or URL.
         """
         if 200 <= status < 300 and not data:
             return None
@@ -121,22 +121,22 @@ class OperatorApi:
         if 200 <= status < 300:
             return answer
         problem = answer if isinstance(answer, dict) else {}
-        kind = Refused if status in (409, 422) else Away if status >= 500 else Failure
+        kind = Refused if status in (409, 422) else Unavailable if status >= 500 else Failure
         raise kind(
             problem.get("error") or f"{self.url} answered {status}",
             _next_step(status, known="error" in problem),
             problem.get("details") or (),
         )
 
-    def _unreachable(self, broken: HTTPError) -> Away:
+    def _unreachable(self, broken: HTTPError) -> Unavailable:
         cause = getattr(broken, "reason", None) or broken
         if isinstance(cause, NameResolutionError):
-            return Away(f"The host of {self.url} has no address", ADDRESS)
+            return Unavailable(f"The host of {self.url} has no address", ADDRESS)
         if isinstance(cause, NewConnectionError):
-            return Away(f"Nothing answers at {self.url}", RUN)
-        if isinstance(cause, TooSlow):
-            return Away(f"{self.url} did not answer in time", "It may have done its work: look before you repeat it.")
-        return Away(f"{self.url} could not be asked: {cause}", RUN)
+            return Unavailable(f"Nothing answers at {self.url}", RUN)
+        if isinstance(cause, RequestTimeout):
+            return Unavailable(f"{self.url} did not answer in time", "It may have done it: look before you repeat it.")
+        return Unavailable(f"{self.url} could not be asked: {cause}", RUN)
 
 
 def _json(body: object) -> bytes | None:

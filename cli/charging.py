@@ -1,4 +1,4 @@
-"""``authorize``, ``tokens`` and ``cdrs``: who may charge, what we rule about our tokens, and how CDRs arrive."""
+"""``authorize``, ``tokens`` and ``cdrs``: may a driver charge, rulings about own tokens, delivery of CDRs."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _display_text(info: str) -> dict[str, str]:
 
 
 def _references(places: Sequence[str]) -> list[dict[str, Any]]:
-    """The places by location; naming one without an EVSE means all of it."""
+    """LocationReferences of places written as ``ID`` or ``ID/EVSE``; without an EVSE the whole location is meant."""
     evses: dict[str, list[str]] = {}
     whole = {place for place in places if "/" not in place}
     for place in places:

@@ -1,4 +1,4 @@
-"""``commands``: ask a partner's charge point to do something, and follow what becomes of it."""
+"""``commands``: send commands to partners' charge points, and see their results."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cli.partners import find_partner
 
 NAMES: Final = ("RESERVE_NOW", "START_SESSION", "STOP_SESSION", "UNLOCK_CONNECTOR")
 COLUMNS: Final = ("id", "at", "side", "command", "stage", "answer", "result", "session_id", "problem")
-GONE_WRONG: Final = ("failed", "refused", "no result", "not done", "no session", "not answered")
-LOOK_S: Final = 0.25
+FAILED_STAGES: Final = ("failed", "refused", "no result", "not done", "no session", "not answered")
+POLL_S: Final = 0.25
 
 
 @click.group()
@@ -56,13 +56,13 @@ def send(options: Options, /, partner: str, command: str, minutes: int, *, wait:
         body["expiry_date"] = until.strftime("%Y-%m-%dT%H:%M:%SZ")
         body.setdefault("reservation_id", int(time.time()) % 2**31)
     sent = api.post("partners", find_partner(api, partner), "commands", command, body=body)
-    _show(options, _followed(api, sent) if wait else sent, told=wait)
+    _show(options, _wait_for_end(api, sent) if wait else sent, shown=wait)
 
 
 @commands.command(name="list")
 @click.argument("partner")
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Most lines.")
-@click.option("--after", metavar="ID", help="Go on behind this one.")
+@click.option("--after", metavar="ID", help="Continue after this one.")
 @node_options
 @pass_options
 def list_(options: Options, partner: str, limit: int, after: str | None) -> None:
@@ -80,7 +80,7 @@ def list_(options: Options, partner: str, limit: int, after: str | None) -> None
     else:
         say("None")
     if answer["next"]:
-        say(f"Go on with --after {answer['next']}")
+        say(f"Continue with --after {answer['next']}")
 
 
 @commands.command()
@@ -95,30 +95,30 @@ def show(options: Options, command_id: str, *, wait: bool) -> None:
     """
     api = operator_api(options)
     found = api.get("commands", command_id)
-    _show(options, _followed(api, found) if wait else found, told=wait)
+    _show(options, _wait_for_end(api, found) if wait else found, shown=wait)
 
 
-def _followed(api: OperatorApi, command: dict[str, Any]) -> dict[str, Any]:
-    """The command once nothing more is to be expected; what happens meanwhile is told as it happens."""
-    told = 0
+def _wait_for_end(api: OperatorApi, command: dict[str, Any]) -> dict[str, Any]:
+    """The command once it is over; its events are printed as they happen."""
+    shown = 0
     with Console(stderr=True).status("") as spinner:
         while True:
             spinner.update(f"{command['command']}: {command['stage']}")
-            for event in command["events"][told:]:
+            for event in command["events"][shown:]:
                 say(f"{event['at'][11:23]}  {event['what']}")
-            told = len(command["events"])
+            shown = len(command["events"])
             if command["is_over"]:
                 return command
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
             command = api.get("commands", command["id"])
 
 
-def _show(options: Options, command: dict[str, Any], *, told: bool) -> None:
+def _show(options: Options, command: dict[str, Any], *, shown: bool) -> None:
     if options.as_json:
         show_json(command)
     else:
         show_fields({name: command[name] for name in COLUMNS})
-        for event in () if told else command["events"]:
+        for event in () if shown else command["events"]:
             click.echo(plain(f"  {event['at']}  {event['what']}"))
-    if command["stage"] in GONE_WRONG:
+    if command["stage"] in FAILED_STAGES:
         click.get_current_context().exit(1)

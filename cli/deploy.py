@@ -1,4 +1,4 @@
-"""Brings a stage into AWS: the data stack first, then the functions and the API, then the URLs to hand to partners."""
+"""Deploys a stage to AWS: the data stack, then the functions and the API; returns the URLs for partners."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 PLACEHOLDERS = {"OCPI_COUNTRY_CODE": "XX", "OCPI_PARTY_ID": "XXX"}
 POLL_S = 2.0
 
-CHALICE_FAILED = """chalice deploy failed; its reason stands above. Deploy again when that is mended.
+CHALICE_FAILED = """chalice deploy failed; its reason stands above. Deploy again when that is fixed.
 A first deployment that fails records nothing of what it has made: if an event source mapping is in the way then,
 delete that mapping in the Lambda console."""
 
@@ -34,10 +34,10 @@ class DeployError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where a deployed stage is reached."""
+    """The URLs of a deployed stage."""
 
     api_url: str
-    """What API Gateway called it; a custom domain points here."""
+    """The URL of API Gateway; a custom domain points to it."""
     public_url: str
     """``OCPI_PUBLIC_URL``, or the API's own URL."""
     versions_urls: Mapping[Role, str]
@@ -46,7 +46,7 @@ class Deployment:
 def run_chalice(arguments: Sequence[str], project: Path) -> int:
     """Chalice's command line in a process of its own, with this interpreter; its exit code.
 
-    What it says goes to stderr: stdout belongs to our own results.
+    Its output goes to stderr, because stdout is for our own results.
     """
     program = "import sys; from chalice.cli import main; sys.exit(main())"
     return subprocess.run([sys.executable, "-c", program, *arguments], cwd=project, check=False, stdout=2).returncode
@@ -68,10 +68,10 @@ def deploy(
         stage: a stage of ``.chalice/config.json``.
         project: the folder that holds ``app.py``.
         cloudformation: a boto3 client.
-        record_public_url: keeps the URL where the node finds it.
-        say: is told each step.
+        record_public_url: stores the URL where the node finds it.
+        say: prints a line about each step.
         run: runs Chalice.
-        sleep: waits between two looks at the stack.
+        sleep: waits between two polls of the stack.
 
     Raises:
         DeployError: the configuration is not ready, or the stack or Chalice failed.
@@ -137,7 +137,7 @@ def settings_of(project: Path, stage: str) -> Settings:
 def put_data_stack(
     cloudformation: Any, stage: str, *, project: Path, say: Say, sleep: Callable[[float], None] = time.sleep
 ) -> bool:
-    """Create a stage's tables and queues or bring them up to date; whether they are new.
+    """Create or update a stage's tables and queues; True if they are new.
 
     Raises:
         DeployError: the stack failed, and why.
@@ -181,7 +181,7 @@ def _describe(cloudformation: Any, name: str) -> dict[str, Any] | None:
 
 
 def _parameters(stage: str, before: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """The stage's name, and what was set on the stack by hand, such as a topic for alarms."""
+    """The stack's parameters: the stage, and those that were set by hand before, such as a topic for alarms."""
     kept = [given["ParameterKey"] for given in before.get("Parameters", ())] if before else []
     return [
         {"ParameterKey": "Stage", "ParameterValue": stage},
@@ -190,14 +190,18 @@ def _parameters(stage: str, before: Mapping[str, Any] | None) -> list[dict[str, 
 
 
 def _follow(cloudformation: Any, name: str, token: str, say: Say, sleep: Callable[[float], None]) -> None:
-    """Tell what happens to the stack until it is done."""
-    told: set[str] = set()
+    """Print the events of the stack until it is done.
+
+    Raises:
+        DeployError: it failed.
+    """
+    seen: set[str] = set()
     reasons: list[str] = []
     while True:
         status = (_describe(cloudformation, name) or {})["StackStatus"]
         for event in _events(cloudformation, name, token):
-            if event["EventId"] not in told:
-                told.add(event["EventId"])
+            if event["EventId"] not in seen:
+                seen.add(event["EventId"])
                 say(f"  {event['ResourceStatus']} {event['LogicalResourceId']}")
                 if event["ResourceStatus"].endswith("_FAILED"):
                     reasons.append(
@@ -211,7 +215,7 @@ def _follow(cloudformation: Any, name: str, token: str, say: Say, sleep: Callabl
 
 
 def _events(cloudformation: Any, name: str, token: str) -> Iterable[dict[str, Any]]:
-    """What our own request made happen, oldest first; one page of 100 is more than happens between two looks."""
+    """The stack events of our own request, oldest first; there are fewer than a page of 100 between two polls."""
     events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
     return [event for event in reversed(events) if event.get("ClientRequestToken") == token]
 

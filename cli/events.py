@@ -1,4 +1,4 @@
-"""``events``: what partners did, as the host is told of it; the last ones, or each as it comes."""
+"""``events``: the feed of events about partners; the last ones, or each as it comes."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any, Final
 import click
 
 from chalicelib.node.events.announcing import EventKind
-from cli.api import Away, OperatorApi
+from cli.api import OperatorApi, Unavailable
 from cli.getting import MODULES
 from cli.nodes import operator_api
 from cli.options import Options, node_options, pass_options
 from cli.output import plain, say
 from cli.partners import find_partner
 
-LOOK_S: Final = 1.0
+POLL_S: Final = 1.0
 AT_A_TIME: Final = 100
 
 
 @click.command()
-@click.option("--follow", is_flag=True, help="Go on with each that comes, until Ctrl-C.")
+@click.option("--follow", is_flag=True, help="Also show new ones as they come, until Ctrl-C.")
 @click.option("--partner", metavar="PARTNER", help="Only those of one partner: its id, party or name.")
 @click.option("--module", type=click.Choice([*MODULES, "commands"]), help="Only those of one module.")
 @click.option("--kind", type=click.Choice([kind.value for kind in EventKind]), help="Only those of one kind.")
 @node_options
 @pass_options
 def events(options: Options, partner: str | None, module: str | None, kind: str | None, *, follow: bool) -> None:
-    """Show what partners did lately: the last hundred events, as far as they are asked for.
+    """Show the last hundred events about partners, or those of them that the options select.
 
     An event is shown two seconds after it was published. With --json each is one line of JSON, for scripts.
 
@@ -48,38 +48,38 @@ def events(options: Options, partner: str | None, module: str | None, kind: str 
                 click.echo(plain(json.dumps(event, ensure_ascii=False) if options.as_json else _line(event)))
                 shown += 1
     except KeyboardInterrupt:
-        # The way to end it.
+        # Ctrl-C is the way to end it.
         return
     if not shown and not options.as_json:
         say("None")
 
 
 def _events(api: OperatorApi, *, follow: bool) -> Iterator[dict[str, Any]]:
-    """The last events, each once; with ``follow`` also those that come."""
-    answer, told = api.get("events", limit=AT_A_TIME, latest="yes"), set()
+    """The last events, each once; with ``follow`` also new ones as they come."""
+    answer, seen = api.get("events", limit=AT_A_TIME, latest="yes"), set()
     while True:
         for event in answer["items"]:
-            if event["id"] not in told:
-                told.add(event["id"])
+            if event["id"] not in seen:
+                seen.add(event["id"])
                 yield event
         if not follow:
             return
         if len(answer["items"]) < AT_A_TIME:
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         answer = _next(api, answer["next"])
 
 
 def _next(api: OperatorApi, cursor: str) -> Any:
-    """What came behind the cursor; a node that is away, such as for a restart, is waited for."""
-    is_told = False
+    """The answer with the events after the cursor; waits for a node that is unavailable, such as during a restart."""
+    is_reported = False
     while True:
         try:
             return api.get("events", limit=AT_A_TIME, after=cursor)
-        except Away as away:
-            if not is_told:
-                say(f"{away.message}. Waiting for it, until Ctrl-C ...")
-            is_told = True
-            time.sleep(LOOK_S)
+        except Unavailable as unavailable:
+            if not is_reported:
+                say(f"{unavailable.message}. Waiting for it, until Ctrl-C ...")
+            is_reported = True
+            time.sleep(POLL_S)
 
 
 def _facts(event: dict[str, Any]) -> dict[str, Any]:

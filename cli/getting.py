@@ -1,4 +1,4 @@
-"""``get``: our own objects, and those that a partner sent us."""
+"""``get``: list or show our own objects, and those that a partner sent us."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cli.output import Failure, say, show_json, show_table
 from cli.partners import find_partner
 
 PARTS = (("evses", "uid"), ("connectors", "id"))
-"""The lists inside a location, and what identifies their members."""
+"""The list fields of a location and of an EVSE, and the id fields of their parts."""
 
 SUMMARY = {
     "locations": ("id", "name", "city", "country", "evses", "last_updated"),
@@ -23,11 +23,11 @@ SUMMARY = {
     "cdrs": ("id", "auth_id", "start_date_time", "total_energy", "total_time", "total_cost", "currency"),
     "tokens": ("uid", "type", "auth_id", "visual_number", "issuer", "valid", "whitelist", "last_updated"),
 }
-"""What a line about an object shows; of a list its length."""
+"""The columns of each module's table; of a list the length is shown."""
 
 MODULES = tuple(SUMMARY)
 PRIVATE = ("sessions", "cdrs")
-"""Each object is for one partner."""
+"""Modules whose objects are for one partner each."""
 
 
 @click.command()
@@ -37,7 +37,9 @@ PRIVATE = ("sessions", "cdrs")
 @click.option("--for", "addressee", metavar="PARTNER", help="Our own sessions or CDRs that are for this partner.")
 @click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True, help="Most lines in a list.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Skip this many of our own.")
-@click.option("--after", metavar="ID", help="Go on behind this one of a partner's, or of all our sessions or CDRs.")
+@click.option(
+    "--after", metavar="ID", help="Continue after this id, in a partner's list or in all our sessions or CDRs."
+)
 @node_options
 @pass_options
 def get(
@@ -77,7 +79,7 @@ def get(
 
 
 def _received_part(api: OperatorApi, where: Sequence[str], path: Sequence[str]) -> Any:
-    """A part of a received object, which the operator API has no URL for."""
+    """A received object, or a part of it: the operator API has URLs for whole received objects only."""
     found = api.get(*where, path[0])
     for (list_field, id_field), wanted in zip(PARTS, path[1:], strict=False):
         members = found.get(list_field) or []
@@ -97,9 +99,9 @@ def _show_list(module: str, answer: dict[str, Any], offset: int) -> None:
     if total is not None:
         say(f"{len(items)} of {total}")
         if items and offset + len(items) < total:
-            say(f"Go on with --offset {offset + len(items)}")
+            say(f"Continue with --offset {offset + len(items)}")
     elif following := answer.get("next"):
-        say(f"Go on with --after {following['after'] if isinstance(following, dict) else following}")
+        say(f"Continue with --after {following['after'] if isinstance(following, dict) else following}")
     elif not items:
         say("None")
 

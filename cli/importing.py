@@ -1,4 +1,4 @@
-"""``import``: own objects in bulk; safe to run again, for what has not changed changes nothing."""
+"""``import``: create or replace own objects in bulk; safe to run again, for unchanged objects stay as they are."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from cli.partners import find_partner
 from cli.spreadsheet import FLAT, rows
 
 MOST_OBJECTS = 99
-"""What the node writes in one transaction."""
+"""Most objects of one request: what the node writes in one transaction."""
 MOST_BYTES = 3 * 1024 * 1024
-"""Well below what Lambda takes, which is 6 MB with everything around the body."""
+"""Most bytes of one request; Lambda takes 6 MB, with everything around the body."""
 
 COUNTS = ("created", "updated", "unchanged")
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the objects so far."""
+    """The outcome of the objects sent so far."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     failed: list[dict[str, Any]] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Outcome:
     done: int = 0
 
     def add(self, answer: dict[str, Any], size: int) -> None:
-        """Count what a call did, whose failures are numbered from its own first object."""
+        """Add the answer to a request of ``size`` objects; its failures have indices within that request."""
         for name in COUNTS:
             self.counts[name] += answer.get(name, 0)
         self.failed += [{**failure, "index": failure["index"] + self.done} for failure in answer.get("failed", ())]
@@ -45,7 +45,7 @@ class Outcome:
         self.done += size
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """The outcome as JSON."""
         return {**self.counts, "failed": self.failed, "warnings": self.warnings}
 
 
@@ -57,8 +57,8 @@ class Outcome:
 @click.option(
     "--no-push",
     is_flag=True,
-    help="Tell partners nothing; they find the objects with their next pull. For a first load of more objects than "
-    "partners want to be told of one by one. What is not told now is told when it changes; a CDR never does.",
+    help="Push nothing to partners; they find the objects with their next pull. For a first load of many objects. An "
+    "object that is not pushed now is pushed when it changes; a CDR never changes.",
 )
 @node_options
 @pass_options
@@ -69,7 +69,7 @@ def import_(
 
     FILE holds a JSON list, or an OCPI answer with one; "-" is stdin. Tokens may come as CSV: a line with the names of
     the fields, then a line per token, true or false where the spec says boolean, nothing where a field is left out.
-    Partners are told what is new or has changed. Running it again is safe, and goes on where it was interrupted.
+    What is new or has changed is pushed to partners. Running it again is safe, and continues where it was interrupted.
 
     Example: python -m cli import tokens examples/tokens.json --node emsp
     """
@@ -116,14 +116,14 @@ def read_objects(file: IO[bytes]) -> list[Any]:
 def send(
     api: OperatorApi, module: str, objects: Sequence[Any], outcome: Outcome, query: Mapping[str, str | None]
 ) -> Iterator[int]:
-    """Put the objects in chunk by chunk, and say after each how many that were."""
+    """Send the objects in chunks; yields the number of objects in each chunk once it is sent."""
     for chunk in chunks(json.dumps(each, separators=(",", ":")).encode() for each in objects):
         outcome.add(api.put_raw(module, body=b"[" + b",".join(chunk) + b"]", **query), len(chunk))
         yield len(chunk)
 
 
 def chunks(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """As many at a time as one call takes; what is too large by itself goes alone, and the node says so."""
+    """The bodies in chunks of what one request may hold; one that is too large goes alone, and the node refuses it."""
     chunk: list[bytes] = []
     size = 0
     for body in bodies:
@@ -141,7 +141,7 @@ def _with_progress(module: str, total: int, steps: Iterator[int]) -> Iterator[No
     if not console.is_terminal:
         done = 0
         for step in steps:
-            # A hundred lines at most, for whoever keeps them.
+            # At most a hundred lines, for logs.
             if (done + step) * 100 // total > done * 100 // total:
                 say(f"{module}: {done + step} of {total}")
             done += step

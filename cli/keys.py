@@ -1,4 +1,4 @@
-"""``keys``: who may use the operator API; written straight to the table, for before the first key nobody may."""
+"""``keys``: operator keys; written to the table in DynamoDB, because no API can be called before the first key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cli.output import Failure, say, show_fields, show_json, show_table
 from cli.stages import aws_problems, partner_store
 
 PREFIX = "ocpi_"
-"""So that a key is known for what it is where it leaks, by people and by secret scanners."""
+"""Makes a leaked key recognizable, by people and by secret scanners."""
 ID_LENGTH = 12
 ROLES = ("help-desk",)
 
@@ -22,7 +22,7 @@ stage_option = click.option("--stage", help="A stage of .chalice/config.json. [d
 
 @click.group()
 def keys() -> None:
-    """Let your own people and systems in.
+    """Manage operator keys, by which your people and systems use the operator API.
 
     Example: python -m cli keys list --stage prod
     """
@@ -30,7 +30,13 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
-@click.option("--role", "roles", type=click.Choice(ROLES), multiple=True, help="What it is good for besides the usual.")
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice(ROLES),
+    multiple=True,
+    help="A role of the key; help-desk may unlock connectors.",
+)
 @stage_option
 @local_options
 @pass_options
@@ -76,7 +82,7 @@ def list_(options: Options, stage: str | None) -> None:
 @local_options
 @pass_options
 def revoke(options: Options, key_id: str, stage: str | None) -> None:
-    """Let a key in no longer.
+    """Revoke an operator key.
 
     Example: python -m cli keys revoke 3f2a91c07d5e --stage prod
     """
@@ -94,14 +100,14 @@ def revoke(options: Options, key_id: str, stage: str | None) -> None:
 
 
 def new_key(store: PartnerStore, operator_key: OperatorKey) -> str:
-    """A new key, 256 random bits, that the node lets in."""
+    """Create an operator key of 256 random bits, and store its hash; the key."""
     key = PREFIX + secrets.token_urlsafe(32)
     store.save_operator_key(hash_of(key), operator_key)
     return key
 
 
 def hash_of(key: str) -> str:
-    """What the node keeps of a key."""
+    """The hash of a key, which is what the node stores."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 

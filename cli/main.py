@@ -1,4 +1,4 @@
-"""The commands as one tree; who answers what stands in the files they come from."""
+"""The tree of all commands; each is defined in the file that it is imported from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which node a command talks to: the one that is named, or one that runs on this machine."""
+"""The node that a command calls: as named by its options, or a local one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NODES_FILE = Path(".local") / "nodes.json"
 def operator_api(options: Options, environment: Mapping[str, str] | None = None) -> OperatorApi:
     """The operator API of the node that the options or the environment name.
 
-    What the command line says outdoes the environment, and that outdoes the local nodes.
+    Options come before the environment, and the environment before local nodes.
 
     Raises:
         UsageError: they name two nodes, or none, or a URL without a key.
@@ -40,10 +40,10 @@ def operator_api(options: Options, environment: Mapping[str, str] | None = None)
 
 
 def local_node(role: str) -> dict[str, Any]:
-    """What the local runner noted about one of its nodes.
+    """The entry of one local node in ``NODES_FILE``.
 
     Raises:
-        UsageError: nothing says that there are local nodes.
+        UsageError: there is no such file, so no local nodes are running.
     """
     if not NODES_FILE.exists():
         raise click.UsageError(
@@ -54,7 +54,7 @@ def local_node(role: str) -> dict[str, Any]:
 
 
 def read_nodes() -> dict[str, dict[str, Any]]:
-    """Everything that the local runner noted.
+    """The content of ``NODES_FILE``: each local node, by role.
 
     Raises:
         Failure: the file is not what the runner writes.
@@ -67,7 +67,7 @@ def read_nodes() -> dict[str, dict[str, Any]]:
 
 
 def write_nodes(nodes: Mapping[str, Mapping[str, Any]], file: Path = NODES_FILE) -> None:
-    """Note the nodes, in one step and for our own user's eyes: the file holds operator keys."""
+    """Write the file, atomically and readable for its owner only: it holds operator keys."""
     fresh = file.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:

@@ -1,4 +1,4 @@
-"""What every command takes, before or after its own name: which node, which key, and how to answer."""
+"""Options of every command, before or after its name: the node, the operator key, and JSON output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NODES = ("cpo", "emsp")
 
 @dataclass(slots=True)
 class Options:
-    """The options as far as they were read; click fills it while it parses."""
+    """The values of the options; click fills them in while it parses."""
 
     url: str | None = None
     key: str | None = None
@@ -41,7 +41,7 @@ def json_option(command: Decorated) -> Decorated:
 
 
 def local_options(command: Decorated) -> Decorated:
-    """Adds what commands take that talk to AWS: ``--node`` and ``--json``."""
+    """Adds the options of commands that call AWS: ``--node`` and ``--json``."""
     option = click.option(
         "--node",
         type=click.Choice(NODES),
@@ -53,7 +53,7 @@ def local_options(command: Decorated) -> Decorated:
 
 
 def node_options(command: Decorated) -> Decorated:
-    """Adds the options that say which node's operator API to talk to, and ``--json``."""
+    """Adds the options that select a node's operator API, and ``--json``."""
     url = click.option(
         "--url",
         metavar="URL",

@@ -1,4 +1,4 @@
-"""``outbox``: what partners still have to be told, and why they have not been."""
+"""``outbox``: objects that were not delivered to a partner, and why."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from cli.getting import MODULES
 from cli.nodes import operator_api
 from cli.options import Options, node_options, pass_options
 from cli.output import say, show_json
+from cli.partner_status import entries, show_failures
 from cli.partners import find_partner
-from cli.standing import entries, show_failures
 
 
 @click.group()
 def outbox() -> None:
-    """Look at what a partner still has to be told, try it again, or let it be.
+    """List the objects that were not delivered to a partner, retry them, or drop them.
 
-    An object that did not arrive is told as it is then: at its next try, with its next change, or once the partner
-    answers again. After twelve tries within eight days, or if they say that a CDR is wrong, it is given up, and only
-    you can have it tried again.
+    An object that did not arrive is sent as it is then: at its next try, with its next change, or once the partner
+    answers again. After twelve tries within eight days, or if they answer that a CDR is wrong, it is given up, and only
+    you can retry it.
 
     Example: python -m cli --node cpo outbox list NL/MSP
     """
@@ -31,7 +31,7 @@ def outbox() -> None:
 @node_options
 @pass_options
 def list_(options: Options, partner: str, module: str | None) -> None:
-    """List what a partner still has to be told.
+    """List the objects that were not delivered to a partner yet.
 
     Example: python -m cli --node cpo outbox list NL/MSP --module cdrs
     """
@@ -53,9 +53,9 @@ def list_(options: Options, partner: str, module: str | None) -> None:
 @node_options
 @pass_options
 def retry(options: Options, partner: str, module: str | None, object_id: str | None, *, everything: bool) -> None:
-    """Try an object again now, or all of them, also those that were given up.
+    """Retry an object now, or all of them, also those that were given up.
 
-    A CDR that may have arrived is tried a minute after its last try at the earliest: they may still be at work with it.
+    A CDR that may have arrived is retried a minute after its last try at the earliest: they may still be processing it.
 
     Example: python -m cli --node cpo outbox retry NL/MSP cdrs CDR-0815
     """
@@ -81,14 +81,14 @@ def retry(options: Options, partner: str, module: str | None, object_id: str | N
 @node_options
 @pass_options
 def drop(options: Options, partner: str, module: str, object_id: str, *, yes: bool) -> None:
-    """Do not tell a partner of an object before it changes again; of a CDR, never.
+    """Do not send an object to a partner before it changes again; a CDR is then never sent.
 
     Example: python -m cli --node cpo outbox drop NL/MSP cdrs CDR-0815 --yes
     """
     api = operator_api(options)
     partner_id = find_partner(api, partner)
     if not yes:
-        click.confirm(f"Not tell {partner} of {module} {object_id} as it is?", abort=True, err=True)
+        click.confirm(f"Drop {module} {object_id}, so that {partner} does not get it as it is?", abort=True, err=True)
     answer = api.delete("partners", partner_id, "outbox", module, object_id)
     if options.as_json:
         show_json(answer)

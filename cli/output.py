@@ -1,4 +1,4 @@
-"""How results and problems are shown: results on stdout, everything else on stderr."""
+"""Prints results on stdout, and everything else on stderr."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from rich.text import Text
 # What partners sent us is shown too, and must not steer the terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 WIDE = 10_000
-"""More columns than any line has: through a pipe nothing is wrapped or cut off."""
+"""A width that no line has: through a pipe no line is wrapped or cut off."""
 
 PROSE = ("name", "problem", "reason", "what")
-"""Columns that go on in the next line where a terminal is narrow."""
+"""Columns that are wrapped where a terminal is narrow."""
 
 
 class Failure(click.ClickException):
-    """A problem, what is known about it, and what to do next. Exit code 1."""
+    """A problem, its details, and what to do next. Exit code 1."""
 
     def __init__(self, message: str, next_step: str = "", details: Iterable[Any] = ()) -> None:
         super().__init__(message)
@@ -38,22 +38,22 @@ class Failure(click.ClickException):
 
 
 def plain(text: str) -> str:
-    """The text without control characters, on any number of lines."""
+    """The text without control characters, except for line breaks and tabs."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def say(line: str) -> None:
-    """Tell how it goes, on stderr."""
+    """Print a message on stderr."""
     click.echo(plain(line), err=True)
 
 
 def show_json(value: Any) -> None:
-    """A result for scripts, or a whole object."""
+    """Print a result as JSON."""
     click.echo(plain(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A result in columns; through a pipe each row stays one line."""
+    """Print a result as a table; through a pipe each row stays one line."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column not in PROSE)
@@ -63,7 +63,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def show_fields(fields: Mapping[str, Any]) -> None:
-    """A result as lines of a name and a value; what is empty is left out."""
+    """Print a result as lines of a name and a value, without empty values."""
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
         if value not in (None, "", [], {}):

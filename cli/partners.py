@@ -1,4 +1,4 @@
-"""``partners``: from the first token to unregistering, through the operator API."""
+"""``partners``: invite, register, show, change, suspend, rotate tokens, unregister."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from cli.api import OperatorApi
 from cli.nodes import operator_api
 from cli.options import Options, node_options, pass_options
 from cli.output import Failure, say, show_fields, show_json, show_table
-from cli.standing import entries, show_failures, show_standing
+from cli.partner_status import entries, show_failures, show_partner_status
 
 ROLE = click.Choice(["cpo", "emsp"])
 LENIENT = re.compile(r"lenient (\S+) (\S+) (\(the whole\)|\S*) (.*)")
-"""How the node names what it lets pass: rule, module, path in the object, and what is wrong there."""
+"""The name of a counter of deviations: rule, module, path in the object, and what is wrong there."""
 DEVIATIONS = ("rule", "module", "path", "what", "count")
 MOST_SHOWN = 20
-"""Lines of what a partner still has to be told, with ``show``; ``outbox list`` has them all."""
+"""Most undelivered objects that ``show`` lists; ``outbox list`` has them all."""
 COLUMNS = ("id", "party", "name", "their_role", "state", "breaker", "profile", "backlog", "problem")
 
 
 @click.group()
 def partners() -> None:
-    """Invite, register and look after partners.
+    """Invite, register and manage partners.
 
     PARTNER is a partner's id, party (NL/MSP) or name.
 
@@ -98,7 +98,7 @@ def list_(options: Options) -> None:
 @node_options
 @pass_options
 def show(options: Options, partner: str) -> None:
-    """Show how it stands with a partner: by module and direction when it last went well, what waits, what failed.
+    """Show a partner: its registration, and by module and direction the last success, what waits and what failed.
 
     Example: python -m cli partners show NL/MSP
     """
@@ -110,7 +110,7 @@ def show(options: Options, partner: str) -> None:
         return
     failures = list(islice(entries(api, partner_id), MOST_SHOWN))
     _show_partner(options, found)
-    show_standing(found)
+    show_partner_status(found)
     deviations = _deviations(found)
     if deviations:
         say("\nWhat we let pass:")
@@ -127,7 +127,7 @@ def show(options: Options, partner: str) -> None:
 @node_options
 @pass_options
 def rotate(options: Options, partner: str) -> None:
-    """Exchange the tokens with a registered partner.
+    """Rotate the tokens of both sides with a registered partner.
 
     Example: python -m cli partners rotate NL/MSP
     """
@@ -140,9 +140,9 @@ def rotate(options: Options, partner: str) -> None:
 @node_options
 @pass_options
 def suspend(options: Options, partner: str) -> None:
-    """Let nothing flow between a partner and us for a while, in either direction.
+    """Suspend the exchange with a partner, in both directions, until it is resumed.
 
-    What they ask is answered 401, and they are told and asked nothing; the registration and its tokens stay.
+    Their requests are answered 401, and we send them none; the registration and its tokens stay.
 
     Example: python -m cli partners suspend NL/MSP
     """
@@ -155,7 +155,7 @@ def suspend(options: Options, partner: str) -> None:
 @node_options
 @pass_options
 def resume(options: Options, partner: str) -> None:
-    """Let everything flow again; they are told what they missed, and their lists are pulled.
+    """Resume the exchange with a partner: send what they missed, and pull their lists.
 
     Example: python -m cli partners resume NL/MSP
     """
@@ -186,7 +186,11 @@ def unregister(options: Options, partner: str, *, yes: bool) -> None:
 
 @partners.command(name="set")
 @click.argument("partner")
-@click.option("--profile", type=click.Choice(["strict", "lenient"]), help="How their deviations are met.")
+@click.option(
+    "--profile",
+    type=click.Choice(["strict", "lenient"]),
+    help="How their deviations are treated: refused, or let pass.",
+)
 @click.option(
     "--accept-incomplete-locations/--refuse-incomplete-locations",
     default=None,
@@ -195,7 +199,7 @@ def unregister(options: Options, partner: str, *, yes: bool) -> None:
 @click.option(
     "--takes-patches/--no-patches",
     default=None,
-    help="Whether small changes are told by PATCH, or the changed part is PUT as a whole.",
+    help="Whether small changes are sent by PATCH, or by PUT of the changed part.",
 )
 @click.option("--name", help="What you call them.")
 @click.option("--party", help="Who they are, where they do not say it themselves or may become another: NL/MSP.")
@@ -238,7 +242,7 @@ def find_partner(api: OperatorApi, wanted: str) -> str:
     if any(partner["id"] == wanted for partner in known):
         return wanted
     fits = [partner for partner in known if wanted.lower() in (_lower(partner, "party"), _lower(partner, "name"))]
-    # A party that came back after it unregistered is meant as it is now.
+    # A party that registered again is preferred to its unregistered predecessor.
     fits = [partner for partner in fits if partner["state"] != "unregistered"] or fits
     if len(fits) == 1:
         return str(fits[0]["id"])
@@ -274,7 +278,7 @@ def _show_partner(options: Options, partner: dict[str, Any]) -> None:
 
 
 def _deviations(partner: Mapping[str, Any]) -> list[list[Any]]:
-    """What we let a partner get away with, the most frequent first."""
+    """The deviations of a partner that we let pass, the most frequent first."""
     found = [
         [*named.groups(), count]
         for name, count in (partner.get("tallies") or {}).items()

@@ -1,4 +1,4 @@
-"""What each function may do in AWS: one table, and the policy files that Chalice reads, written from it.
+"""The IAM policy of each Lambda function: a table of permissions, and the policy files that are written from it.
 
 Chalice takes a policy as a finished JSON file, so a policy that names one stage's resources needs a file per stage and
 function. They are checked in, for a plain ``chalice deploy`` needs them too; ``python -m cli.policies`` writes them.
@@ -31,7 +31,7 @@ INDEXES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one function needs: tables by what it does with them, queues by direction."""
+    """The permissions of one function: tables to read or write, queues to send to or receive from."""
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
@@ -39,23 +39,23 @@ class Grant:
     sends: tuple[str, ...] = ()
     receives: tuple[str, ...] = ()
     publishes: bool = False
-    """Whether it tells the host of events."""
+    """Whether it publishes events to the bus."""
 
 
 GRANTS: Mapping[str, Grant] = {
-    # Passes commands on, sets their timers, takes what an operator says that a charge point did, shows the
-    # events, and has what a partner missed told again, or forgotten.
+    # Passes commands on, starts their timers, receives results over the operator API, shows events, and retries or
+    # drops entries of the outbox.
     "api_handler": Grant(
         reads=("events",),
         writes=(*OBJECT_TABLES, "partners", "outbox", "quarantine", "commands", "pulls"),
         sends=("changes", "deliveries.fifo", "commands", "command-results", "command-answers.fifo", "pulls", "events"),
     ),
-    # Sends to its own queue too, to look again when it comes before the write.
+    # Sends to its own queue too, to check again if a message comes before the write that it announces.
     "change_worker": Grant(
         reads=(*OBJECT_TABLES, "partners"), sends=("changes", "deliveries.fifo"), receives=("changes",)
     ),
-    # Notes where a partner keeps a CDR. Probes partners that did not answer; then sends to its own queue too, what they
-    # missed, and asks them for what we missed.
+    # Stores the URL of a CDR at a partner. Probes unreachable partners; if one answers again, queues what it missed in
+    # its own queue, and starts pulls.
     "delivery_worker": Grant(
         reads=tuple(table for table in OBJECT_TABLES if table != "cdrs"),
         writes=("cdrs", "partners", "outbox", "pulls"),
@@ -65,10 +65,10 @@ GRANTS: Mapping[str, Grant] = {
     "command_result_worker": Grant(
         writes=("commands",), sends=("command-answers.fifo",), receives=("command-results",)
     ),
-    # Notes when it last reached the partner.
+    # Records when it last reached the partner.
     "command_answer_worker": Grant(writes=("commands", "partners"), receives=("command-answers.fifo",)),
-    # Keeps the objects of a page as if they had been pushed. Notes whether the partner is reached, and has it told what
-    # it missed once it is again.
+    # Stores the objects of a page like pushed ones. Records whether the partner is reachable, and queues retries once
+    # it is again.
     "pull_worker": Grant(
         writes=(*OBJECT_TABLES, "partners", "quarantine", "pulls", "outbox"),
         sends=("pulls", "events", "deliveries.fifo"),
@@ -83,7 +83,7 @@ GRANTS: Mapping[str, Grant] = {
         publishes=True,
     ),
     "pull_partners": Grant(reads=("partners", "outbox"), writes=("pulls",), sends=("pulls",)),
-    # Calls nobody: the delivery worker does.
+    # Calls no partner: the delivery worker does.
     "tend_partners": Grant(reads=("partners", "outbox"), sends=("deliveries.fifo",)),
     "refresh_endpoints": Grant(writes=("partners",)),
 }
@@ -116,12 +116,12 @@ def policy(stage: str, function: str) -> dict[str, Any]:
 
 
 def filename(stage: str, function: str) -> str:
-    """What ``iam_policy_file`` in the stage's configuration says."""
+    """The file name, as ``iam_policy_file`` in the stage's configuration."""
     return f"policy-{stage}-{function}.json"
 
 
 def write(project: Path, stage: str) -> list[str]:
-    """Write the stage's policy files; the names of those that changed."""
+    """Write the stage's policy files; returns the names of those that changed."""
     changed = []
     for function in GRANTS:
         path = project / ".chalice" / filename(stage, function)

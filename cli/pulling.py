@@ -1,4 +1,4 @@
-"""``pull`` and ``pulls``: fetch a partner's list now, and see how far we are with all that it serves."""
+"""``pull`` and ``pulls``: crawl a partner's list now, and show the progress of all crawls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cli.output import Failure, say, show_fields, show_json, show_table
 from cli.partners import find_partner
 
 COLUMNS: Final = ("module", "state", "pages", "received", "taken", "refused", "completed", "full", "problem")
-LOOK_S: Final = 0.25
+POLL_S: Final = 0.25
 
 
 @click.command()
@@ -38,7 +38,7 @@ def pull(options: Options, partner: str, module: str, *, full: bool, wait: bool)
     begun = api.post("partners", partner_id, "pull", module, body=None, full="yes" if full else None)
     if full and not begun["is_full"]:
         raise Failure(f"A crawl of what changed in {module} is at work", f"Try again when it is done: {_look(partner)}")
-    found = _followed(api, partner_id, begun) if wait else begun
+    found = _wait_for_end(api, partner_id, begun) if wait else begun
     if options.as_json:
         show_json(found)
     else:
@@ -56,9 +56,9 @@ def pull(options: Options, partner: str, module: str, *, full: bool, wait: bool)
 @node_options
 @pass_options
 def pulls(options: Options, partner: str) -> None:
-    """List how far we are with a partner's lists.
+    """Show the progress of the crawls of a partner's lists.
 
-    Taken are the objects that were new or newer than what we had, refused those that are in the quarantine.
+    Taken are the objects that were new or newer than ours, refused those that are in the quarantine.
 
     Example: python -m cli --node emsp pulls DE/CPO
     """
@@ -72,15 +72,15 @@ def pulls(options: Options, partner: str) -> None:
         say("None")
 
 
-def _followed(api: OperatorApi, partner_id: str, begun: dict[str, Any]) -> dict[str, Any]:
-    """The crawl once it is over; how far it is stands in the terminal meanwhile."""
+def _wait_for_end(api: OperatorApi, partner_id: str, begun: dict[str, Any]) -> dict[str, Any]:
+    """The crawl once it is over; its progress is shown meanwhile."""
     found = begun
     with Console(stderr=True).status("") as spinner:
         while found["state"] == "running":
             of = "" if found["total"] is None else f" of {found['total']}"
             trouble = f": {found['problem']}" if found["problem"] else ""
             spinner.update(f"{found['module']}: {found['received']}{of}{trouble}")
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
             found = next(
                 each for each in api.get("partners", partner_id, "pulls")["pulls"] if each["module"] == begun["module"]
             )

@@ -1,4 +1,4 @@
-"""``quarantine``: what partners sent and we did not take, for it contradicts what they sent before, or is broken."""
+"""``quarantine``: objects of partners that were refused, because they are invalid or contradict an earlier CDR."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUTCOMES = ("created", "updated", "known")
 
 @click.group()
 def quarantine() -> None:
-    """Look at what partners sent and we did not take, take it after all, or drop it.
+    """List the objects of partners that were refused, retry them, or drop them.
 
     A second CDR with an id that we have, but with another content, is kept here for 90 days and changes nothing: it can
     be dropped, but never taken. What was broken in a list that we pulled can be taken once the partner is read more
@@ -34,7 +34,7 @@ def quarantine() -> None:
 @node_options
 @pass_options
 def list_(options: Options, partner: str) -> None:
-    """List what is kept of a partner.
+    """List the quarantine of a partner.
 
     Example: python -m cli --node emsp quarantine list DE/CPO
     """
@@ -54,7 +54,7 @@ def list_(options: Options, partner: str) -> None:
 @node_options
 @pass_options
 def show(options: Options, partner: str, module: str, object_id: str) -> None:
-    """Show all that is kept under an id: each content that they sent, and why we did not take it.
+    """Show all entries of an object: each content that they sent, and why it was refused.
 
     Example: python -m cli --node emsp quarantine show DE/CPO cdrs DEMO-1
     """
@@ -73,7 +73,7 @@ def show(options: Options, partner: str, module: str, object_id: str) -> None:
 @node_options
 @pass_options
 def retry(options: Options, partner: str, entry: str | None, *, everything: bool) -> None:
-    """Take an entry as if it had been pulled now, the way that the partner is read now.
+    """Retry an entry as if it had been pulled now, with the partner's profile as it is now.
 
     What is taken leaves the quarantine; known are those of which we hold the same or something newer. What is refused
     again stays, with the new reason; then the exit code is 1.
@@ -85,7 +85,7 @@ def retry(options: Options, partner: str, entry: str | None, *, everything: bool
     api = operator_api(options)
     partner_id = find_partner(api, partner)
     if entry is not None:
-        outcome = {"outcome": _taken(api, partner_id, entry)}
+        outcome = {"outcome": _retry(api, partner_id, entry)}
         if options.as_json:
             show_json(outcome)
         else:
@@ -94,7 +94,7 @@ def retry(options: Options, partner: str, entry: str | None, *, everything: bool
     counts, refused = dict.fromkeys(OUTCOMES, 0), []
     for each in _entries(api, partner_id):
         try:
-            counts[_taken(api, partner_id, each["entry"])] += 1
+            counts[_retry(api, partner_id, each["entry"])] += 1
         except Refused as again:
             refused.append({name: each[name] for name in REFUSED} | {"reason": again.message})
     _show_retried(options, counts, refused)
@@ -107,7 +107,7 @@ def retry(options: Options, partner: str, entry: str | None, *, everything: bool
 @node_options
 @pass_options
 def drop(options: Options, partner: str, entry: str, *, yes: bool) -> None:
-    """Keep an entry no longer.
+    """Delete an entry of the quarantine.
 
     Example: python -m cli --node emsp quarantine drop DE/CPO 3f9a1c27d04b8e55 --yes
     """
@@ -122,11 +122,11 @@ def drop(options: Options, partner: str, entry: str, *, yes: bool) -> None:
         say(f"Dropped {entry}")
 
 
-def _taken(api: OperatorApi, partner_id: str, entry: str) -> str:
-    """What became of the entry.
+def _retry(api: OperatorApi, partner_id: str, entry: str) -> str:
+    """Retry an entry; its outcome.
 
     Raises:
-        Refused: it stays.
+        Refused: it was refused again, and stays.
     """
     return str(api.post("partners", partner_id, "quarantine", entry, "retry", body=None)["outcome"])
 
@@ -149,6 +149,6 @@ def _kept(options: Options, partner: str) -> list[dict[str, Any]]:
 
 
 def _entries(api: OperatorApi, partner_id: str) -> list[dict[str, Any]]:
-    """All of them, before any is retried or dropped: by module and id."""
-    found = api.every("partners", partner_id, "quarantine", of="items")
+    """All entries, by module and id, read before any is retried or dropped."""
+    found = api.list_all("partners", partner_id, "quarantine", of="items")
     return sorted(found, key=lambda each: (each["module"], each["id"]))

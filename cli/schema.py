@@ -1,4 +1,4 @@
-"""``schema``: what OCPI's objects must look like, as JSON Schema made from the models that read them."""
+"""``schema``: the JSON Schema of OCPI's objects, made from the models that validate them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OBJECTS: Final[dict[str, type[OcpiObject]]] = {
 
 
 def schema_of(model: type[OcpiObject]) -> dict[str, Any]:
-    """The JSON Schema of one object and of those inside it, as a strict reader wants them."""
+    """The JSON Schema of one object and of those inside it, as in the strict profile."""
     return {"$schema": DIALECT, **model.model_json_schema()}
 
 
@@ -68,9 +68,9 @@ def schema(options: Options, object_: str | None, *, every: bool) -> None:
     elif object_:
         show_json(schema_of(_named(object_)))
     elif options.as_json:
-        show_json({name: _told(model) for name, model in OBJECTS.items()})
+        show_json({name: _summary(model) for name, model in OBJECTS.items()})
     else:
-        show_table(("object", "what it is"), ((name, _told(model)) for name, model in OBJECTS.items()))
+        show_table(("object", "what it is"), ((name, _summary(model)) for name, model in OBJECTS.items()))
 
 
 def _named(wanted: str) -> type[OcpiObject]:
@@ -85,5 +85,5 @@ def _named(wanted: str) -> type[OcpiObject]:
     raise Failure(f"There is no object {wanted!r}", "See which there are: python -m cli schema")
 
 
-def _told(model: type[OcpiObject]) -> str:
+def _summary(model: type[OcpiObject]) -> str:
     return inspect.cleandoc(model.__doc__ or "").splitlines()[0]

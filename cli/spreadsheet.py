@@ -1,4 +1,4 @@
-"""Objects from CSV, a line each: every cell is read as the spec says what it is, and a bad one is named by its line."""
+"""Reads objects from CSV, one per line: cells are converted to the types of the fields, errors name the line."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from chalicelib.ocpi.reading import Profile, read_value
 from chalicelib.ocpi.types import OcpiObject, format_date_time
 
 FLAT: Final[Mapping[str, type[OcpiObject]]] = {"tokens": Token}
-"""The modules whose objects have neither lists nor objects in them."""
+"""The modules whose objects have neither lists nor objects in them, and so fit into a line."""
 
 _BOOLEANS: Final = {"true": True, "false": False}
 _MOST_FAULTS: Final = 20
-"""Told at once; whoever exported a column wrongly has a fault in every line."""
+"""Most errors in one message; a column that was exported wrongly has one in every line."""
 
 
 def rows(model: type[OcpiObject], file: IO[bytes]) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""``deploy`` and ``docs``, and how commands reach a stage's own data in AWS."""
+"""``deploy`` and ``docs``, and access to a stage's tables in AWS."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CREDENTIALS = "Log in first, or say who you are: AWS_PROFILE=NAME python -m cli 
 @json_option
 @pass_options
 def deploy(options: Options, stage: str, *, data_only: bool) -> None:
-    """Bring a stage into AWS, or up to date.
+    """Deploy a stage to AWS, or update it.
 
     First its tables and queues, then the code; the URLs for partners come last.
 
@@ -46,14 +46,14 @@ def deploy(options: Options, stage: str, *, data_only: bool) -> None:
     import boto3
 
     from cli.deploy import DeployError, put_data_stack
-    from cli.deploy import deploy as bring_into_aws
+    from cli.deploy import deploy as deploy_stage
 
     try:
         with aws_problems(stage):
             if data_only:
                 put_data_stack(boto3.client("cloudformation"), stage, project=PROJECT, say=say)
                 return
-            done = bring_into_aws(
+            done = deploy_stage(
                 stage,
                 project=PROJECT,
                 cloudformation=boto3.client("cloudformation"),
@@ -72,7 +72,7 @@ def deploy(options: Options, stage: str, *, data_only: bool) -> None:
 
 @click.group()
 def docs() -> None:
-    """Print the documents that are made from the code.
+    """Print the documents that are generated from the code.
 
     Example: python -m cli docs routes
     """
@@ -93,7 +93,7 @@ def routes() -> None:
 def support() -> None:
     """Print, in Markdown, the rules of OCPI and the tests that prove them.
 
-    What is wrong with the table of rules or with what tests cite is told on stderr.
+    Contradictions between the table of rules and the tests are printed on stderr.
 
     Example: python -m cli docs support > docs/support.md
     """
@@ -106,7 +106,7 @@ def support() -> None:
 
 @docs.command(name="events")
 def events_() -> None:
-    """Print the JSON Schema of what the host is told of.
+    """Print the JSON Schema of events.
 
     Example: python -m cli docs events > docs/events.schema.json
     """
@@ -145,7 +145,7 @@ def _settings(options: Options, stage: str | None) -> Settings:
 
 @contextmanager
 def aws_problems(stage: str | None = None) -> Iterator[None]:
-    """Turns what boto3 raises into what to do about it."""
+    """Turns errors of boto3 into a ``Failure`` that says what to do."""
     try:
         yield
     except NoRegionError as missing:

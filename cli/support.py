@@ -1,4 +1,4 @@
-"""What we support of OCPI 2.1.1: every rule in ``docs/rules.csv``, and the tests that cite it."""
+"""Generates docs/support.md: every rule of OCPI 2.1.1 in ``docs/rules.csv``, and the tests that cite it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHAPTERS = {
     "OFF": "Push, pull and outages",
 }
 SHOWN = 3
-"""So many tests are named for one rule; the others are counted."""
+"""Most tests that are named for one rule; the others are counted."""
 
 _RULE = re.compile(rf"\b(?:{'|'.join(CHAPTERS)})-\d+\b")
 
@@ -99,7 +99,7 @@ def proofs_of(project: Path) -> dict[str, list[Proof]]:
 
 
 def contradictions(rules: Sequence[Rule], proofs: Mapping[str, Sequence[Proof]]) -> list[str]:
-    """What is wrong with the table or with the tests, a line each."""
+    """Contradictions between the table and the tests, a line each."""
     known = {rule.id for rule in rules}
     unknown = [f"{rule} is no rule, but {proofs[rule][0].name} cites it" for rule in sorted(proofs.keys() - known)]
     return [said for rule in rules if (said := _contradiction(rule, proofs.get(rule.id, ())))] + unknown
@@ -166,7 +166,7 @@ def _proofs_in(path: str, text: str) -> Iterator[Proof]:
 
 
 def _comments(text: str) -> list[tuple[int, str]]:
-    """The comments that cite a rule, with their lines; most files have none and need no look at their tokens."""
+    """The comments that cite a rule, with their lines; files without any are not tokenized."""
     if not any("#" in line and _RULE.search(line.partition("#")[2]) for line in text.splitlines()):
         return []
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
@@ -174,7 +174,7 @@ def _comments(text: str) -> list[tuple[int, str]]:
 
 
 def _case_names(test: ast.FunctionDef) -> Iterator[str]:
-    """What ``parametrize(..., ids=...)`` and ``param(..., id=...)`` say in the decorators."""
+    """The ids in ``parametrize(..., ids=...)`` and ``param(..., id=...)``, from the decorators."""
     for decorator in test.decorator_list:
         for node in ast.walk(decorator):
             if isinstance(node, ast.keyword) and node.arg in ("id", "ids"):

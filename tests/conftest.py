@@ -5,43 +5,49 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from chalicelib.adapters.aws import Clients
-from chalicelib.adapters.dynamodb.table import Table
-from chalicelib.settings import resource_name
 from cli.local import emulator
 from cli.local.emulator import Emulator
+from tests.resources import TEMPLATE, LazyStage, Stage
+from tests.sampling import sample
 
 # The machine may be busy, and a test leaves nothing behind.
-settings.register_profile("shared", deadline=None, database=None)
-settings.load_profile("shared")
+settings.register_profile("default", deadline=None, database=None)
+settings.register_profile("deep", settings.get_profile("default"), max_examples=1000)
+settings.load_profile("default")
 
-TEMPLATE = Path(__file__).parents[1] / "infra" / "data.yaml"
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("sampling")
+    group.addoption("--deep", action="store_true", help="run every case of the big products, and more examples")
+    group.addoption("--sample-seed", type=int, default=None, help="which cases of the big products run")
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A stage of its own in some AWS: empty tables and queues."""
+def pytest_configure(config: pytest.Config) -> None:
+    # The workers of a parallel run are given the option as it is here.
+    if config.option.sample_seed is None:
+        config.option.sample_seed = datetime.now(UTC).date().toordinal()
+    if config.option.deep:
+        settings.load_profile("deep")
 
-    name: str
-    clients: Clients
-    sleep: Callable[[float], None] = time.sleep
 
-    def table(self, name: str) -> Table:
-        return Table(resource_name(name, self.name), self.clients.dynamodb, self.sleep)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not config.option.deep:
+        again = f"--sample-seed {config.option.sample_seed}"
+        terminalreporter.write_line(f"of big products a sample: again with {again}, all of it with --deep")
 
-    def queue(self, name: str) -> str:
-        return resource_name(name, self.name)
 
-    @property
-    def bus(self) -> str:
-        return f"ocpi-{self.name}"
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [] if config.option.deep else sample(items, config.option.sample_seed)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,9 +98,9 @@ def new_stage(ministack_clients: Clients, _cloudformation: Any) -> Callable[[], 
 
 
 @pytest.fixture
-def stage(new_stage: Callable[[], Stage]) -> Stage:
-    """A stage on ministack."""
-    return new_stage()
+def stage(ministack_clients: Clients) -> Stage:
+    """A stage on ministack that makes what a test asks for."""
+    return LazyStage(f"t{next(_numbers)}", ministack_clients)
 
 
 def create_stack(cloudformation: Any, stage: str) -> None:

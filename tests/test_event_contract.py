@@ -36,7 +36,7 @@ def news() -> list[dict[str, Any]]:
     there.emsp.company.own_objects[ModuleID.TOKENS].put("K1", (), make.token("K1"))
     partner = there.emsp.partners()[0]
     asked = {"token_uid": "K1", "location_id": "LOC1"}
-    command = there.emsp.company.commands.send(partner, "START_SESSION", asked)
+    command = there.emsp.company.sent_commands.send(partner, "START_SESSION", asked)
     there.to_emsp("POST", command.response_url, {"result": "ACCEPTED"})
     announcer = EventAnnouncer(there.emsp.events, there.world.clock)
     announcer.partner(partner, EventKind.BROKEN, "no answer")

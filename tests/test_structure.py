@@ -30,7 +30,7 @@ RECORDS = {
     "Ports",
     "Pull",
     "QuarantineEntry",
-    "Sending",
+    "SendingRules",
     "Settings",
     "StoredObject",
     "Verdict",

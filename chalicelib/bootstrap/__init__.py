@@ -1,8 +1,8 @@
-"""The composition root: the only place that knows every class.
+"""The composition root: builds every object of a node, and is the only place that knows every class.
 
-company    one party's node, put together
+company    builds the node of one company
 routes     every OCPI endpoint, and what serves it
 received   what receives partners' objects
 aws        the ports on AWS
-ports      the ports that a node needs
+ports      the ports that a node needs: stores, queues, HTTP, clock
 """

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.bootstrap.ports import Ports, utc_now
 from chalicelib.modules import MODULES
 from chalicelib.node.partners.store import PartnerStore
 from chalicelib.node.telemetry import NoObserver, Observer
 from chalicelib.settings import Settings
 
+if TYPE_CHECKING:
+    from chalicelib.adapters.aws import Clients
 
-def on_aws(settings: Settings, observer: Observer) -> Ports:
-    """The ports on DynamoDB, SQS and the real web; nothing connects before it is used."""
+
+def on_aws(settings: Settings, observer: Observer, clients: Clients | None = None) -> Ports:
+    """The ports on DynamoDB, SQS and the real web; nothing connects before it is used.
+
+    Args:
+        settings: name the stage, whose tables, queues and bus these are.
+        observer: is told of each exchange with a partner.
+        clients: of the process; None makes new ones.
+    """
     from chalicelib.adapters.aws import Clients
     from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakers
     from chalicelib.adapters.dynamodb.commands import DynamoCommands
@@ -28,7 +39,7 @@ def on_aws(settings: Settings, observer: Observer) -> Ports:
     from chalicelib.adapters.sqs.pulls import SqsPullQueue
     from chalicelib.adapters.sqs.pushes import SqsPushQueues
 
-    clients = Clients()
+    clients = clients or Clients()
 
     def table(name: str) -> Table:
         return Table(settings.table(name), clients.dynamodb)
@@ -60,5 +71,5 @@ def on_aws(settings: Settings, observer: Observer) -> Ports:
 
 
 def partner_store(settings: Settings) -> PartnerStore:
-    """Our partners and operator keys on DynamoDB; the command line uses it to create the first key."""
+    """Our partners and operator keys on DynamoDB, for the command line, which creates the first key."""
     return on_aws(settings, NoObserver()).partners

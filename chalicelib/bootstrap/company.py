@@ -1,4 +1,4 @@
-"""One party's node, put together from its parts: room by room, each from what the rooms below it offer."""
+"""Builds the node of one company from its parts, package by package, each on those below it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from chalicelib.bootstrap.routes import InterfaceParts, module_paths, served_end
 from chalicelib.modules import MODULES
 from chalicelib.modules.commands.checks import CommandChecks
 from chalicelib.modules.commands.received import ReceivedCommands
-from chalicelib.modules.commands.relay import Relay
-from chalicelib.modules.commands.results import Results
-from chalicelib.modules.commands.sending import Commands, ResponseUrls
-from chalicelib.modules.credentials.introduction import Identity, Introduction
+from chalicelib.modules.commands.relay import CommandRelay
+from chalicelib.modules.commands.results import CommandResults
+from chalicelib.modules.commands.sending import ResponseUrls, SentCommands
+from chalicelib.modules.credentials.exchange import CredentialsExchange, Identity
 from chalicelib.modules.credentials.registration import Registrations
-from chalicelib.modules.tokens.asking import Authorizer
 from chalicelib.modules.tokens.authorize import decide
+from chalicelib.modules.tokens.driver_authorizer import DriverAuthorizer
 from chalicelib.modules.tokens.owners import TokenOwners
-from chalicelib.modules.versions.interface import Published, versions_url
+from chalicelib.modules.versions.interface import PublishedEndpoints, versions_url
 from chalicelib.node.events.announcing import EventAnnouncer, EventKind
 from chalicelib.node.events.publishing import EventPublisher, EventSources
 from chalicelib.node.outbound import Outbound
@@ -34,6 +34,8 @@ from chalicelib.node.pulling.crawl import Crawler
 from chalicelib.node.pushing.delivery import Deliverer
 from chalicelib.node.pushing.fan_out import FanOut
 from chalicelib.node.pushing.messages import RetryDue
+from chalicelib.node.pushing.records import DeliveryRecords
+from chalicelib.node.pushing.requests import PushClient
 from chalicelib.node.pushing.retries import Retries
 from chalicelib.node.receiving.quarantine import QuarantineRetry
 from chalicelib.node.serving.node import Node
@@ -49,16 +51,19 @@ class NoPublicUrlError(SettingsError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Company:
-    """One party's node in all its parts: what partners call, what the host calls, what the queues drive."""
+    """The node of one company in all its parts: what partners call, what the host calls, what workers call.
+
+    A company is one party of OCPI, in one role or both. The host is the back end of the company that runs this node.
+    """
 
     settings: Settings
     ports: Ports
     node: Node
     own_objects: Mapping[ModuleID, OwnObjects]
     registrations: Registrations
-    authorizer: Authorizer
-    commands: Commands
-    results: Results
+    authorizer: DriverAuthorizer
+    sent_commands: SentCommands
+    command_results: CommandResults
     crawler: Crawler
     quarantine_retry: QuarantineRetry
     publisher: EventPublisher
@@ -71,7 +76,7 @@ class Company:
     public_url: Callable[[], str]
 
     def versions_url(self, role: Role) -> str:
-        """What we give to partners so that they find this role's tree."""
+        """The versions URL of this role of ours, which we give to partners."""
         return versions_url(self.public_url(), role)
 
 
@@ -85,7 +90,7 @@ def build_company(settings: Settings, ports: Ports) -> Company:
     authenticator = CachedAuthenticator(partners, clock)
     registry = PartnerRegistry(partners, clock, _when_registration_changes(announcer), saved=authenticator.forget)
     registrations = Registrations(
-        _introduction(settings, ports, outbound, public_url),
+        _credentials_exchange(settings, ports, outbound, public_url),
         registry,
         outbound,
         clock,
@@ -94,7 +99,7 @@ def build_company(settings: Settings, ports: Ports) -> Company:
     )
 
     def on_reachable(partner: Partner) -> None:
-        """Queue what they missed while nothing reached them, and ask them for what we missed (Q-57, OFF-04)."""
+        """Queue what the partner missed while it was unreachable, and pull what we missed (Q-57, OFF-04)."""
         ports.push_queues.retry(RetryDue(partner.id, after=""), cause=f"{clock():%Y-%m-%dT%H:%M:%S}")
         crawler.catch_up(partner)
 
@@ -116,19 +121,15 @@ def build_company(settings: Settings, ports: Ports) -> Company:
         settings.page_limit,
     )
     deliverer = Deliverer(
-        settings.party,
         MODULES,
         ports.stores,
-        partners,
-        ports.outbox,
-        breakers,
-        outbound,
+        DeliveryRecords(partners, ports.outbox, breakers),
+        PushClient(settings.party, outbound, registrations.refresh_endpoints, clock),
         ports.observer,
         clock,
-        registrations.refreshed,
     )
     response_urls = ResponseUrls(public_url=public_url, fresh_id=ports.fresh_command_id)
-    commands = Commands(ports.commands, ports.stores, outbound, response_urls, clock, announcer)
+    sent_commands = SentCommands(ports.commands, ports.stores, outbound, response_urls, clock, announcer)
     interfaces = InterfaceParts(
         stores=ports.stores,
         counters=partners,
@@ -136,19 +137,19 @@ def build_company(settings: Settings, ports: Ports) -> Company:
         on_unknown_object=crawler.catch_up,
         registrations=registrations,
         relay=_relay(settings, ports),
-        commands=commands,
+        sent_commands=sent_commands,
         page_limit=settings.page_limit,
     )
     router = Router(served_endpoints(interfaces))
     return Company(
         settings=settings,
         ports=ports,
-        node=Node(router, settings.roles, authenticator, observer, clock, registrations.successor_used),
+        node=Node(router, settings.roles, authenticator, observer, clock, registrations.confirm_rotation),
         own_objects=_own_objects(settings, ports),
         registrations=registrations,
-        authorizer=Authorizer(ports.stores[ModuleID.TOKENS], partners, outbound, clock, decide),
-        commands=commands,
-        results=Results(ports.commands, partners, ports.command_queues, outbound, clock),
+        authorizer=DriverAuthorizer(ports.stores[ModuleID.TOKENS], partners, outbound, clock, decide),
+        sent_commands=sent_commands,
+        command_results=CommandResults(ports.commands, partners, ports.command_queues, outbound, clock),
         crawler=crawler,
         quarantine_retry=QuarantineRetry(MODULES, received.receive_one, ports.stores, ports.quarantine, clock),
         publisher=EventPublisher(
@@ -168,18 +169,20 @@ def build_company(settings: Settings, ports: Ports) -> Company:
     )
 
 
-def _introduction(settings: Settings, ports: Ports, outbound: Outbound, public_url: Callable[[], str]) -> Introduction:
+def _credentials_exchange(
+    settings: Settings, ports: Ports, outbound: Outbound, public_url: Callable[[], str]
+) -> CredentialsExchange:
     business_details = {"name": settings.name} | ({"website": settings.website} if settings.website else {})
 
-    def published(role: Role) -> Published:
-        return Published(versions_url(public_url(), role), module_paths(role))
+    def published(role: Role) -> PublishedEndpoints:
+        return PublishedEndpoints(versions_url(public_url(), role), module_paths(role))
 
     identity = Identity(settings.party, business_details)
-    return Introduction(identity, outbound, ports.clock, published, settings.required_modules)
+    return CredentialsExchange(identity, outbound, ports.clock, published, settings.required_modules)
 
 
-def _relay(settings: Settings, ports: Ports) -> Relay:
-    return Relay(
+def _relay(settings: Settings, ports: Ports) -> CommandRelay:
+    return CommandRelay(
         CommandChecks(settings.commands, MODULES, ports.stores, ports.web),
         ReceivedCommands(ports.commands, ports.fresh_command_id, settings.command_timeout_s),
         ports.stores[ModuleID.TOKENS],
@@ -189,8 +192,8 @@ def _relay(settings: Settings, ports: Ports) -> Relay:
 
 
 def _own_objects(settings: Settings, ports: Ports) -> Mapping[ModuleID, OwnObjects]:
-    """What the host puts in, by module: of those modules that our roles own."""
-    addressee = TokenOwners(ports.stores[ModuleID.TOKENS]).of
+    """The objects that the host creates, by module: those of the modules that our roles own."""
+    addressee = TokenOwners(ports.stores[ModuleID.TOKENS]).party_of
     return {
         identifier: OwnObjects(module, ports.stores[identifier], ports.push_queues, ports.clock, addressee)
         for identifier, module in _paced(settings.session_pause_s).items()
@@ -199,14 +202,14 @@ def _own_objects(settings: Settings, ports: Ports) -> Mapping[ModuleID, OwnObjec
 
 
 def _paced(session_pause_s: int) -> Mapping[ModuleID, Module]:
-    """The modules, with the pause between two pushes of a session that the settings ask for."""
+    """The modules, with the pause between two pushes of one session as configured."""
     sessions = MODULES[ModuleID.SESSIONS]
-    paced = replace(sessions, sending=replace(sessions.sending, least_pause_s=session_pause_s))
+    paced = replace(sessions, sending=replace(sessions.sending, min_pause_s=session_pause_s))
     return {**MODULES, ModuleID.SESSIONS: paced}
 
 
 def _when_registration_changes(announcer: EventAnnouncer) -> Callable[[Partner, int], None]:
-    """What tells the host that a partner registers or leaves."""
+    """A function that announces to the host that a partner registered or unregistered."""
 
     def announce(partner: Partner, version: int) -> None:
         kind = EventKind.REGISTERED if partner.is_registered else EventKind.UNREGISTERED
@@ -216,7 +219,7 @@ def _when_registration_changes(announcer: EventAnnouncer) -> Callable[[Partner, 
 
 
 def _when_breaker_changes(announcer: EventAnnouncer) -> Callable[[Partner, CircuitBreaker], None]:
-    """What tells the host that a partner broke down or recovered."""
+    """A function that announces to the host that a partner became unreachable, or reachable again."""
 
     def announce(partner: Partner, breaker: CircuitBreaker) -> None:
         if breaker.broken_since:
@@ -228,7 +231,7 @@ def _when_breaker_changes(announcer: EventAnnouncer) -> Callable[[Partner, Circu
 
 
 def _public_url(settings: Settings, partners: PartnerStore) -> Callable[[], str]:
-    """What tells where partners reach us: as set, else as the last deployment recorded it."""
+    """A function that gives our public URL: as configured, else as the last deployment recorded it."""
     found: list[str] = [settings.public_url] if settings.public_url else []
 
     def public_url() -> str:

@@ -1,4 +1,4 @@
-"""What a node needs from the outside, put together: on AWS; tests and benchmarks put together their own."""
+"""The ports of a node: stores, queues, HTTP, clock, random ids. ``aws.py`` has those on AWS, tests have their own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from chalicelib.ocpi.module import ModuleID
 
 
 def utc_now() -> datetime:
-    """The time."""
+    """The time now, in UTC."""
     return datetime.now(UTC)
 
 
@@ -35,18 +35,18 @@ def fresh_token() -> AuthToken:
 
 
 def fresh_id() -> str:
-    """An id for a partner: short enough to type, too long to guess twice."""
+    """An id for a partner: 10 hexadecimal digits, short enough to type."""
     return secrets.token_hex(5)
 
 
 def fresh_command_id() -> str:
-    """An id for a command: it is part of a URL, and of many within a month no two may be alike."""
+    """An id for a command, and a part of its response URL: 24 hexadecimal digits, unique among many."""
     return secrets.token_hex(12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """The ports, fulfilled: what differs between AWS, a local run and a test."""
+    """The implementations of all ports: what differs between AWS, a local run and a test."""
 
     stores: Mapping[ModuleID, ObjectStore]
     partners: PartnerStore
@@ -71,5 +71,5 @@ class Ports:
 
     @property
     def clock(self) -> Clock:
-        """The time, and waiting."""
+        """The clock of this node: the time, and how to sleep."""
         return Clock(self.now, self.sleep)

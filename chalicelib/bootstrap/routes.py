@@ -1,4 +1,4 @@
-"""Every OCPI endpoint of both trees, declared together with what serves it; the route table needs no node."""
+"""Every OCPI endpoint in the URL trees of both roles, and the object that serves it; the route table needs no node."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from chalicelib.modules import MODULES
 from chalicelib.modules.cdrs import posting
 from chalicelib.modules.cdrs.posting import CdrReceiver
 from chalicelib.modules.commands import relay, sending
-from chalicelib.modules.commands.relay import Relay
-from chalicelib.modules.commands.sending import Commands
+from chalicelib.modules.commands.relay import CommandRelay
+from chalicelib.modules.commands.sending import SentCommands
 from chalicelib.modules.credentials import interface as credentials
 from chalicelib.modules.credentials.interface import CredentialsEndpoint
 from chalicelib.modules.credentials.registration import Registrations
 from chalicelib.modules.tokens import authorize
-from chalicelib.modules.tokens.authorize import Authorize
+from chalicelib.modules.tokens.authorize import AuthorizeEndpoint
 from chalicelib.modules.versions import interface as versions
 from chalicelib.modules.versions.interface import Versions
 from chalicelib.node.objects import ObjectStore
@@ -33,24 +33,24 @@ InterfaceT = TypeVar("InterfaceT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterfaceParts:
-    """What the interfaces of a node are made of."""
+    """The parts of a node from which its OCPI interfaces are built."""
 
     stores: Mapping[ModuleID, ObjectStore]
     counters: Counters
     received: ReceivedModules
     on_unknown_object: OnUnknownObject
     registrations: Registrations
-    relay: Relay
-    commands: Commands
+    relay: CommandRelay
+    sent_commands: SentCommands
     page_limit: int
 
 
 @dataclass(frozen=True, slots=True)
 class Interface(Generic[InterfaceT]):
-    """The endpoints of one interface, and how the object that serves them is made."""
+    """The endpoints of one interface, and a function that builds the object that serves them."""
 
     endpoints: Iterable[Endpoint[InterfaceT]]
-    made_of: Callable[[InterfaceParts], InterfaceT]
+    build: Callable[[InterfaceParts], InterfaceT]
 
 
 def route_table() -> tuple[Endpoint[Any], ...]:
@@ -59,15 +59,15 @@ def route_table() -> tuple[Endpoint[Any], ...]:
 
 
 def served_endpoints(parts: InterfaceParts) -> Iterable[ServedEndpoint]:
-    """Every endpoint of both trees, with the object behind it."""
+    """Every endpoint of both trees, with the object that serves it."""
     for role in Role:
         for each in _tree(role):
-            interface = each.made_of(parts)
+            interface = each.build(parts)
             yield from (endpoint.served_by(interface) for endpoint in each.endpoints)
 
 
 def module_paths(role: Role) -> Mapping[str, str]:
-    """Where each module begins in this role's tree, below the base URL, by its identifier (VER-03)."""
+    """The path of each module's endpoint in this role's tree, below the base URL, by its identifier (VER-03)."""
     return versions.paths_of(endpoint for each in _modules(role) for endpoint in each.endpoints)
 
 
@@ -77,14 +77,14 @@ def _tree(role: Role) -> Iterable[Interface[Any]]:
 
 
 def _modules(role: Role) -> Iterable[Interface[Any]]:
-    """Credentials, and each module from the side that the role is on."""
+    """Credentials, and each module from this role's side: as sender or as receiver."""
     yield Interface(credentials.endpoints(role), lambda parts: CredentialsEndpoint(parts.registrations))
     for module in MODULES.values():
         yield from _sent(module) if module.owner is role else [_received(module)]
     if role is Role.CPO:
         yield Interface(relay.endpoints(), lambda parts: parts.relay)
     else:
-        yield Interface(sending.endpoints(), lambda parts: parts.commands)
+        yield Interface(sending.endpoints(), lambda parts: parts.sent_commands)
 
 
 def _sent(module: Module) -> Iterable[Interface[Any]]:
@@ -93,7 +93,7 @@ def _sent(module: Module) -> Iterable[Interface[Any]]:
     if identifier is ModuleID.TOKENS:
         yield Interface(
             authorize.endpoints(),
-            lambda parts: Authorize(
+            lambda parts: AuthorizeEndpoint(
                 parts.counters, tokens=parts.stores[identifier], locations=parts.stores[ModuleID.LOCATIONS]
             ),
         )

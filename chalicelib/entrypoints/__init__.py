@@ -1,8 +1,8 @@
-"""Where AWS calls us: read what came, call the node, hand over what it answers.
+"""Where AWS calls us: reads an event, calls the node, and returns its answer.
 
 http            API Gateway: every URL, through one middleware
 workers         SQS messages and schedules
-operator        the host's own API
-running         the one node of this process
+operator        the operator API, for the host
+running         the node of this process, built at the first event
 observability   logs, metrics and traces
 """

@@ -1,4 +1,4 @@
-"""Mounts every URL on Chalice: each path with all methods, so that the node answers and never the framework."""
+"""Mounts every URL on Chalice, each path with all methods, so that our code answers and never the framework."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 _CORRELATION: Final = ("x-correlation-id", "x-request-id")
 
 Answer = Callable[[Request, str], Response]
-"""The answer to a request at a base URL."""
+"""Makes the response to a request; the second argument is our base URL."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,35 +36,35 @@ _LOG = logging.getLogger(__name__)
 def mount(app: Chalice) -> None:
     """Mounts the OCPI trees, the operator API, and a catch-all for every other path.
 
-    The routes tell API Gateway what exists. The answers come from one middleware, outside everything that Chalice would
-    answer by itself, so that nothing but the node speaks to partners.
+    The routes tell API Gateway what exists. A middleware answers every request, before Chalice could answer one itself,
+    so that partners get answers of the node only.
     """
     answers: dict[str, Answer] = dict.fromkeys((endpoint.path for endpoint in route_table()), _ocpi)
-    answers |= dict.fromkeys(_with_ways_there(api.paths()), _operator)
-    answers |= dict.fromkeys(("/", "/{proxy+}"), _nothing_here)
+    answers |= dict.fromkeys(_with_parent_paths(api.paths()), _operator)
+    answers |= dict.fromkeys(("/", "/{proxy+}"), _unknown_path)
     for path in answers:
         app.route(path, methods=METHODS, content_types=["*/*"], name=path)(_never_called)
 
     def edge(given: ChaliceRequest | None, get_response: Callable[[Any], ChaliceResponse]) -> ChaliceResponse:
         # Chalice has no request where the event is none of API Gateway's, such as a warmer's.
-        return get_response(given) if given is None else _answered(given, answers[given.path])
+        return get_response(given) if given is None else _respond(given, answers[given.path])
 
     app.register_middleware(edge, "http")
 
 
-def _with_ways_there(paths: Iterable[str]) -> Iterator[str]:
-    """The paths, and those on the way to each.
+def _with_parent_paths(paths: Iterable[str]) -> Iterator[str]:
+    """The paths, and every parent of each.
 
-    API Gateway prefers a literal segment to a variable one and does not come back: the way to
+    API Gateway prefers a literal segment to a variable one, and does not backtrack: without its parents,
     ``/operator/cdrs/{id}/posting`` would hide ``/operator/{module}/{id}``.
     """
     for path in paths:
-        steps = path.split("/")
-        yield from ("/".join(steps[:end]) for end in range(2, len(steps) + 1))
+        segments = path.split("/")
+        yield from ("/".join(segments[:end]) for end in range(2, len(segments) + 1))
 
 
-def _never_called(**_steps: str) -> None:
-    """The view of every route."""
+def _never_called(**_params: str) -> None:
+    """The view of every route; the middleware answers before it would be called."""
 
 
 def _ocpi(request: Request, base_url: str) -> Response:
@@ -75,12 +75,12 @@ def _operator(request: Request, _base_url: str) -> Response:
     return api.answer(company(), request)
 
 
-def _nothing_here(request: Request, base_url: str) -> Response:
-    inside = request.url == api.ROOT or request.url.startswith(f"{api.ROOT}/")
-    return _operator(request, base_url) if inside else _ocpi(request, base_url)
+def _unknown_path(request: Request, base_url: str) -> Response:
+    is_operator = request.url == api.ROOT or request.url.startswith(f"{api.ROOT}/")
+    return _operator(request, base_url) if is_operator else _ocpi(request, base_url)
 
 
-def _answered(given: ChaliceRequest, answer: Answer) -> ChaliceResponse:
+def _respond(given: ChaliceRequest, answer: Answer) -> ChaliceResponse:
     correlation_id = _correlation_id(given.headers)
     try:
         with telemetry().event("http", correlation_id):
@@ -92,9 +92,9 @@ def _answered(given: ChaliceRequest, answer: Answer) -> ChaliceResponse:
         unexpected = ServerError(f"unexpected failure; reference {correlation_id}")
         response = failure(utc_now(), unexpected)
         if answer is _operator:
-            # A host goes by the HTTP status, where OCPI has 200.
+            # The operator API says by the HTTP status that it failed, where OCPI answers 200.
             response = replace(response, status=500)
-    headers: dict[str, str | list[str]] = {_spelled(name): value for name, value in response.headers.items()}
+    headers: dict[str, str | list[str]] = {_canonical_name(name): value for name, value in response.headers.items()}
     headers["X-Correlation-ID"] = correlation_id
     # A HEAD is answered without a body, whatever GET would say.
     body = "" if given.method == "HEAD" else response.body.decode()
@@ -102,8 +102,8 @@ def _answered(given: ChaliceRequest, answer: Answer) -> ChaliceResponse:
 
 
 def _request(given: ChaliceRequest, correlation_id: str) -> Request:
-    steps = given.uri_params or {}
-    url = re.sub(r"\{(\w+)\+?\}", lambda name: str(steps.get(name[1], "")), given.path)
+    params = given.uri_params or {}
+    url = re.sub(r"\{(\w+)\+?\}", lambda name: str(params.get(name[1], "")), given.path)
     headers = {str(name): str(value) for name, value in given.headers.items()} | {_CORRELATION[0]: correlation_id}
     query = {str(name): str(value) for name, value in (given.query_params or {}).items()}
     return Request(
@@ -112,7 +112,7 @@ def _request(given: ChaliceRequest, correlation_id: str) -> Request:
 
 
 def _body(raw: bytes | str, headers: Mapping[str, str]) -> bytes:
-    """The body, decompressed where the gateway has not done so; never more than a byte too much of it (Q-26)."""
+    """The body, decompressed if it is gzip; at most one byte more than ``LARGEST_BODY`` (Q-26)."""
     body = raw.encode() if isinstance(raw, str) else raw
     if headers.get("content-encoding", "").lower() != "gzip" or not body.startswith(b"\x1f\x8b"):
         return body
@@ -123,25 +123,25 @@ def _body(raw: bytes | str, headers: Mapping[str, str]) -> bytes:
 
 
 def _correlation_id(headers: Mapping[str, str]) -> str:
-    """The caller's own id where it is harmless, else a fresh one."""
+    """The correlation id that the caller sent, if it is short and plain; else a fresh one."""
     given = next((headers[name] for name in _CORRELATION if headers.get(name)), "")
     return given if re.fullmatch(r"[\w.:/+=-]{1,64}", given, re.ASCII) else uuid4().hex
 
 
 def _base_url(given: ChaliceRequest) -> str:
-    """Our public address: as set or recorded; where neither is, as this first request came, and recorded so."""
+    """Our base URL: as configured or recorded; if neither, the one that this request was sent to, which is recorded."""
     try:
         return company().public_url()
     except NoPublicUrlError:
         context: Mapping[str, Any] = given.context
-        # API Gateway says itself by which name it was called. Only a local server lacks it and has the caller's word.
+        # API Gateway tells the name by which it was called. A local server has only the caller's Host header.
         domain, stage = context.get("domainName"), context.get("stage", "")
         called = f"https://{domain}/{stage}" if domain else f"http://{given.headers.get('host', 'localhost')}"
         company().ports.partners.record_public_url(called)
         return company().public_url()
 
 
-def _spelled(name: str) -> str:
+def _canonical_name(name: str) -> str:
     # Chalice looks for "Content-Type" in exactly this spelling.
     return "-".join(part.capitalize() for part in name.split("-"))
 

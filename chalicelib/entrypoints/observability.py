@@ -1,4 +1,7 @@
-"""Seen from outside: a log line, metrics and trace annotations for each exchange; JSON on AWS, words on a terminal."""
+"""Logs, metrics and traces: a line, metrics and annotations for each exchange with a partner.
+
+Lines are JSON on AWS, and text on a terminal. An exchange is a request and its response, in either direction.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _CODE: Final = "chalicelib"
 
 
 class Telemetry:
-    """Logs and measures. Every line carries the correlation id, and the partner and module once they are known."""
+    """Writes logs, metrics and traces. Each line has the correlation id, and partner and module once known."""
 
     def __init__(self, settings: Settings) -> None:
         self._console = settings.console_logs
@@ -27,7 +30,7 @@ class Telemetry:
 
     @contextmanager
     def event(self, name: str, correlation_id: str) -> Iterator[None]:
-        """Around the work for one event: its lines carry the id, its trace has a segment of this name."""
+        """A context for the work of one event: its log lines have the id, its trace has a segment of this name."""
         if self._logger is None:
             yield
             return
@@ -44,7 +47,7 @@ class Telemetry:
         return Tracer(service=APP_NAME, auto_patch=False)
 
     def about(self, partner_id: str, module: str) -> None:
-        """Names partner and module on the lines that follow."""
+        """Adds partner and module to the log lines that follow."""
         if self._logger:
             self._logger.thread_safe_append_keys(partner=partner_id, module=module)
 
@@ -99,14 +102,14 @@ def _sentence(exchange: Exchange) -> str:
 
 
 class _ToStdout(logging.Handler):
-    """Writes to whatever stdout is at the time, as print does, and as the metrics do."""
+    """Writes to the current ``sys.stdout``, as print and the metrics do."""
 
     def emit(self, record: logging.LogRecord) -> None:
         sys.stdout.write(self.format(record) + "\n")
 
 
 def _logger(settings: Settings) -> Logger | None:
-    """Powertools' JSON logger as the handler of all our loggers; None, and plain lines, on a terminal."""
+    """Sets up our loggers; returns Powertools' JSON logger, or None where plain lines go to a terminal."""
     ours = logging.getLogger(_CODE)
     ours.setLevel(settings.log_level)
     ours.propagate = False

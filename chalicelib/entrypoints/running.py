@@ -1,4 +1,4 @@
-"""The one node of this process, built at the first event: importing the app reads and connects nothing."""
+"""The node of this process, built at the first event: importing the app reads no settings and connects nothing."""
 
 from __future__ import annotations
 
@@ -11,17 +11,26 @@ from chalicelib.entrypoints.observability import Telemetry
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
+    from chalicelib.adapters.aws import Clients
     from chalicelib.bootstrap.company import Company
 
 
 @cache
 def telemetry() -> Telemetry:
-    """This process's logs and metrics."""
+    """The logs, metrics and traces of this process."""
     return Telemetry(Settings.from_environment())
 
 
 @cache
+def clients() -> Clients:
+    """The AWS clients of this process, each built at its first use."""
+    from chalicelib.adapters.aws import Clients
+
+    return Clients()
+
+
+@cache
 def company() -> Company:
-    """The node as the environment describes it, on AWS."""
+    """The node of this process, on AWS, with the settings of the environment."""
     settings = Settings.from_environment()
-    return build_company(settings, on_aws(settings, telemetry()))
+    return build_company(settings, on_aws(settings, telemetry(), clients()))

@@ -1,4 +1,4 @@
-"""SQS messages and schedules, handed to the node; an exception makes SQS repeat the batch, which is safe."""
+"""Handlers of SQS messages and schedules; an exception makes SQS deliver the batch again, which is safe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def changes(event: SQSEvent) -> None:
-    """Spread each announced change to the partners that it concerns."""
+    """Queue a delivery of each announced change for every partner that it concerns."""
     with telemetry().event("changes", uuid4().hex):
         for record in event:
             announcements, attempt = announcements_in(record.body)
@@ -28,7 +28,7 @@ def changes(event: SQSEvent) -> None:
 
 
 def deliveries(event: SQSEvent) -> None:
-    """Tell a partner what changed, or look after one; one at a time, for each waits for somebody else's answer."""
+    """Push a change to a partner, or retry what is due for one; one message at a time, for each waits for a partner."""
     with telemetry().event("deliveries", uuid4().hex):
         for record in event:
             asked = delivery_in(record.body)
@@ -40,32 +40,32 @@ def deliveries(event: SQSEvent) -> None:
 
 
 def command_results(event: SQSEvent) -> None:
-    """Take what charge points answered, and the timers of those that did not."""
+    """Receive the results of charge points, and of the timers of commands without one."""
     with telemetry().event("command_results", uuid4().hex):
         for record in event:
             try:
-                company().results.receive(result_in(record.body))
-            except (UnreadableResult, ClientError) as useless:
-                # The host's mistake: another try cannot mend it, and must not hold up the others.
-                _LOG.error("a result in the queue was not taken: %s", useless)
+                company().command_results.receive(result_in(record.body))
+            except (UnreadableResult, ClientError) as invalid:
+                # The host's mistake: a retry cannot succeed, and would delay the other messages.
+                _LOG.error("a result in the queue was not taken: %s", invalid)
 
 
 def command_answers(event: SQSEvent) -> None:
-    """Post a result to whoever asked. What fails here is our own: SQS repeats it, and nothing is posted twice."""
+    """Post results to the partners that sent the commands; if we fail, SQS repeats it, and nothing is posted twice."""
     with telemetry().event("command_answers", uuid4().hex):
         for record in event:
-            company().results.post(answer_in(record.body))
+            company().command_results.post(answer_in(record.body))
 
 
 def pulls(event: SQSEvent) -> None:
-    """Fetch the next page of a crawl; one at a time, for a page of objects takes its time to keep."""
+    """Fetch the next page of a crawl; one message at a time, for it takes time to store a page of objects."""
     with telemetry().event("pulls", uuid4().hex):
         for record in event:
             company().crawler.crawl_page(step_in(record.body))
 
 
 def events(event: SQSEvent) -> None:
-    """Tell the host what partners changed."""
+    """Publish events about the changes of partners to the host."""
     with telemetry().event("events", uuid4().hex):
         announced: dict[int, list[Event]] = {}
         for record in event:
@@ -76,20 +76,20 @@ def events(event: SQSEvent) -> None:
 
 
 def pull_partners(_event: CloudWatchEvent) -> None:
-    """Begin to crawl every list whose turn has come."""
+    """Start a crawl of every list of a partner that is due."""
     with telemetry().event("pull_partners", uuid4().hex):
         for partner in company().ports.partners.all():
             company().crawler.start_due(partner)
 
 
 def tend_partners(_event: CloudWatchEvent) -> None:
-    """Send for the partners that something is due for."""
+    """Queue a retry for each partner for which something is due."""
     with telemetry().event("tend_partners", uuid4().hex):
         company().retries.retry_all()
 
 
 def refresh_endpoints(_event: CloudWatchEvent) -> None:
-    """Tell every partner if our endpoints moved, and fetch theirs in case they did."""
+    """Tell every partner if our endpoints have changed, and fetch theirs."""
     with telemetry().event("refresh_endpoints", uuid4().hex):
         for partner in company().ports.partners.all():
-            company().registrations.tended(partner)
+            company().registrations.sync_endpoints(partner)

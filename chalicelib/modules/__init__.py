@@ -1,9 +1,9 @@
-"""The modules of OCPI 2.1.1, a folder each: its objects, how they are reached, and what is special.
+"""The modules of OCPI 2.1.1, a folder each: its objects, how they are sent and received, and what is special.
 
 versions      which versions we speak, and where their endpoints are
-credentials   registration
+credentials   registration with partners, and the tokens that authenticate them
 locations     places to charge
-sessions      charging, while it lasts
+sessions      charging in progress
 cdrs          what is billed
 tariffs       what charging costs
 tokens        who may charge
@@ -20,4 +20,4 @@ from chalicelib.modules.tokens.interface import TOKENS
 from chalicelib.ocpi.module import Module, ModuleID
 
 MODULES: dict[ModuleID, Module] = {module.identifier: module for module in (LOCATIONS, SESSIONS, CDRS, TARIFFS, TOKENS)}
-"""Every module that this node serves whose objects somebody owns."""
+"""The declarations of the modules whose objects a CPO or an eMSP owns; versions, credentials and commands have none."""

@@ -1,14 +1,14 @@
-"""The protocol, pure: no socket, no store, no clock.
+"""The protocol itself, without I/O: no network, no store, no clock.
 
-reading     bytes to valid objects, in two profiles
+reading     bytes to valid objects, in the strict or the lenient profile
 types       the spec's DateTime, strings, numbers and enums
-parts       objects inside objects, and what changed in them
-module      what a module's chapter declares
+parts       parts of an object: find, replace, merge a patch, compare
+module      what each module declares
 paging      offset, limit, dates, Link
-envelope    the frame of an answer, ours written, theirs opened
-auth        the token in the header
-parties     who roams, in which role
-countries   alpha-2 and alpha-3
-http        a message as a value
-errors      what can go wrong, and how it is answered
+envelope    the envelope of an answer: data, status_code, timestamp
+auth        the token in the Authorization header
+parties     party and role
+countries   country codes, alpha-2 and alpha-3
+http        HTTP request and response as values
+errors      every error, and how it is answered
 """

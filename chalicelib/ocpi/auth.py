@@ -1,4 +1,4 @@
-"""The secret that authenticates a platform, printed masked. Spec: transport_and_format.md, Authorization."""
+"""The token that authenticates an OCPI request, printed masked. Spec: transport_and_format.md, Authorization."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AuthToken:
 
     @property
     def hash(self) -> str:
-        """What we store instead of a token that others send us: its SHA-256 in hex."""
+        """Its SHA-256 in hex, which we store instead of a token that partners send us."""
         return hashlib.sha256(self.secret.encode()).hexdigest()
 
     @property
@@ -51,7 +51,7 @@ class AuthToken:
 
 
 def presented_tokens(headers: Mapping[str, str]) -> tuple[AuthToken, ...]:
-    """The token that a request presents, and what it decodes to if it may be Base64 (Q-03), likeliest first.
+    """The token in the header as it is, and decoded from Base64 if that is possible (Q-03), in this order.
 
     Raises:
         NotAuthenticated: there is no ``Authorization: Token`` header (TRA-03, TRA-05).

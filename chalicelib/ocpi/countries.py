@@ -22,6 +22,6 @@ UZUZB VAVAT VCVCT VEVEN VGVGB VIVIR VNVNM VUVUT WFWLF WSWSM XKXKX YEYEM YTMYT ZA
 """
 
 ALPHA_3_OF: Final = {code[:2]: code[2:] for code in _CODES.split()}
-"""The alpha-3 code of each alpha-2 code; Kosovo by its user-assigned codes, which roaming partners use."""
+"""The alpha-3 code of each alpha-2 code; Kosovo by its user-assigned codes, XK and XKX, which partners use."""
 
 ALPHA_3: Final = frozenset(ALPHA_3_OF.values())

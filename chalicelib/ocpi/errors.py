@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree; each error knows how it is answered.
+"""Every error of OCPI, as one tree; each class has the HTTP status and OCPI status code of its answer.
 
 OcpiError                          HTTP  OCPI
 ├── ClientError                     200  2000   the message we got is wrong
@@ -33,7 +33,7 @@ from chalicelib.ocpi.http import Response
 
 
 class OcpiError(Exception):
-    """A rule was broken; ``http_status`` and ``status_code`` are what the caller is answered."""
+    """The root of all errors; ``http_status`` and ``status_code`` are the statuses of the answer."""
 
     http_status: ClassVar[int] = 200
     status_code: ClassVar[int] = 2000
@@ -61,7 +61,7 @@ class BodyTooLarge(ClientError):
 
 
 class NotAuthenticated(ClientError):
-    """No token, or one that we did not issue for this tree (TRA-03, TRA-04)."""
+    """No token, or none that we issued for the URL tree of this role (TRA-03, TRA-04)."""
 
     http_status = 401
 
@@ -89,12 +89,12 @@ class MethodNotAllowed(ClientError):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What is allowed."""
+        """The ``Allow`` header."""
         return {"allow": ", ".join(self.allowed)}
 
 
 class TooManyRequests(ClientError):
-    """The caller exceeds its limit; ``retry_after_s`` says when to come back (Q-23)."""
+    """The caller exceeds its limit; it may try again after ``retry_after_s`` seconds (Q-23)."""
 
     http_status = 429
 
@@ -104,7 +104,7 @@ class TooManyRequests(ClientError):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """When to come back."""
+        """The ``Retry-After`` header."""
         return {"retry-after": str(self.retry_after_s)}
 
 
@@ -115,7 +115,7 @@ class InvalidParameters(ClientError):
 
 
 class NotEnoughInformation(ClientError):
-    """The request is valid but does not say enough to decide."""
+    """The request is valid, but lacks information that the answer depends on."""
 
     status_code = 2002
 
@@ -145,7 +145,7 @@ class UnableToUseApi(PartnerError):
 class Unreachable(UnableToUseApi):
     """The partner did not answer: refused, timed out, TLS failure. Trying again can help.
 
-    ``unsent`` says that no connection came about, so that nothing can have been done there.
+    ``unsent`` says that there was no connection, so that they cannot have processed the request.
     """
 
     def __init__(self, message: str, *, unsent: bool = False) -> None:
@@ -154,7 +154,7 @@ class Unreachable(UnableToUseApi):
 
 
 class NotTaken(PartnerError):
-    """The partner answered, but did not do what we asked for; ``response`` is what it said."""
+    """The partner answered, but did not do what we asked for; ``response`` is its answer."""
 
     def __init__(self, message: str, response: Response) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""An HTTP message as a value: what the protocol and the node see of the web, whichever server or client carries it."""
+"""HTTP requests and responses as values, independent of the server or client that carries them."""
 
 from __future__ import annotations
 

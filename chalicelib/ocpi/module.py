@@ -1,4 +1,7 @@
-"""What a module's chapter declares: who owns its objects, what they are, and the objects nested inside them."""
+"""The declaration of a module: who owns its objects, their models and parts, and its rules for sending and receiving.
+
+Receiver, sender and push are written once, for all modules; they read these declarations.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ COMMAND_TYPE: Final = ("RESERVE_NOW", "START_SESSION", "STOP_SESSION", "UNLOCK_C
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One depth of a module's objects: the object itself, or a part that has a URL of its own."""
+    """One level of a module's objects: the object itself, or a part that has a URL of its own, such as an EVSE."""
 
     model: type[OcpiObject]
     _: KW_ONLY
@@ -45,49 +48,49 @@ class Level:
     """What the spec calls that segment, such as ``evse_uid``."""
     list_field: str = ""
     """The parent's list that holds it; empty for the object itself."""
-    removed: Mapping[str, str] = field(default_factory=dict)
-    """What marks it as removed, where the spec forbids to delete it; empty where leaving it out is enough."""
+    tombstone: Mapping[str, str] = field(default_factory=dict)
+    """Fields that mark a part as removed, where the spec forbids to delete it; empty where it is just left out."""
     stand_ins: Mapping[str, Any] = field(default_factory=dict)
-    """What stands in for required fields that partners are known to leave out, where the operator lets them (Q-31)."""
+    """Values for required fields that partners leave out; used if the operator accepts that of a partner (Q-31)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
-    """What is special about the objects of a module when we own and send them."""
+class SendingRules:
+    """Rules of a module for objects that we own and send."""
 
     private: bool = False
-    """Each object is for one partner alone, and no other may see it (SES-02, CDR-02)."""
+    """Each object is for one partner, and no other may see it (SES-02, CDR-02)."""
     date_from_required: bool = False
     """The list is not served without ``date_from`` (PAG-19)."""
-    posted: bool = False
-    """Sent by POST to the module's endpoint, once; the others are PUT at a URL of their own (CDR-04)."""
-    refused: frozenset[str] = frozenset()
-    """Rules that we let others break, but not ourselves."""
+    sent_by_post: bool = False
+    """Objects are sent once, by POST to the module's endpoint; else by PUT to a URL of their own (CDR-04)."""
+    enforced_rules: frozenset[str] = frozenset()
+    """Ids of rules whose breach is only a warning in what partners send, but an error in what we send."""
     is_final: Callable[[Json], bool] = lambda _whole: False
-    """Whether the object, as it is, may never change again (SES-10, CDR-09)."""
-    replaced_whole: frozenset[str] = frozenset()
-    """Fields that receivers merge in different ways, so that a change of one is told by PUT (Q-48)."""
-    least_pause_s: int = 0
-    """Seconds between two pushes of one object, while nothing ``urgent`` changes (Q-48)."""
-    urgent: frozenset[str] = frozenset()
-    """Fields whose change is told at once."""
+    """Whether an object is in a final state, and may not change any more (SES-10, CDR-09)."""
+    never_patched: frozenset[str] = frozenset()
+    """Fields whose change is sent by PUT of the whole part, because receivers merge them differently (Q-48)."""
+    min_pause_s: int = 0
+    """Seconds between two pushes of one object, as long as none of the ``urgent_fields`` changes (Q-48)."""
+    urgent_fields: frozenset[str] = frozenset()
+    """Fields whose change is pushed at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Receiving:
-    """What is special about the objects of a module when a partner owns them and sends them to us."""
+class ReceivingRules:
+    """Rules of a module for objects that a partner owns and sends to us."""
 
-    patched: Callable[[Json, Json], Json] = lambda _known, fields: fields
-    """What the fields of a PATCH mean to the object that we know; for those that do not simply replace."""
-    succeeding: Callable[[Json, Json], tuple[Json, tuple[Deviation, ...]]] = lambda _known, whole: (whole, ())
-    """What we hold after a push of ``whole`` over what we ``known``, and what about that the partner should not do."""
+    expand_patch: Callable[[Json, Json], Json] = lambda _known, fields: fields
+    """The fields to replace, of: the object that we hold, and the fields of a PATCH. By default the same fields."""
+    reconcile: Callable[[Json, Json], tuple[Json, tuple[Deviation, ...]]] = lambda _known, whole: (whole, ())
+    """The object to store, and deviations, of: the object that we hold, and the new one. By default the new one."""
     qualifier: str = ""
-    """A field that a caller may name in the query, to say which object is meant (Q-51)."""
+    """A field that a caller may give in the query, where one id stands for several objects (Q-51)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """A client-owned module: its interfaces differ from its siblings' in exactly these facts.
+    """A module whose objects one side owns and the other receives; modules differ in exactly these fields.
 
     Spec: transport_and_format.md, Client owned object push; the interface tables of each module.
     """
@@ -98,38 +101,39 @@ class Module:
     levels: tuple[Level, ...]
     """The object, then its parts, outermost first."""
     single_objects: bool = False
-    """The owner also serves single objects at every depth."""
+    """The owner also serves GET of single objects, at every level."""
     deletable: bool = False
     """The receiver's interface defines DELETE."""
     key_of: Callable[[str], str] = str
-    """What an object is stored under: its id, or of ids that mean the same, one (FMT-07)."""
+    """The key under which an object is stored, of its id: equal for ids that mean the same (FMT-07)."""
     not_found: type[NotFound] = NotFound
+    """The error for an object or part that we do not have."""
     lookups: Mapping[str, Callable[[Json], str]] = field(default_factory=dict)
-    """How objects are found other than by id: the key of an object in each index."""
-    sending: Sending = Sending()
-    receiving: Receiving = Receiving()
+    """Indexes by which objects are found other than by id: the index's name, and the key of an object in it."""
+    sending: SendingRules = SendingRules()
+    receiving: ReceivingRules = ReceivingRules()
 
     @property
     def model(self) -> type[OcpiObject]:
-        """The object this module is about."""
+        """The model of the module's objects."""
         return self.levels[0].model
 
     @property
     def id_field(self) -> str:
-        """The field that identifies an object among its owner's."""
+        """The field that identifies an object among those of its owner."""
         return self.levels[0].id_field
 
     def keys_of(self, whole: Json) -> dict[str, str]:
-        """The object's keys in the indexes; none where it has nothing to be found by."""
+        """The object's keys by index, without empty ones."""
         return {index: key for index, lookup in self.lookups.items() if (key := lookup(whole))}
 
     def level_of(self, path: Sequence[str]) -> Level:
-        """The depth that a path of part ids, possibly empty, addresses."""
+        """The level of the part at this path of ids; an empty path is the object itself."""
         return self.levels[len(path)]
 
 
 def stand_ins_of(levels: Sequence[Level]) -> dict[tuple[str, ...], Any]:
-    """What stands in for fields that are left out of the outermost level and those inside it, by their paths."""
+    """Values for required fields that are left out, of these levels, by their paths."""
     if not levels:
         return {}
     outermost, *inner = levels

@@ -1,4 +1,4 @@
-"""Lists in pages: what a client asks for, and the headers it gets. Spec: transport_and_format.md, Pagination."""
+"""Lists in pages: the window that a request asks for, and page headers. Spec: transport_and_format.md, Pagination."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Window:
     date_from: datetime | None = None
     date_to: datetime | None = None
     cursor: str | None = None
-    """Where the last page ended, as the store wrote it into our own ``Link``."""
+    """Where the last page ended; the store wrote it, and we put it into our ``Link``."""
 
     @property
     def has_dates(self) -> bool:
-        """Whether the list is filtered."""
+        """Whether the list is filtered by date."""
         return self.date_from is not None or self.date_to is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: ready JSON objects, how many there are in all, and where the next page starts, if there is one."""
+    """One page: objects as JSON, the number of objects in all pages, and the start of the next page, if any."""
 
     bodies: tuple[bytes, ...]
     total: int
@@ -45,10 +45,10 @@ class Page:
 
 
 def window_of(query: Mapping[str, str], cap: int) -> Window:
-    """The window that a list request asks for, its limit bounded by ``cap`` (PAG-02, PAG-03, PAG-08).
+    """The window that a request asks for, with a limit of at most ``cap`` (PAG-02, PAG-03, PAG-08).
 
     Raises:
-        InvalidParameters: an offset, limit or date that is none (PAG-13, PAG-21).
+        InvalidParameters: the offset, limit, date or cursor is not valid (PAG-13, PAG-21).
     """
     cursor = query.get("cursor") or None
     if cursor and len(cursor) > _LONGEST_CURSOR:
@@ -90,7 +90,7 @@ _LONGEST_LINK: Final = 8192
 def next_link(header: str) -> str | None:
     """The URL of the next page in a ``Link`` header, as it is written there; None on the last page (PAG-15).
 
-    One of several links, in either kind of quotes or none, with other parameters around (RFC 8288, Q-24).
+    The header may hold several links, with other parameters, in either kind of quotes or none (RFC 8288, Q-24).
     """
     for url, parameters in _LINK.findall(header[:_LONGEST_LINK]):
         found = [value.strip("\"'") for name, value in _PARAMETER.findall(parameters) if name.lower() == "rel"]
@@ -103,10 +103,10 @@ def page_headers(page: Page, window: Window, url: str, query: Mapping[str, str])
     """``X-Total-Count``, ``X-Limit`` and, unless this is the last page, ``Link`` (PAG-06 to PAG-10).
 
     Args:
-        page: what is answered.
-        window: what was asked for.
+        page: the answer.
+        window: the window that the request asked for.
         url: the list's absolute URL.
-        query: the request's query, whose filters the link carries on.
+        query: the request's query, whose date filters the link repeats.
     """
     headers = {"x-total-count": str(page.total), "x-limit": str(window.limit)}
     if page.next_offset is not None:

@@ -1,4 +1,4 @@
-"""Who roams: a party, and the role it plays on a connection. Spec: credentials.md 2.1."""
+"""A party, and the role that it plays on a connection. Spec: credentials.md 2.1."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Self
 
 
 class Role(StrEnum):
-    """What a party plays on a connection; a 2.1.1 endpoint carries no role, so each role has its own tree of URLs."""
+    """The role of a party on a connection. No endpoint of 2.1.1 names a role, so each role has its own tree of URLs."""
 
     CPO = "cpo"
     EMSP = "emsp"
 
     @property
     def other(self) -> Role:
-        """The role of whoever is at the other end."""
+        """The role of the other side."""
         return Role.EMSP if self is Role.CPO else Role.CPO
 
 

@@ -1,4 +1,4 @@
-"""Objects inside objects: find, replace and merge a part by the ids on the way to it, as JSON values.
+"""Parts of an object, such as an EVSE of a Location: find, replace, patch and compare them, as JSON values.
 
 A path is the ids below the object: ``()`` is the Location, ``("E1",)`` an EVSE, ``("E1", "1")`` a Connector.
 """
@@ -16,8 +16,8 @@ Json = dict[str, Any]
 Path = tuple[str, ...]
 
 
-def find(whole: Json, levels: Sequence[Level], path: Path) -> Json | None:
-    """The part at ``path``, or None."""
+def find_part(whole: Json, levels: Sequence[Level], path: Path) -> Json | None:
+    """The part at ``path``; None if there is none."""
     found: Json | None = whole
     for level, part_id in zip(levels[1:], path, strict=False):
         parts = (found or {}).get(level.list_field) or ()
@@ -25,7 +25,7 @@ def find(whole: Json, levels: Sequence[Level], path: Path) -> Json | None:
     return found
 
 
-def replaced(whole: Json, levels: Sequence[Level], path: Path, part: Json) -> Json:
+def with_part(whole: Json, levels: Sequence[Level], path: Path, part: Json) -> Json:
     """``whole`` with ``part`` at ``path``, added at the end if it is new; its parent must exist."""
     if not path:
         return part
@@ -33,27 +33,31 @@ def replaced(whole: Json, levels: Sequence[Level], path: Path, part: Json) -> Js
     siblings = list(whole.get(level.list_field) or ())
     place = next((n for n, sibling in enumerate(siblings) if sibling[level.id_field] == path[0]), len(siblings))
     inner = siblings[place] if place < len(siblings) else {}
-    siblings[place : place + 1] = [replaced(inner, levels[1:], path[1:], part)]
+    siblings[place : place + 1] = [with_part(inner, levels[1:], path[1:], part)]
     return whole | {level.list_field: siblings}
 
 
-def touched(whole: Json, levels: Sequence[Level], path: Path, last_updated: str) -> Json:
-    """``whole`` with every ancestor of ``path`` at least as new as ``last_updated`` (LOC-02, LOC-23)."""
+def touch_ancestors(whole: Json, levels: Sequence[Level], path: Path, last_updated: str) -> Json:
+    """``whole``, with every ancestor of ``path`` having this ``last_updated`` or a later one (LOC-02, LOC-23)."""
     for depth in range(len(path)):
-        ancestor = find(whole, levels, path[:depth])
+        ancestor = find_part(whole, levels, path[:depth])
         if ancestor is not None and ancestor["last_updated"] < last_updated:
-            whole = replaced(whole, levels, path[:depth], ancestor | {"last_updated": last_updated})
+            whole = with_part(whole, levels, path[:depth], ancestor | {"last_updated": last_updated})
     return whole
 
 
 IsComplete = Callable[[Level, Json], bool]
+"""Whether a part of a patch has every field that it needs to be added as a new part."""
 
 
-def merged(stored: Json, patch: Json, levels: Sequence[Level], complete: IsComplete) -> tuple[Json, tuple[str, ...]]:
-    """``stored`` with the patch's fields, and the paths of what was skipped.
+def merge_patch(
+    stored: Json, patch: Json, levels: Sequence[Level], is_complete: IsComplete
+) -> tuple[Json, tuple[str, ...]]:
+    """``stored`` with the patch merged in, and the paths of parts that were skipped.
 
-    Fragments of parts merge into the parts they name; an unknown part is added if it is complete, else skipped (Q-45).
-    A fragment without ``last_updated`` has its parent's.
+    A patch may hold fragments of parts, such as ``evses: [{uid, status}]``. Each is merged into the part that it names;
+    an unknown part is added if it is complete, else skipped (Q-45). A fragment without ``last_updated`` gets its
+    parent's.
 
     Raises:
         InvalidParameters: two fragments name the same part.
@@ -62,15 +66,15 @@ def merged(stored: Json, patch: Json, levels: Sequence[Level], complete: IsCompl
     if inner is None or inner.list_field not in patch:
         return stored | patch, ()
     fragments = patch[inner.list_field]
-    if not isinstance(fragments, list | None) or (fragments == [] and not inner.removed):
-        # An empty list of what may be deleted is meant; whether there may be none is not decided here (LOC-09).
+    if not isinstance(fragments, list | None) or (fragments == [] and not inner.tombstone):
+        # An empty list replaces parts that may be deleted; validation decides later whether it may be empty (LOC-09).
         return stored | patch, ()
-    parts, skipped = _merged_parts(stored, fragments or [], patch.get("last_updated"), levels[1:], complete)
+    parts, skipped = _merged_parts(stored, fragments or [], patch.get("last_updated"), levels[1:], is_complete)
     return stored | patch | {inner.list_field: parts}, skipped
 
 
 def _merged_parts(
-    stored: Json, fragments: list[Any], stamp: Any, levels: Sequence[Level], complete: IsComplete
+    stored: Json, fragments: list[Any], stamp: Any, levels: Sequence[Level], is_complete: IsComplete
 ) -> tuple[list[Json], tuple[str, ...]]:
     level, skipped = levels[0], []
     parts = _by_id(stored, level)
@@ -83,9 +87,9 @@ def _merged_parts(
         named |= {part_id} if isinstance(part_id, str) else set()
         fresh = {"last_updated": stamp} | fragment if stamp and isinstance(fragment, dict) else fragment
         if isinstance(part_id, str) and part_id in parts:
-            parts[part_id], below = merged(parts[part_id], fresh, levels, complete)
+            parts[part_id], below = merge_patch(parts[part_id], fresh, levels, is_complete)
             skipped += [f"{level.list_field}[].{path}" for path in below]
-        elif isinstance(part_id, str) and complete(level, fresh):
+        elif isinstance(part_id, str) and is_complete(level, fresh):
             parts[part_id] = fresh
         else:
             skipped.append(f"{level.list_field}[]")
@@ -94,16 +98,16 @@ def _merged_parts(
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What differs: some fields of the part at ``path``, or the whole part when ``fields`` is None."""
+    """A difference: these fields of the part at ``path``, or the whole part if ``fields`` is None."""
 
     path: Path
     fields: tuple[str, ...] | None = None
 
 
 def difference(old: Json | None, new: Json, levels: Sequence[Level]) -> tuple[Change, ...]:
-    """The smallest set of deepest changes that turns ``old`` into ``new``; nothing when only stamps differ.
+    """The smallest changes that turn ``old`` into ``new``, in the deepest parts; none if only ``last_updated`` differs.
 
-    A field that vanished makes its part a whole change, because PATCH cannot remove (Q-21).
+    If a field or part is missing in ``new``, its part has changed as a whole, because PATCH cannot remove (Q-21).
     """
     if old is None:
         return (Change(()),)

@@ -1,7 +1,7 @@
-"""From the bytes a partner sent to a valid object, in one of two profiles, with every leniency written down.
+"""Parses and validates what a partner sent, in one of two profiles, and lists each deviation that was let pass.
 
-The models say what the spec says. Reading validates straight from the bytes; only if that fails, and only for a lenient
-partner, the breaches are mended or let pass one by one, so that each has a JSON path and a rule.
+The models state the rules of the spec. An object is first validated from its bytes. Only if that fails, and only for a
+lenient partner, breaches are repaired or let pass one by one; each is listed with its JSON path and the rule.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from chalicelib.ocpi.types import OcpiObject, Tolerance, format_date_time
 Json = dict[str, Any]
 M = TypeVar("M", bound=OcpiObject)
 Loc = tuple[int | str, ...]
-"""The way to a value: names of fields, and numbers of list elements."""
+"""The location of a value, as pydantic gives it: names of fields, and indices of list elements."""
 
 _MOST_BREACHES_NAMED: Final = 5
 _MOST_BREACHES: Final = 10_000
-"""Naming and mending each takes time; a location of a thousand connectors that breaks ten rules each still passes."""
+"""Listing and repairing each takes time. A location of 1000 connectors that break ten rules each still passes."""
 _MOST_ROUNDS: Final = 4
-"""Mending one breach can uncover another behind it, one nesting level deeper; the spec's objects nest four deep."""
+"""A repair can uncover another breach, one level of nesting deeper; the spec's objects nest four levels deep."""
 
 
 class Profile(StrEnum):
@@ -44,13 +44,13 @@ class Profile(StrEnum):
 
     @property
     def level(self) -> Tolerance:
-        """How much this profile lets pass."""
+        """The validation level of this profile."""
         return Tolerance.STRICT if self is Profile.STRICT else Tolerance.LENIENT
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
 class Deviation:
-    """A breach that was let pass: where, which rule, and what it was. Never the value."""
+    """A breach of a rule that was let pass or repaired: its path, the rule, and what is wrong; never the value."""
 
     path: str
     rule: str
@@ -59,7 +59,7 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[M]):
-    """A valid object and what had to be forgiven."""
+    """A valid object, and the deviations that were let pass in it."""
 
     value: M
     deviations: tuple[Deviation, ...] = ()
@@ -70,8 +70,8 @@ def parse(body: bytes) -> Any:
 
     Raises:
         InvalidJson: not JSON in UTF-8, or nothing at all (TRA-15).
-        InvalidParameters: JSON that no honest client sends: a name twice in one object, nesting or numbers without end,
-            half a character.
+        InvalidParameters: JSON with a name twice in one object, too deep nesting, too large numbers, or half a
+            surrogate pair.
     """
     if not body.strip():
         raise InvalidJson("the body is empty where JSON is required")
@@ -120,7 +120,7 @@ def _not_json(name: str) -> Any:
 
 
 def _too_deep(body: bytes) -> Exception:
-    """Which error deep nesting deserves: the parser gave up before it could tell JSON from garbage."""
+    """The error for a body that is nested too deeply to be parsed: it may be JSON or not."""
     brackets = re.sub(rb'"(?:[^"\\]|\\.)*"|[^\[\]{}"]', b"", body)
     opening, closing = brackets.count(b"[") + brackets.count(b"{"), brackets.count(b"]") + brackets.count(b"}")
     if opening != closing:
@@ -132,7 +132,7 @@ _BUILDING: Final = Lock()
 
 
 def built(model: type[M]) -> type[M]:
-    """The model, ready to read: pydantic builds one at its first use, and wrongly if two threads are the first."""
+    """The model, ready for validation. Pydantic builds it at its first use, which is not safe if two threads do so."""
     if not model.__pydantic_complete__:
         with _BUILDING:
             model.model_rebuild()
@@ -140,23 +140,25 @@ def built(model: type[M]) -> type[M]:
 
 
 Unknown = Literal["keep", "drop"]
-"""What becomes of fields that the spec does not know: kept beside the rest, or dropped and named (TRA-37, Q-22)."""
+"""How to treat fields that the spec does not know: keep them, or drop them and list a deviation (TRA-37, Q-22)."""
 
 
 StandIns = Mapping[tuple[str, ...], Any]
-"""What a lenient reader puts where required fields are left out or null, by their paths without indices (Q-31)."""
+"""Values that the lenient profile fills in for required fields that are missing or null, by path (Q-31).
+
+A path has no indices of list elements."""
 
 
 def read(
     model: type[M], body: bytes, profile: Profile, now: datetime, *, stand_ins: StandIns = MappingProxyType({})
 ) -> Reading[M]:
-    """The object in ``body``; ``now`` stands in where a lenient partner leaves out ``last_updated`` (Q-31).
+    """The object in ``body``, with its unknown fields.
 
-    Unknown fields are kept.
+    Where a lenient partner leaves out ``last_updated``, it is ``now`` (Q-31).
 
     Raises:
         InvalidJson: not JSON (TRA-15).
-        InvalidParameters: JSON that breaks the spec's rules, each named by its path (TRA-16, TRA-20).
+        InvalidParameters: JSON that breaks rules of the spec, listed by their paths (TRA-16, TRA-20).
     """
     value = parse(body)
     try:
@@ -177,31 +179,31 @@ def read_value(
     """Like ``read``, for a JSON value that is already parsed.
 
     Raises:
-        InvalidParameters: it breaks the spec's rules.
+        InvalidParameters: it breaks rules of the spec.
     """
     model = built(model)
     deviations: list[Deviation] = []
     filled: set[Loc] = set()
     for _ in range(_MOST_ROUNDS):
-        # What we filled in ourselves may break a rule, and is no fault of theirs.
+        # Values that we filled in may break a rule themselves, which is no deviation of theirs.
         theirs = [each for each in _breaches(model, value, unknown) if each["loc"] not in filled]
         deviations += map(_deviation, theirs)
-        mends = {} if profile is Profile.STRICT else _mends(theirs, now, stand_ins)
-        if not mends:
+        repairs = {} if profile is Profile.STRICT else _repairs(theirs, now, stand_ins)
+        if not repairs:
             break
-        value = _mended(value, mends)
-        filled |= {loc for loc in mends if _names(loc) in stand_ins}
+        value = _repaired(value, repairs)
+        filled |= {loc for loc in repairs if _field_names(loc) in stand_ins}
     try:
         found = model.model_validate(value, context=profile.level, extra="allow" if unknown == "keep" else "ignore")
     except ValidationError as invalid:
-        raise InvalidParameters(_explained(model, invalid.errors(include_url=False))) from None
+        raise InvalidParameters(_message(model, invalid.errors(include_url=False))) from None
     if deviations:
-        deviations += [_deviation(each) for each in _hidden(found, value) if each["loc"] not in filled]
+        deviations += [_deviation(each) for each in _hidden_breaches(found, value) if each["loc"] not in filled]
     return Reading(found, tuple(dict.fromkeys(deviations)))
 
 
 def _breaches(model: type[OcpiObject], value: Any, unknown: Unknown = "keep") -> list[Any]:
-    """Every rule that the value breaks, as far as one can see before the first are mended.
+    """Every breach in the value that validation finds in one round; repairs can uncover more.
 
     Raises:
         InvalidParameters: there are too many.
@@ -215,9 +217,9 @@ def _breaches(model: type[OcpiObject], value: Any, unknown: Unknown = "keep") ->
     return []
 
 
-def _hidden(found: OcpiObject, value: Json) -> list[Any]:
-    """The breaches of the object as a whole that those inside it hid: nobody looks at a whole whose parts are wrong."""
-    # Parts that are objects already are not looked into again.
+def _hidden_breaches(found: OcpiObject, value: Json) -> list[Any]:
+    """The breaches of rules about the whole object, which pydantic does not check while a field is wrong."""
+    # Fields that are validated objects already are not validated again.
     return _breaches(type(found), value | {name: part for name, part in found if _holds_objects(part)})
 
 
@@ -243,7 +245,7 @@ _KNOWN_BREACHES: Final = {
     "too_short": ("TRA-36", "is an empty list"),
     "extra_forbidden": ("TRA-37", "is not a field of this version and was dropped"),
 }
-"""pydantic's own error types, in the words and rules of this protocol."""
+"""The rule and the text for pydantic's own error types."""
 
 
 def _rule(breach: Mapping[str, Any]) -> str:
@@ -259,34 +261,34 @@ def _what(breach: Mapping[str, Any]) -> str:
     return known[1] if known else "is not valid"
 
 
-def _explained(model: type[OcpiObject], breaches: list[Any]) -> str:
+def _message(model: type[OcpiObject], breaches: list[Any]) -> str:
     lines = dict.fromkeys(f"{_path(b['loc'], numbered=True)} {_what(b)} ({_rule(b)})" for b in breaches)
     named = "; ".join(list(lines)[:_MOST_BREACHES_NAMED])
     more = len(lines) - _MOST_BREACHES_NAMED
     return f"{model.__name__}: {named}" + (f"; and {more} more" if more > 0 else "")
 
 
-def _mends(breaches: list[Any], now: datetime, stand_ins: StandIns) -> dict[Loc, Any]:
-    """What to put in the place of each breach that can be mended."""
-    return {breach["loc"]: mend for breach in breaches if (mend := _mend(breach, now, stand_ins)) is not None}
+def _repairs(breaches: list[Any], now: datetime, stand_ins: StandIns) -> dict[Loc, Any]:
+    """The values that replace those of the breaches that can be repaired, by location."""
+    return {breach["loc"]: repair for breach in breaches if (repair := _repair(breach, now, stand_ins)) is not None}
 
 
-def _mended(value: Any, mends: Mapping[Loc, Any]) -> Any:
-    """A copy of ``value`` with what mends it."""
+def _repaired(value: Any, repairs: Mapping[Loc, Any]) -> Any:
+    """A copy of ``value`` with these repairs."""
     copy = json.loads(json.dumps(value))
-    for loc, mend in mends.items():
-        _put(copy, loc, mend)
+    for loc, repair in repairs.items():
+        _set_at(copy, loc, repair)
     return copy
 
 
-def _mend(breach: Mapping[str, Any], now: datetime, stand_ins: StandIns) -> Any:
+def _repair(breach: Mapping[str, Any], now: datetime, stand_ins: StandIns) -> Any:
     kind, given = breach["type"], breach["input"]
     if kind == "missing" or given is None:
-        stand_in = stand_ins.get(_names(breach["loc"]))
+        stand_in = stand_ins.get(_field_names(breach["loc"]))
         if stand_in is not None:
             return stand_in
     if kind == "ocpi":
-        return breach["ctx"]["mend"]
+        return breach["ctx"]["repair"]
     if kind == "missing":
         return {"last_updated": format_date_time(now), **_STAND_INS}.get(breach["loc"][-1])
     if kind == "string_type" and isinstance(given, int | float) and not isinstance(given, bool):
@@ -296,16 +298,16 @@ def _mend(breach: Mapping[str, Any], now: datetime, stand_ins: StandIns) -> Any:
 
 
 _STAND_INS: Final = {"twentyfourseven": False}
-"""Required fields that partners leave out where the others say it all: hours are not around the clock (Q-44)."""
+"""Required fields that partners leave out where their value is clear: hours with regular_hours are not 24/7 (Q-44)."""
 
 
-def _names(loc: Loc) -> tuple[str, ...]:
-    """The way to a place without the numbers of list elements."""
+def _field_names(loc: Loc) -> tuple[str, ...]:
+    """The location without the indices of list elements."""
     return tuple(step for step in loc if isinstance(step, str))
 
 
-def _put(value: Any, loc: Loc, mend: Any) -> None:
+def _set_at(value: Any, loc: Loc, repair: Any) -> None:
     *steps, last = loc
     for step in steps:
         value = value[step]
-    value[last] = mend
+    value[last] = repair

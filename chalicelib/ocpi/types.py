@@ -1,10 +1,10 @@
-"""The spec's basic types as pydantic annotations; each knows its rule and what a tolerant reader makes of a breach.
+"""The basic types of the spec as pydantic annotations, each with its rule, and with its repair where there is one.
 
-A check has three outcomes, by the level it is read at:
+Validation has three levels:
 
 - ``PEDANTIC``: every breach is an error. This is how breaches are found.
-- ``STRICT``: breaches that the rulebook only warns about pass.
-- ``LENIENT``: breaches that real partners commit pass too, as they are or mended.
+- ``STRICT``: breaches that are only warnings pass.
+- ``LENIENT``: breaches that real partners commit pass too, as they are or repaired.
 
 Spec: types.md; rules FMT-01 to FMT-22.
 """
@@ -35,30 +35,30 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 class Tolerance(IntEnum):
-    """How much a reader lets pass; the context of every validation."""
+    """The level of a validation, passed as its context: how much it lets pass."""
 
     PEDANTIC = 0
     STRICT = 1
     LENIENT = 2
 
 
-def breach(rule: str, text: str, *, mend: Any = None) -> PydanticCustomError:
-    """The error for a broken rule; ``mend`` is what a lenient reader puts in the value's place, None for nothing."""
-    return PydanticCustomError("ocpi", "{text} ({rule})", {"text": text, "rule": rule, "mend": mend})
+def breach(rule: str, text: str, *, repair: Any = None) -> PydanticCustomError:
+    """The error for a broken rule; in the lenient profile ``repair`` replaces the value, unless it is None."""
+    return PydanticCustomError("ocpi", "{text} ({rule})", {"text": text, "rule": rule, "repair": repair})
 
 
 def tolerated(info: ValidationInfo, since: Tolerance) -> bool:
-    """Whether the reader at work lets a breach of this kind pass."""
+    """Whether the level of this validation is ``since`` or more lenient."""
     return (info.context or Tolerance.PEDANTIC) >= since
 
 
 class OcpiObject(BaseModel):
-    """An object of the spec: frozen, typed strictly, unknown fields left to the reader (TRA-37).
+    """An object of the spec: frozen and strictly typed; callers decide whether unknown fields are kept (TRA-37).
 
     Empty optional fields are None, and so are empty ``*`` lists: null, ``[]`` and omitted are one (TRA-36).
     """
 
-    # Only a model that allows unknown fields writes out those that its reader kept.
+    # Unknown fields that were kept are written out only by a model that allows them.
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, defer_build=True)
 
 
@@ -73,7 +73,7 @@ class _Annotation:
         raise NotImplementedError
 
     def schema(self) -> JsonSchemaValue:
-        """What this adds to the JSON Schema."""
+        """What the annotation adds to the JSON Schema."""
         return {}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -90,17 +90,17 @@ _MARKUP = re.compile(r"<[A-Za-z/!]")
 
 @dataclass(frozen=True, kw_only=True)
 class Text(_Annotation):
-    """A string of at most ``limit`` characters; a lenient reader takes up to ``lenient`` (FMT-10, Q-18).
+    """A string of at most ``limit`` characters, or ``lenient`` in the lenient profile (FMT-10, Q-18).
 
     Non-ASCII text is accepted (Q-19), control characters are not; only ``prose`` may have line breaks and tabs, and
-    is watched for markup (FMT-09).
+    is checked for markup (FMT-09).
     """
 
     limit: int
     lenient: int = 255
     prose: bool = False
     least: int = 0
-    """1 for an id, which has to make a segment of a URL."""
+    """Fewest characters: 1 for an id, which becomes a segment of a URL."""
 
     def check(self, value: str, info: ValidationInfo) -> str:
         """The value, if it keeps the rule."""
@@ -123,23 +123,23 @@ class Text(_Annotation):
 
 @dataclass(frozen=True)
 class OneOf(_Annotation):
-    """One of the enum's values in exact case (FMT-11); a lenient reader takes an unknown one for ``otherwise``.
+    """One of the enum's values in exact case (FMT-11); in the lenient profile ``fallback`` replaces an unknown one.
 
-    Without ``otherwise`` the raw value is kept, to be ignored by whatever reads it (Q-20).
+    Without ``fallback`` an unknown value is kept there, and ignored by our code (Q-20), unless ``refuse_unknown``.
     """
 
     values: tuple[str, ...]
-    otherwise: str | None = None
-    refuse: bool = False
+    fallback: str | None = None
+    refuse_unknown: bool = False
 
     def check(self, value: str, info: ValidationInfo) -> str:
         """The value, if it keeps the rule."""
         if value in self.values:
             return value
-        keep = self.otherwise is None and not self.refuse
+        keep = self.fallback is None and not self.refuse_unknown
         if keep and tolerated(info, Tolerance.LENIENT) and 0 < len(value) <= 255 and not _CONTROL.search(value):
             return value
-        raise breach("FMT-11", "is not a value of this enum", mend=self.otherwise)
+        raise breach("FMT-11", "is not a value of this enum", repair=self.fallback)
 
     def schema(self) -> JsonSchemaValue:
         """What this adds to the JSON Schema."""
@@ -148,18 +148,18 @@ class OneOf(_Annotation):
 
 @dataclass(frozen=True, kw_only=True)
 class Matches(_Annotation):
-    """A string of one form; ``mend`` turns what a lenient reader understands into that form, or gives None."""
+    """A string of this pattern; ``repair`` turns similar ones into it in the lenient profile, or returns None."""
 
     pattern: str
     rule: str
     form: str
-    mend: Callable[[str], str | None] | None = None
+    repair: Callable[[str], str | None] | None = None
 
     def check(self, value: str, _info: ValidationInfo) -> str:
         """The value, if it keeps the rule."""
         if re.fullmatch(self.pattern, value):
             return value
-        raise breach(self.rule, f"is not {self.form}", mend=self.mend(value) if self.mend else None)
+        raise breach(self.rule, f"is not {self.form}", repair=self.repair(value) if self.repair else None)
 
     def schema(self) -> JsonSchemaValue:
         """What this adds to the JSON Schema."""
@@ -200,7 +200,7 @@ _DATE_TIME = re.compile(
 
 
 def parse_date_time(text: str, *, offsets: bool = True) -> datetime:
-    """The instant in UTC, to the millisecond; without a designator the text is UTC (FMT-02, FMT-04).
+    """The instant in UTC, to the millisecond; text without Z or offset is UTC (FMT-02, FMT-04).
 
     Raises:
         ValueError: not a DateTime, or it has an offset while ``offsets`` is False (FMT-03).
@@ -222,7 +222,7 @@ def parse_date_time(text: str, *, offsets: bool = True) -> datetime:
 
 
 def format_date_time(moment: datetime) -> str:
-    """``YYYY-MM-DDThh:mm:ssZ``, the only form we send (FMT-01); fractions are cut."""
+    """``YYYY-MM-DDThh:mm:ssZ``, the only form that we send (FMT-01); fractions of seconds are cut off."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -232,7 +232,7 @@ def _date_time(value: Any) -> datetime:
     try:
         return parse_date_time(value, offsets=False)
     except ValueError as broken:
-        raise breach(_date_time_rule(broken), str(broken), mend=_without_offset(value)) from None
+        raise breach(_date_time_rule(broken), str(broken), repair=_without_offset(value)) from None
 
 
 def _date_time_rule(broken: ValueError) -> str:
@@ -264,9 +264,9 @@ def _clock_time(value: str) -> str | None:
 
 ClockTime = Annotated[
     str,
-    Matches(pattern=r"([0-1][0-9]|2[0-3]):[0-5][0-9]", rule="FMT-13", form="a time such as 08:30", mend=_clock_time),
+    Matches(pattern=r"([0-1][0-9]|2[0-3]):[0-5][0-9]", rule="FMT-13", form="a time such as 08:30", repair=_clock_time),
 ]
-"""``HH:MM`` in 24 hours. A lenient reader takes ``9:00`` and, as the end of the day, ``24:00`` (Q-44)."""
+"""``HH:MM`` in 24 hours. The lenient profile takes ``9:00`` too, and ``24:00``, which becomes ``00:00`` (Q-44)."""
 
 
 def _existing(value: str) -> str:
@@ -290,14 +290,14 @@ _LARGEST: Final = 10**12
 
 
 def any_number(value: Any) -> int | float | None:
-    """What a lenient reader takes for a number: ``"2.00"``; None for anything else (FMT-06)."""
+    """The number in a text such as ``"2.00"``, which the lenient profile takes; None for anything else (FMT-06)."""
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,12}(\.\d{1,12})?", value, re.ASCII):
         return float(value) if "." in value else int(value)
     return None
 
 
 def whole_number(value: Any) -> int | None:
-    """What a lenient reader takes for an integer: ``"230"`` and ``230.0``; None for anything else (FMT-19)."""
+    """The integer in ``"230"`` or ``230.0``, which the lenient profile takes; None for anything else (FMT-19)."""
     number = any_number(value) if isinstance(value, str) else value
     if not isinstance(number, int | float) or not abs(number) < _LARGEST or number != int(number):
         return None
@@ -306,7 +306,7 @@ def whole_number(value: Any) -> int | None:
 
 def _number(value: Any, info: ValidationInfo) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise breach("FMT-06", "is not a number", mend=any_number(value))
+        raise breach("FMT-06", "is not a number", repair=any_number(value))
     if not abs(value) < _LARGEST:
         raise breach("FMT-05", "is too large a number")
     if round(value, 4) != value and not tolerated(info, Tolerance.LENIENT):
@@ -317,14 +317,14 @@ def _number(value: Any, info: ValidationInfo) -> int | float:
 
 def _int(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise breach("FMT-19", "is not an integer", mend=None if isinstance(value, bool) else whole_number(value))
+        raise breach("FMT-19", "is not an integer", repair=None if isinstance(value, bool) else whole_number(value))
     if not abs(value) < 2**31:
         raise breach("FMT-19", "is too large an integer")
     return value
 
 
 Number = Annotated[int | float, PlainValidator(_number, json_schema_input_type=float)]
-"""A JSON number with at most 4 decimals; whole ones stay integers. Spec: types.md 1.4."""
+"""A JSON number with at most 4 decimals; integers stay integers. Spec: types.md 1.4."""
 
 Int = Annotated[int, PlainValidator(_int, json_schema_input_type=int)]
 """A JSON integer."""
@@ -358,11 +358,11 @@ def _empty_is_none(value: Any) -> Any:
     return None if value == [] else value
 
 
-Many = Annotated[Annotated[list[T], Field(max_length=10_000)] | None, BeforeValidator(_empty_is_none)]
-"""Cardinality ``*``: null, ``[]`` and omitted are equal, and read as None."""
+OptionalList = Annotated[Annotated[list[T], Field(max_length=10_000)] | None, BeforeValidator(_empty_is_none)]
+"""Cardinality ``*``, zero or more: null, ``[]`` and omitted are equal, and read as None."""
 
-Some = Annotated[list[T], Field(min_length=1, max_length=10_000)]
-"""Cardinality ``+``: at least one."""
+NonEmptyList = Annotated[list[T], Field(min_length=1, max_length=10_000)]
+"""Cardinality ``+``, one or more."""
 
 
 # --- text in a language ------------------------------------------------------------------------------------------
@@ -373,7 +373,9 @@ def _language(value: str) -> str | None:
     return match[1] if match else None
 
 
-Language = Annotated[str, Matches(pattern=r"[A-Za-z]{2}", rule="FMT-09", form="a two-letter language", mend=_language)]
+Language = Annotated[
+    str, Matches(pattern=r"[A-Za-z]{2}", rule="FMT-09", form="a two-letter language", repair=_language)
+]
 
 
 class DisplayText(OcpiObject):

@@ -1,7 +1,7 @@
 """Simulated charge points for a local run: they take commands from the queue, answer, charge cars and write CDRs.
 
-They are a host like any other: they read the queue ``commands``, write to ``command-results`` (docs/commands.md), and
-tell everything else to the CPO's node over its operator API.
+They act as the host of the CPO: they read the queue ``commands``, write to ``command-results`` (docs/commands.md), and
+send everything else to the CPO's node over its operator API.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from cli.api import OperatorApi
 from cli.output import Failure
 
 POWER_KW: Final = 11.0
-HASTE: Final = 60
-"""Cars charge this many times as fast as real ones, so that one sees kWh while one watches."""
+SPEED_FACTOR: Final = 60
+"""Cars charge this many times as fast as real ones, so that the kWh grow visibly."""
 LEAVE_S: Final = 3.0
 POLL_S: Final = 1
 
@@ -32,27 +32,27 @@ Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
-    """How the charge points behave."""
+class Behaviour:
+    """How the charge points behave: times in seconds, and faults."""
 
     delay_s: float = 0.5
-    """From a command to its answer."""
+    """Seconds from a command to its answer."""
     is_silent: bool = False
     is_rejecting: bool = False
     tick_s: float = 2.0
-    """Between two meter values."""
+    """Seconds between two meter values."""
     longest_s: float = 120.0
-    """When a car is full."""
+    """Seconds until a car is full."""
 
     @classmethod
-    def with_faults(cls, faults: Collection[str]) -> Habits:
-        """The habits of charge points with these of the plan's ``FAULTS``."""
+    def with_faults(cls, faults: Collection[str]) -> Behaviour:
+        """The behaviour with these of the plan's ``FAULTS``."""
         return cls(8.0 if "slow" in faults else 0.5, "silent" in faults, "rejecting" in faults)
 
 
 @dataclass(slots=True)
 class Charging:
-    """A car that charges."""
+    """A car that is charging."""
 
     session: dict[str, Any]
     place: Place
@@ -62,8 +62,8 @@ class Charging:
     asked_to_stop: threading.Event = field(default_factory=threading.Event)
 
     def meter(self, now: datetime) -> dict[str, Any]:
-        """What has flowed so far, and what that costs, excluding VAT, at the first price per kWh of the tariff."""
-        kwh = round((now - self.began).total_seconds() / 3600 * POWER_KW * HASTE, 3)
+        """The kWh so far and their cost, excluding VAT, at the first price per kWh of the tariffs."""
+        kwh = round((now - self.began).total_seconds() / 3600 * POWER_KW * SPEED_FACTOR, 3)
         parts = [
             part for tariff in self.tariffs for element in tariff["elements"] for part in element["price_components"]
         ]
@@ -84,31 +84,36 @@ class ChargePoints:
     """Every charge point of the CPO."""
 
     def __init__(
-        self, cpo: OperatorApi, sqs: Any, stage: str, habits: Habits, say: Callable[[str], None] = lambda _line: None
+        self,
+        cpo: OperatorApi,
+        sqs: Any,
+        stage: str,
+        behaviour: Behaviour,
+        say: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self._cpo = cpo
         self._sqs = sqs
         self._stage = stage
-        self._habits = habits
+        self._behaviour = behaviour
         self._say = say
         self._urls: dict[str, str] = {}
         self._lock = threading.Lock()
-        """Over what is in use, for two drivers may want one EVSE at once."""
+        """Guards the sets below, because two drivers may want one EVSE at once."""
         self._charging: dict[str, Charging] = {}
         self._reserved: dict[str, Reservation] = {}
-        """By the command that asked for it."""
+        """By the id of the command that reserved it."""
         self._in_use: set[Place] = set()
 
     def run(self, stop: threading.Event) -> None:
-        """Take commands until told to stop, through any trouble with the queue; then let every car go."""
+        """Receive and execute commands until ``stop`` is set, despite errors of the queue; then end all charging."""
         busy: list[threading.Thread] = []
         while not stop.is_set():
             try:
-                commands = self._taken()
+                commands = self._receive()
             except (BotoCoreError, ClientError):  # the emulator starts, stops or is gone
                 stop.wait(0.2)
                 continue
-            fresh = [threading.Thread(target=self.obey, args=(each, stop), daemon=True) for each in commands]
+            fresh = [threading.Thread(target=self.execute, args=(each, stop), daemon=True) for each in commands]
             for thread in fresh:
                 thread.start()
             busy = [thread for thread in busy if thread.is_alive()] + fresh
@@ -121,20 +126,20 @@ class ChargePoints:
         for thread in busy:
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _taken(self) -> list[dict[str, Any]]:
+    def _receive(self) -> list[dict[str, Any]]:
         url = self._url("commands")
         found = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=POLL_S)
         messages = found.get("Messages", [])
         for message in messages:
-            # A charge point that took a command has taken it: what goes wrong from here on makes a silent one.
+            # Deleted at once: if anything goes wrong from here on, the charge point does not answer.
             self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return [json.loads(message["Body"]) for message in messages]
 
-    def obey(self, command: Mapping[str, Any], stop: threading.Event) -> None:
-        """Do what a command says, up to the end of what it begins."""
-        # After answer_by the partner has been told TIMEOUT: a car that started then would surprise its driver.
+    def execute(self, command: Mapping[str, Any], stop: threading.Event) -> None:
+        """Execute a command, to the end of the session or reservation that it starts."""
+        # After answer_by the partner was answered TIMEOUT, so nothing may start any more.
         is_late = datetime.now(UTC) > parse_date_time(command["answer_by"])
-        if command["version"] != 1 or is_late or self._habits.is_silent or stop.wait(self._habits.delay_s):
+        if command["version"] != 1 or is_late or self._behaviour.is_silent or stop.wait(self._behaviour.delay_s):
             return
         doing = {
             "START_SESSION": self._start,
@@ -143,7 +148,7 @@ class ChargePoints:
             "UNLOCK_CONNECTOR": self._unlock,
         }[command["command"]]
         try:
-            if self._habits.is_rejecting:
+            if self._behaviour.is_rejecting:
                 self._answer(command, "REJECTED")
             else:
                 doing(command)
@@ -159,13 +164,13 @@ class ChargePoints:
             self._urls[name] = self._sqs.get_queue_url(QueueName=f"ocpi-{self._stage}-{name}")["QueueUrl"]
         return self._urls[name]
 
-    # --- what they can do --------------------------------------------------------------------------------------------
+    # --- commands ----------------------------------------------------------------------------------------------------
 
     def _start(self, command: Mapping[str, Any]) -> None:
         request = command["request"]
         location = self._cpo.get("locations", request["location_id"])
         driver = request["token"]["auth_id"]
-        evse = self._taken_into_use(location, request.get("evse_uid"), lambda _id, kept: kept.driver == driver)
+        evse = self._occupy(location, request.get("evse_uid"), lambda _id, kept: kept.driver == driver)
         self._answer(command, "ACCEPTED" if evse else "REJECTED")
         if evse:
             self._charge(self._plugged_in(command, location, evse))
@@ -183,7 +188,7 @@ class ChargePoints:
     def _reserve(self, command: Mapping[str, Any]) -> None:
         request, command_id, replaced = command["request"], command["command_id"], command.get("replaces")
         location = self._cpo.get("locations", request["location_id"])
-        evse = self._taken_into_use(location, request.get("evse_uid"), lambda kept_id, _kept: kept_id == replaced)
+        evse = self._occupy(location, request.get("evse_uid"), lambda kept_id, _kept: kept_id == replaced)
         self._answer(command, "ACCEPTED" if evse else "REJECTED")
         if evse is None:
             return
@@ -202,17 +207,17 @@ class ChargePoints:
             reservation = self._reserved.pop(reserved_by or "", None)
         if reservation:
             reservation.over.set()
-            self._freed(reservation.place)
+            self._release(reservation.place)
 
-    def _taken_into_use(
-        self, location: Mapping[str, Any], uid: str | None, is_good_for: Callable[[str, Reservation], bool]
+    def _occupy(
+        self, location: Mapping[str, Any], uid: str | None, matches: Callable[[str, Reservation], bool]
     ) -> dict[str, Any] | None:
-        """An EVSE that nobody else gets from now on: one with such a reservation, which ends, or a free one."""
+        """An EVSE, now in use: one with a matching reservation, which ends, or a free one; None if there is none."""
         evses = {
             (location["id"], evse["uid"]): evse for evse in location.get("evses", ()) if uid in (None, evse["uid"])
         }
         with self._lock:
-            kept = {each.place: by for by, each in self._reserved.items() if is_good_for(by, each)}
+            kept = {each.place: by for by, each in self._reserved.items() if matches(by, each)}
             free = [p for p, evse in evses.items() if evse["status"] == "AVAILABLE" and p not in self._in_use]
             place = next((each for each in [*kept, *free] if each in evses), None)
             if place is None:
@@ -233,14 +238,14 @@ class ChargePoints:
             self._status(car.place, "CHARGING")
             self._cpo.put("sessions", session_id, body=car.session, partner=car.partner_id)
             self._cpo.patch("sessions", session_id, body={"status": "ACTIVE"})
-            full = time.monotonic() + self._habits.longest_s
-            while not car.asked_to_stop.wait(self._habits.tick_s) and time.monotonic() < full:
+            full = time.monotonic() + self._behaviour.longest_s
+            while not car.asked_to_stop.wait(self._behaviour.tick_s) and time.monotonic() < full:
                 self._cpo.patch("sessions", session_id, body=car.meter(datetime.now(UTC)))
             self._bill(car, datetime.now(UTC))
         finally:
             with self._lock:
                 del self._charging[session_id]
-            self._freed(car.place)
+            self._release(car.place)
 
     def _plugged_in(self, command: Mapping[str, Any], location: Mapping[str, Any], evse: Mapping[str, Any]) -> Charging:
         began, connector = datetime.now(UTC), evse["connectors"][0]
@@ -262,7 +267,7 @@ class ChargePoints:
         self._cpo.patch("sessions", car.session["id"], body=final)
         self._cpo.post("cdrs", body=_cdr(car, ended), partner=car.partner_id)
 
-    def _freed(self, place: Place) -> None:
+    def _release(self, place: Place) -> None:
         self._status(place, "AVAILABLE")
         with self._lock:
             self._in_use.discard(place)
@@ -276,7 +281,7 @@ def _cdr(car: Charging, ended: datetime) -> dict[str, Any]:
     dimensions = [{"type": "ENERGY", "volume": meter["kwh"]}, {"type": "TIME", "volume": hours}]
     began = format_date_time(car.began)
     return {
-        # One id for both tells which session a CDR is about; the spec has no other way.
+        # The session's id: the spec has no other way to relate a CDR to its session.
         "id": car.session["id"],
         "start_date_time": began,
         "stop_date_time": format_date_time(ended),

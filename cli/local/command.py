@@ -1,4 +1,4 @@
-"""``local``: two nodes on this machine, and what to do when one of them has stopped."""
+"""``local``: run two nodes on this machine, and restart those that have stopped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PartyType(click.ParamType[Party]):
     name = "party"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Party:
-        """The party of two ids with a slash between them."""
+        """The party, from two ids with a slash between them."""
         if isinstance(value, Party):
             return value
         country_code, _, party_id = str(value).partition("/")
@@ -36,12 +36,12 @@ class PartyType(click.ParamType[Party]):
 
 
 class Faults(click.ParamType[frozenset[str]]):
-    """What is wrong with charge points, such as ``slow,rejecting``; ``healthy`` is nothing."""
+    """Faults of charge points, such as ``slow,rejecting``; ``healthy`` means none."""
 
     name = "faults"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
-        """The faults without commas."""
+        """The set of faults."""
         faults = frozenset(word.strip() for word in str(value).split(",")) - {"healthy"}
         if faults - set(FAULTS):
             self.fail(f"{value!r}: give healthy, or some of {', '.join(FAULTS)}", param, ctx)
@@ -59,7 +59,7 @@ class Faults(click.ParamType[frozenset[str]]):
     "faults",
     type=Faults(),
     metavar="healthy|FAULT,...",
-    help=f"What ails the CPO's simulated charge points: {', '.join(FAULTS)}. [default: healthy; with --bare, none]",
+    help=f"Faults of the CPO's simulated charge points: {', '.join(FAULTS)}. [default: healthy; with --bare, none]",
 )
 @click.option("--no-charge-points", is_flag=True, help="No simulated charge points: the queue of commands is yours.")
 @click.option(
@@ -94,12 +94,12 @@ def local(
     if faults is not None and no_charge_points:
         raise click.UsageError("give --charge-points or --no-charge-points, not both")
     from cli.local.plan import NodePlan
-    from cli.local.runner import Wishes, run
+    from cli.local.runner import RunOptions, run
 
     plans = (NodePlan(Role.CPO, cpo_party, cpo_port), NodePlan(Role.EMSP, emsp_party, emsp_port))
     if faults is None and not bare and not no_charge_points:
         faults = frozenset()
-    run(Wishes(plans, bare, state_dir, sys.stderr.isatty() if logs is None else logs, faults), say)
+    run(RunOptions(plans, bare, state_dir, sys.stderr.isatty() if logs is None else logs, faults), say)
 
 
 @local.command()

@@ -1,4 +1,4 @@
-"""What makes two fresh nodes worth looking at: example objects at both, and the two registered with each other."""
+"""Demo data for two fresh nodes: example objects at both, and their registration with each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cli.stages import PROJECT
 
 EXAMPLES = PROJECT / "examples"
 EXAMPLE_PARTIES = {"tariffs": "DE*CPO", "locations": "DE*CPO", "tokens": "NL-MSP"}
-"""Whose each module's examples are, as it stands in their ids."""
+"""The party of each module's examples, as written in their ids."""
 LOADED = {Role.CPO: ("tariffs", "locations"), Role.EMSP: ("tokens",)}
 """Tariffs first, for locations refer to them."""
 ARRIVAL_S = 20.0
@@ -29,7 +29,7 @@ def examples(module: str, party: Party) -> list[dict[str, Any]]:
 
 
 def load(api: OperatorApi, role: Role, party: Party) -> dict[str, int]:
-    """Put a role's examples into its node; how many of each module.
+    """Import a role's examples into its node; the number of objects by module.
 
     Raises:
         Failure: the node refused one.
@@ -45,7 +45,7 @@ def load(api: OperatorApi, role: Role, party: Party) -> dict[str, int]:
 
 
 def connect(cpo: OperatorApi, emsp: OperatorApi) -> None:
-    """Register the two with each other: the CPO invites, the eMSP comes. Nothing happens if they know each other."""
+    """Register the two nodes: the CPO invites, the eMSP registers. Does nothing if they are registered already."""
     if any(partner["state"] == "registered" for partner in emsp.get("partners")["partners"]):
         return
     invitation = cpo.post("partners", body={"role": Role.EMSP, "name": "Demo Mobility"})
@@ -54,7 +54,7 @@ def connect(cpo: OperatorApi, emsp: OperatorApi) -> None:
 
 
 def has_arrived(receiver: OperatorApi, module: str, expected: int) -> bool:
-    """Whether that many of the other's objects arrive at a node in due time."""
+    """Whether so many objects of the other node arrive within ``ARRIVAL_S`` seconds."""
     (other,) = (partner for partner in receiver.get("partners")["partners"] if partner["state"] == "registered")
     deadline = time.monotonic() + ARRIVAL_S
     while time.monotonic() < deadline:

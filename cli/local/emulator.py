@@ -1,6 +1,6 @@
 """The AWS emulator of local runs and tests: ministack as a child process that only this machine can reach.
 
-It keeps everything in memory. With a state directory it saves that at a clean stop, and a kill loses what came since.
+It keeps everything in memory. With a state directory it saves its state at a clean stop, but not if it is killed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STOP_S = 15
 
 
 class EmulatorError(Exception):
-    """The emulator did not start; the message ends with what it said."""
+    """The emulator did not start; the message ends with its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Emulator:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes boto3 talk to this emulator, and to nothing else."""
+        """The environment variables with which boto3 calls this emulator, and nothing else."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
@@ -50,7 +50,7 @@ class Emulator:
         }
 
     def stop(self) -> None:
-        """Let it save what it has to, then end it."""
+        """End it, after it has saved its state."""
         self.process.terminate()
         try:
             self.process.wait(_STOP_S)
@@ -64,12 +64,12 @@ class Emulator:
 def start(
     log: Path, *, port: int = 0, state_dir: Path | None = None, settings: Mapping[str, str] | None = None
 ) -> Emulator:
-    """A ready emulator; it ends with the process that started it, however that ends.
+    """Start an emulator, and wait until it is ready; it ends with the process that started it, even if that is killed.
 
     Args:
-        log: the file that takes what it says.
+        log: the file for its output.
         port: where it listens; 0 takes a free one.
-        state_dir: where it finds and saves its state; None forgets everything.
+        state_dir: where it loads and saves its state; None saves nothing.
         settings: further variables for ministack, such as ``AUTH``; and ``LAMBDA_PYTHON``, which runs functions.
 
     Raises:
@@ -167,7 +167,7 @@ def _serve() -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this process when the parent's end of our standard input closes, as it does even when that is killed."""
+    """End this process when the parent closes our standard input, which also happens if the parent is killed."""
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

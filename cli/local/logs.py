@@ -1,4 +1,4 @@
-"""Shows on the terminal what the nodes write into their logs."""
+"""Shows the nodes' logs on the terminal."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-LOOK_S = 0.2
+POLL_S = 0.2
 
 
 def follow(logs: Mapping[str, Path], say: Callable[[str], None]) -> None:
-    """Say every line that is written from now on, with the name of its log before it."""
+    """Print every line that is written from now on, after the name of its log."""
     files = {name: path.open("rb") for name, path in logs.items()}
     for file in files.values():
         file.seek(0, 2)
@@ -26,4 +26,4 @@ def _follow(files: Mapping[str, BinaryIO], say: Callable[[str], None]) -> None:
             *lines, begun[name] = (begun[name] + file.read()).split(b"\n")
             for line in lines:
                 say(f"{name} | {line.decode(errors='replace')}")
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)

@@ -23,7 +23,7 @@ from cli.stages import PROJECT
 
 
 class RequestHandler(clihooks.RequestHandler):
-    """Leaves it to the node to log what partners ask."""
+    """Logs no requests of partners, because the node logs them itself."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """One line about a request."""
@@ -32,7 +32,7 @@ class RequestHandler(clihooks.RequestHandler):
 
 
 def main(port: int) -> None:
-    """Serve until told to stop, or until the process that started this one is gone."""
+    """Serve until SIGTERM, or until the process that started this one is gone."""
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
     app = importlib.import_module("app").app
     config = _config(app)
@@ -50,7 +50,7 @@ def main(port: int) -> None:
 
 
 def _end_with_the_runner() -> None:
-    """Wait for the end of stdin, which comes when the runner is gone. os.read, for it holds no lock at exit."""
+    """End this process when stdin ends, because the runner is gone. It uses os.read, which holds no lock at exit."""
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

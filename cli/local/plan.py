@@ -1,4 +1,4 @@
-"""What a local node is to be: its role, its party, its port, and the environment that makes it so."""
+"""The configuration of a local node: role, party, port, and the environment variables for it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from chalicelib.ocpi.parties import Party, Role
 HOST: Final = "127.0.0.1"
 NAMES: Final = {Role.CPO: "Demo Charging", Role.EMSP: "Demo Mobility"}
 FAULTS: Final = ("slow", "silent", "rejecting")
-"""What can be wrong with simulated charge points."""
-TUNABLE: Final = {
+"""Faults of simulated charge points."""
+OVERRIDABLE: Final = {
     "OCPI_PAGE_LIMIT": "100",
-    # Short, so that one sees a session grow.
+    # Short, so that the updates of a session can be watched.
     "OCPI_SESSION_PAUSE_S": "5",
     "OCPI_COMMANDS": ",".join(COMMAND_TYPE),
     "OCPI_COMMAND_TIMEOUT_S": "60",
     "OCPI_REQUIRED_MODULES": "",
     "OCPI_LOG_LEVEL": "INFO",
 }
-"""Settings that a local run takes over from its own environment, and what they are otherwise."""
+"""Settings that a local run takes from its own environment, and their defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +36,27 @@ class NodePlan:
 
     @property
     def url(self) -> str:
-        """Where everybody reaches it."""
+        """Its base URL."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def versions_url(self) -> str:
-        """What partners are given."""
+        """Its versions URL, for partners."""
         return f"{self.url}/ocpi/{self.role}/versions"
 
     @property
     def operator_url(self) -> str:
-        """What the company's own people and systems use."""
+        """The URL of its operator API."""
         return f"{self.url}/operator"
 
     @property
     def stage(self) -> str:
-        """Whose tables and queues it uses; a stage's name has letters and digits only."""
+        """Its stage, which names its tables and queues; it has letters and digits only."""
         return f"local{self.role}"
 
     def environment(self, aws: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
-        """The settings, and the way to the emulator."""
-        tuned = {name: inherited.get(name, default) for name, default in TUNABLE.items()}
+        """The environment variables of the node: its settings, and those for the emulator."""
+        tuned = {name: inherited.get(name, default) for name, default in OVERRIDABLE.items()}
         return {
             **aws,
             **tuned,
@@ -74,6 +74,6 @@ class NodePlan:
 
 
 def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment that leads to no AWS account: whoever runs this may be logged in to one."""
+    """The environment without access to an AWS account, to which the user may be logged in."""
     kept = {name: value for name, value in environment.items() if not name.startswith(("AWS_", "OCPI_"))}
     return {**kept, "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}

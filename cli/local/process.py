@@ -1,4 +1,4 @@
-"""A node's process as the runner sees it; it ends when the runner does, however that happens."""
+"""A node's process, seen from the runner; it ends with the runner, even if that is killed."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ class LocalNode:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its name in messages: CPO or eMSP."""
         return {"cpo": "CPO", "emsp": "eMSP"}[self.plan.role]
 
     @property
     def api(self) -> OperatorApi:
-        """Its operator API."""
+        """A client of its operator API."""
         return OperatorApi(self.plan.operator_url, self.key)
 
     @property
     def is_running(self) -> bool:
-        """Its process exists; it need not answer yet."""
+        """Whether its process exists; it may not answer yet."""
         return self.process is not None and self.process.poll() is None
 
     def as_json(self) -> dict[str, Any]:
-        """What others may want to know about it."""
+        """Its entry in ``NODES_FILE``, for the other commands."""
         return {
             "versions_url": self.plan.versions_url,
             "operator_url": self.plan.operator_url,
@@ -85,11 +85,9 @@ class LocalNode:
         deadline = time.monotonic() + START_S
         while not self._answers():
             if not self.is_running:
-                raise Failure(
-                    f"The {self.name} node stopped while it started", f"Its log: {self.log}", self.last_words()
-                )
+                raise Failure(f"The {self.name} node stopped while it started", f"Its log: {self.log}", self.log_tail())
             if time.monotonic() > deadline:
-                raise Failure(f"The {self.name} node does not answer", f"Its log: {self.log}", self.last_words())
+                raise Failure(f"The {self.name} node does not answer", f"Its log: {self.log}", self.log_tail())
             time.sleep(0.05)
         self.api.get()
 
@@ -106,28 +104,28 @@ class LocalNode:
             self.process.kill()
             self.process.wait()
 
-    def farewell(self) -> str:
-        """How it ended."""
+    def exit_reason(self) -> str:
+        """How its process ended: its exit code or signal."""
         code = self.process.returncode if self.process else None
         if code is None or code >= 0:
             return f"with exit code {code}"
         return f"by {signal.Signals(-code).name}"
 
-    def last_words(self) -> Sequence[str]:
-        """The end of its log."""
+    def log_tail(self) -> Sequence[str]:
+        """The last lines of its log."""
         return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
 
     def _answers(self) -> bool:
-        with socket.socket() as knock:
-            knock.settimeout(1)
-            return knock.connect_ex((HOST, self.plan.port)) == 0
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex((HOST, self.plan.port)) == 0
 
 
 def check_ports(plans: Sequence[NodePlan]) -> None:
-    """See that each node can have its port.
+    """Check that each node's port is free.
 
     Raises:
-        Failure: something else has it.
+        Failure: it is not.
     """
     for plan in plans:
         option = f"--{plan.role}-port"

@@ -1,4 +1,4 @@
-"""Starts the emulator and both nodes, notes where they are, watches over them, and stops everything again."""
+"""Starts the emulator and both nodes, writes ``NODES_FILE``, watches the processes, and stops everything again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chalicelib.settings import Settings
 from cli import deploy
 from cli.keys import ROLES, new_key
 from cli.local import demo
-from cli.local.charge_points import ChargePoints, Habits
+from cli.local.charge_points import Behaviour, ChargePoints
 from cli.local.emulator import Emulator, EmulatorError, running
 from cli.local.logs import follow
 from cli.local.plan import NodePlan, without_aws
@@ -31,45 +31,45 @@ from cli.stages import PROJECT
 
 KEY_NAME = "local runner"
 RESTART_FILE = NODES_FILE.with_name("restart")
-"""Whoever makes this file asks the runner to start the nodes that have stopped; it goes when they are up."""
-LOOK_S = 0.2
+"""When this file exists, the runner starts the nodes that have stopped, and then deletes it."""
+POLL_S = 0.2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RunOptions:
     """How the two nodes are to be run."""
 
     plans: Sequence[NodePlan]
     bare: bool = False
     state_dir: Path | None = None
-    """Where the emulator keeps its data over a clean stop."""
+    """Where the emulator saves its data at a clean stop; None saves nothing."""
     follow_logs: bool = False
     faults: frozenset[str] | None = None
-    """What is wrong with the CPO's charge points; None: there are none."""
+    """Faults of the CPO's simulated charge points; None for no charge points."""
 
 
-def run(wishes: Wishes, say: Say) -> None:
+def run(options: RunOptions, say: Say) -> None:
     """Run until interrupted or terminated.
 
     Raises:
         Failure: something could not be started, or the emulator stopped.
     """
-    check_ports(wishes.plans)
+    check_ports(options.plans)
     folder = NODES_FILE.parent.resolve()
     folder.mkdir(exist_ok=True)
     RESTART_FILE.unlink(missing_ok=True)
-    # Both unwind everything, also where a shell has started this in the background and so turned SIGINT off.
+    # Both stop everything, also where a shell started this in the background and so disabled SIGINT.
     for asked in STOP_SIGNALS:
         signal.signal(asked, signal.default_int_handler)
     try:
-        with running(folder / "emulator.log", state_dir=wishes.state_dir and wishes.state_dir.resolve()) as emulator:
-            nodes = [_node(plan, emulator.environment, folder) for plan in wishes.plans]
+        with running(folder / "emulator.log", state_dir=options.state_dir and options.state_dir.resolve()) as emulator:
+            nodes = [_node(plan, emulator.environment, folder) for plan in options.plans]
             with _stopped_at_the_end(nodes):
-                _bring_up(nodes, wishes, say)
-                with _charge_points(nodes[0], wishes.faults, say):
+                _bring_up(nodes, options, say)
+                with _charge_points(nodes[0], options.faults, say):
                     _watch(nodes, emulator, say)
     except KeyboardInterrupt:
         say("Stopped.")
@@ -100,30 +100,30 @@ def _stopped_at_the_end(nodes: Sequence[LocalNode]) -> Iterator[None]:
             thread.join()
 
 
-def _bring_up(nodes: Sequence[LocalNode], wishes: Wishes, say: Say) -> None:
+def _bring_up(nodes: Sequence[LocalNode], options: RunOptions, say: Say) -> None:
     started = time.monotonic()
     say("Starting an AWS emulator and two nodes ...")
     for node in nodes:
-        node.start()  # they take longer to import than their tables take to be made
+        node.start()  # first, because their imports take longer than creating their tables
     _use_emulator(nodes[0].environment)
     for node in nodes:
         _create_data_stack(node.plan.stage)
         node.key = _fresh_key(node)
     for node in nodes:
         node.wait_until_up()
-    if not wishes.bare:
+    if not options.bare:
         _fill(nodes, say)
     write_nodes({node.plan.role.value: node.as_json() for node in nodes})
     say(f"Up after {time.monotonic() - started:.1f} s.")
     cpo, emsp = nodes
-    for line in welcome(cpo, emsp, bare=wishes.bare, can_charge=wishes.faults is not None):
+    for line in welcome(cpo, emsp, bare=options.bare, can_charge=options.faults is not None):
         say(line)
-    if wishes.follow_logs:
+    if options.follow_logs:
         follow({node.plan.role.value: node.log for node in nodes}, say)
 
 
 def _use_emulator(environment: Mapping[str, str]) -> None:
-    """From here on boto3 talks to the emulator in this process too, and to nothing else."""
+    """Make boto3 call the emulator in this process too, and nothing else."""
     clean = {**without_aws(os.environ), **{name: environment[name] for name in environment if name.startswith("AWS_")}}
     os.environ.clear()
     os.environ.update(clean)
@@ -145,7 +145,7 @@ def _fresh_key(node: LocalNode) -> str:
 def _fill(nodes: Sequence[LocalNode], say: Say) -> None:
     cpo, emsp = nodes
     demo.connect(cpo.api, emsp.api)
-    # After they know each other, so that it is pushed.
+    # After their registration, so that the objects are pushed.
     for node, receiver in ((cpo, emsp), (emsp, cpo)):
         for module, expected in demo.load(node.api, node.plan.role, node.plan.party).items():
             if not demo.has_arrived(receiver.api, module, expected):
@@ -154,12 +154,12 @@ def _fill(nodes: Sequence[LocalNode], say: Say) -> None:
 
 @contextmanager
 def _charge_points(cpo: LocalNode, faults: frozenset[str] | None, say: Say) -> Iterator[None]:
-    """Simulated ones, for as long as the block runs."""
+    """Runs simulated charge points for as long as the block runs; none if ``faults`` is None."""
     if faults is None:
         yield
         return
     stop = threading.Event()
-    points = ChargePoints(cpo.api, boto3.client("sqs"), cpo.plan.stage, Habits.with_faults(faults), say)
+    points = ChargePoints(cpo.api, boto3.client("sqs"), cpo.plan.stage, Behaviour.with_faults(faults), say)
     running = threading.Thread(target=points.run, args=(stop,), daemon=True)
     running.start()
     try:
@@ -170,20 +170,20 @@ def _charge_points(cpo: LocalNode, faults: frozenset[str] | None, say: Say) -> I
 
 
 def _watch(nodes: Sequence[LocalNode], emulator: Emulator, say: Say) -> None:
-    """Tell of nodes that stop, and start them again when asked.
+    """Report nodes that stop, and start them again when ``RESTART_FILE`` appears.
 
     Raises:
         Failure: the emulator has stopped, and the nodes can do nothing without it.
     """
     known = {node.name: True for node in nodes}
     while emulator.process.poll() is None:
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
         if RESTART_FILE.exists():
             _restart(nodes, say)
             RESTART_FILE.unlink(missing_ok=True)
         for node in nodes:
             if known[node.name] and not node.is_running:
-                say(f"The {node.name} node stopped {node.farewell()}; the other one goes on. Its log: {node.log}")
+                say(f"The {node.name} node stopped {node.exit_reason()}; the other one goes on. Its log: {node.log}")
                 say("Start it again: python -m cli local restart")
             known[node.name] = node.is_running
     raise Failure("The AWS emulator has stopped", "Start everything again; what was not kept in --state-dir is lost.")

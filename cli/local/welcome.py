@@ -1,4 +1,4 @@
-"""What the runner says when everything is up: where the nodes are, and lines to try that work as they stand."""
+"""The text that the runner prints when everything is up: the nodes' URLs, and commands to try."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cli.nodes import NODES_FILE
 
 
 def welcome(cpo: LocalNode, emsp: LocalNode, *, bare: bool, can_charge: bool) -> Iterator[str]:
-    """The lines."""
+    """The lines of the text."""
     yield ""
     for node in (cpo, emsp):
         yield f"{node.name:<4} {node.plan.party}   versions  {node.plan.versions_url}"
@@ -66,7 +66,7 @@ def _demo(cpo: LocalNode, emsp: LocalNode) -> Sequence[tuple[str, str]]:
 
 
 def _asked_card(emsp: LocalNode) -> str:
-    """A card that its eMSP is always asked about."""
+    """The uid of a token with whitelist NEVER, so that its eMSP is always asked."""
     return next(
         str(token["uid"])
         for token in examples("tokens", emsp.plan.party)

@@ -19,11 +19,11 @@ from chalice.local import LambdaContext
 
 # A poll that outlives its process may still swallow a message, so polls are short.
 POLL_S: Final = 1
-# Lambda hides messages for the queue's own six minutes. A developer who broke something would rather not wait.
-HIDE_S: Final = 60
+# The visibility timeout of a message. Deployed queues have six minutes, too long for a developer to wait.
+VISIBILITY_TIMEOUT_S: Final = 60
 RETRY_S: Final = 5
-# Batches of a queue that are worked at side by side. A partner that hangs takes the eight lanes that it has in a FIFO
-# queue, and leaves as many to the others. Order within a lane holds, for SQS gives out no more of one at work.
+# Batches of a queue that are processed at the same time, by whether it is FIFO. A partner that hangs blocks its eight
+# message groups, and leaves as many to the others. SQS keeps the order within a message group.
 WORKERS: Final = {True: 16, False: 1}
 
 TIMEOUT_S: Final = 60
@@ -51,7 +51,7 @@ def _thread(name: str, run: Callable[..., None], *arguments: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Poller:
-    """Takes batches from one queue to one handler."""
+    """Passes batches of messages from one queue to one handler."""
 
     sqs: Any
     name: str
@@ -59,16 +59,16 @@ class Poller:
     batch_size: int
     handler: Callable[[Any, Any], Any]
     most: int = 1
-    """Batches that are worked at side by side; while there are so many, no other is taken."""
+    """Most batches that are processed at the same time; meanwhile no other is received."""
 
     def run(self, stop: threading.Event) -> None:
-        """Take batches until told to stop, through any trouble with the queue."""
+        """Receive and process batches until ``stop`` is set, despite errors of the queue."""
         url, free = "", threading.Semaphore(self.most)
         while not stop.is_set():
             free.acquire()
             try:
                 url = url or self.sqs.get_queue_url(QueueName=self.queue)["QueueUrl"]
-                messages = self.taken(url)
+                messages = self.receive(url)
             except (BotoCoreError, ClientError):  # the emulator starts, stops or is gone
                 messages = []
                 stop.wait(0.2)
@@ -79,27 +79,27 @@ class Poller:
 
     def _work(self, url: str, messages: Sequence[Mapping[str, Any]], free: threading.Semaphore) -> None:
         try:
-            self.hand_over(url, messages)
+            self.process(url, messages)
         except (BotoCoreError, ClientError):  # as above; the batch comes again
             pass
         finally:
             free.release()
 
-    def taken(self, url: str) -> list[dict[str, Any]]:
-        """The next batch; empty when none comes within a while."""
+    def receive(self, url: str) -> list[dict[str, Any]]:
+        """The next batch; empty if there is none within ``POLL_S`` seconds."""
         found: list[dict[str, Any]] = self.sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=self.batch_size,
             WaitTimeSeconds=POLL_S,
-            VisibilityTimeout=HIDE_S,
+            VisibilityTimeout=VISIBILITY_TIMEOUT_S,
             AttributeNames=["All"],
             MessageAttributeNames=["All"],
         ).get("Messages", [])
         return found
 
-    def hand_over(self, url: str, messages: Sequence[Mapping[str, Any]]) -> None:
-        """Hand a batch to the handler, and delete it or let it come again."""
-        # What the handler returns does not matter: Chalice does not ask Lambda for partial batches.
+    def process(self, url: str, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Call the handler with a batch; delete the batch if that succeeds, else let it come again."""
+        # The handler's return value does not matter: Chalice does not use partial batch responses.
         worked = call(self.name, self.handler, {"Records": [self._record(message) for message in messages]})
         receipts = [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(messages)]
         if worked:
@@ -127,21 +127,21 @@ class Poller:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Calls one handler at its rate, the first time after one period, as EventBridge does."""
+    """Calls one handler at a fixed rate, the first time after one period, as EventBridge does."""
 
     name: str
     period_s: float
     handler: Callable[[Any, Any], Any]
 
     def run(self, stop: threading.Event) -> None:
-        """Call it until told to stop."""
+        """Call the handler until ``stop`` is set."""
         due = time.monotonic() + self.period_s
         while not stop.wait(max(0.0, due - time.monotonic())):
             call(self.name, self.handler, self.event(datetime.now(UTC)))
             due += self.period_s
 
     def event(self, now: datetime) -> dict[str, Any]:
-        """What EventBridge would send."""
+        """The event that EventBridge would send."""
         return {
             "version": "0",
             "id": str(uuid.uuid4()),
@@ -156,7 +156,7 @@ class Schedule:
 
 
 def call(name: str, handler: Callable[[Any, Any], Any], event: Mapping[str, Any]) -> bool:
-    """Call a handler with an event of plain JSON, as it would come from Lambda; whether it returned."""
+    """Call a handler with an event of plain JSON, as Lambda does; True if it raised no exception."""
     try:
         handler(json.loads(json.dumps(event, default=str)), LambdaContext(name, MEMORY_MB, TIMEOUT_S * 1000))
     except Exception:  # noqa: BLE001 - Lambda logs whatever a handler raises, and lives on

@@ -38,7 +38,7 @@ def page(*items: dict[str, Any], following: str = "c1") -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def red(server: OperatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server.partners = [partner("b1", party="DE/RED"), partner("b2", party="DE/BLU")]
-    monkeypatch.setattr(command, "LOOK_S", 0.0)
+    monkeypatch.setattr(command, "POLL_S", 0.0)
 
 
 def lines(text: str) -> list[list[str]]:

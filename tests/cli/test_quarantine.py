@@ -86,7 +86,7 @@ class RealServer(OperatorServer):
 def crawl() -> Crawl:
     """A host that has pulled two locations with addresses that are too long, and one that nobody can read."""
     crawl = Crawl()
-    crawl.us.company.registrations.changed(crawl.them, profile=Profile.STRICT)
+    crawl.us.company.registrations.update(crawl.them, profile=Profile.STRICT)
     broken = [make.location("L1", address="a" * 60), make.location("L2", country=7), make.location("L3", city="c" * 60)]
     crawl.run(answered(broken))
     return crawl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import Any
@@ -26,6 +27,7 @@ PLACES = [(name, path, field) for name in ROOTS for path, field in own_places(na
 each_object = pytest.mark.parametrize("name", OBJECTS)
 
 
+@functools.cache
 def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(schema_of(OBJECTS[NAMES.get(name, name)]))
 
@@ -141,6 +143,7 @@ def test_a_schema_requires_what_a_strict_reader_requires(name: str, path: Path, 
     assert is_read is not field.is_required or field.name == "regular_hours"
 
 
+@pytest.mark.product
 @each(PLACES)
 @pytest.mark.parametrize("wrong", [{}, True, "\u20ac" * 1025, -1.5, ["x"]], ids=lambda wrong: repr(wrong)[:8])
 def test_what_a_schema_refuses_a_strict_reader_refuses(name: str, path: Path, field: Field, wrong: Json) -> None:

@@ -26,7 +26,7 @@ from chalicelib.bootstrap.ports import Ports
 from chalicelib.modules import MODULES
 from chalicelib.node.pushing.messages import RetryDue
 from chalicelib.ocpi.parties import Party, Role
-from tests.conftest import Stage
+from tests.resources import Stage
 from tests.world import Caller, CompanyInWorld, Pair, World, register
 
 
@@ -118,14 +118,14 @@ class CompanyOnAws(CompanyInWorld):
     def _take_results(self) -> bool:
         results = self._take("command-results")
         for message in results:
-            self.company.results.receive(result_in(message["Body"]))
+            self.company.command_results.receive(result_in(message["Body"]))
             self._done("command-results", message)
         return bool(results)
 
     def _post_results(self) -> bool:
         answers = self._take("command-answers.fifo")
         for message in answers:
-            self.company.results.post(answer_in(message["Body"]))
+            self.company.command_results.post(answer_in(message["Body"]))
             self._done("command-answers.fifo", message)
         return bool(answers)
 

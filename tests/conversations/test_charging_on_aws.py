@@ -9,9 +9,9 @@ import pytest
 from chalicelib.modules.tokens.interface import normal_form
 from chalicelib.ocpi.module import ModuleID
 from tests import make
-from tests.conftest import Stage
 from tests.conversations.on_aws import CallCount, pair_on_aws
 from tests.conversations.test_on_aws import stage_of
+from tests.resources import Stage
 from tests.world import Pair
 
 SESSIONS, CDRS, TOKENS = ModuleID.SESSIONS, ModuleID.CDRS, ModuleID.TOKENS

@@ -40,7 +40,7 @@ class Story:
     def ask(self, name: str = "START_SESSION", **fields: Json) -> Command:
         """The eMSP's command, answered at once."""
         emsp = self.pair.emsp
-        return emsp.company.commands.send(emsp.partners()[0], name, FIELDS[name] | fields)
+        return emsp.company.sent_commands.send(emsp.partners()[0], name, FIELDS[name] | fields)
 
     def charge_point(self, result: str) -> None:
         """The charge point answers the last command, and the answer goes its way."""
@@ -67,7 +67,7 @@ class Story:
         emsp = self.pair.emsp
         kept = emsp.ports.commands.get(command.id)
         assert kept
-        return emsp.company.commands.followed(kept, emsp.partners()[0])
+        return emsp.company.sent_commands.with_session(kept, emsp.partners()[0])
 
     def at_cpo(self) -> Command:
         """The last command as the CPO keeps it."""

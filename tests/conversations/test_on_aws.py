@@ -11,11 +11,11 @@ import pytest
 from chalicelib.node.pushing.messages import Announcement, Delivery
 from chalicelib.ocpi.module import ModuleID
 from tests import make
-from tests.conftest import Stage
 from tests.conversations.on_aws import CallCount, CompanyOnAws, pair_on_aws
 from tests.memory import MemoryQueues
 from tests.node.faults import at_once
 from tests.node.partner import said
+from tests.resources import Stage
 from tests.world import Pair
 
 

@@ -11,8 +11,8 @@ import pytest
 from chalicelib.node.pulling.state import Pull, PullState, PullStep
 from chalicelib.ocpi.module import ModuleID
 from tests import make
-from tests.conftest import Stage
 from tests.conversations.on_aws import CallCount, CompanyOnAws, pair_on_aws
+from tests.resources import Stage
 from tests.world import Pair
 
 ON_A_PAGE = 100

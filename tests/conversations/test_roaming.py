@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.modules.locations.view import for_drivers
+from chalicelib.modules.locations.driver_view import driver_view
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests import make
@@ -122,13 +122,13 @@ def test_an_evse_is_taken_away_and_then_the_last_one() -> None:
     assert story.told() == [{"status": "REMOVED"}]
     assert story.heard() == ["PATCH locations SQUARE/S1"]
     square = story.emsp.received(LOCATIONS, story.cpo.party, "SQUARE")
-    assert [evse["uid"] for evse in (for_drivers(square, {}) or {})["evses"]] == ["S2"]
+    assert [evse["uid"] for evse in (driver_view(square, {}) or {})["evses"]] == ["S2"]
 
     story.cpo.company.own_objects[LOCATIONS].patch("SQUARE", ("S2",), {"status": "REMOVED"})
     story.cpo.pump()
 
     square = story.emsp.received(LOCATIONS, story.cpo.party, "SQUARE")
-    assert for_drivers(square, {}) is None
+    assert driver_view(square, {}) is None
     assert [evse["uid"] for evse in square["evses"]] == ["S1", "S2"]
     assert story.agree()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from chalice.test import Client
 from chalicelib import clihooks
 from chalicelib.bootstrap.company import Company
 from chalicelib.entrypoints import running
-from tests.conftest import create_stack
+from tests.resources import create_all
 
 ENVIRONMENT = {
     "OCPI_STAGE": "dev",
@@ -48,7 +47,6 @@ def aws(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     It starts after ``capsys``, so that what it logs can be read there.
     """
-    from botocore.session import get_session
     from moto import mock_aws
 
     for name, value in ENVIRONMENT.items():
@@ -56,10 +54,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     running.company.cache_clear()
     running.telemetry.cache_clear()
     with mock_aws():
-        with warnings.catch_warnings():
-            # moto builds no alarms, and warns of each.
-            warnings.simplefilter("ignore")
-            create_stack(get_session().create_client("cloudformation"), "dev")
+        create_all(running.clients(), "dev")
         yield
     running.company.cache_clear()
     running.telemetry.cache_clear()

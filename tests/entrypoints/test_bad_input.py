@@ -7,7 +7,7 @@ import random
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.bootstrap.company import Company
@@ -57,11 +57,12 @@ def framed(answer: Answer) -> list[str]:
 def test_whatever_is_asked_is_answered_by_the_book(call: Call, registered: Company, data: st.DataObject) -> None:
     """TRA-03, TRA-10, TRA-11, TRA-15 to TRA-18, TRA-38: neither Chalice nor DynamoDB has a word of its own."""
     request = data.draw(requests(PATHS, STEPS, f"Token {TOKEN.secret}"))
+    path = f"/{request.url.lstrip('/')}"
+    # What is addressed to the host's own API is answered in its own form.
+    assume(path.split("/")[1] != "operator")
     query = urlencode({name: value.encode(errors="replace") for name, value in request.query.items()})
 
-    answer = call(
-        request.method, f"/{request.url.lstrip('/')}?{query}", headers=dict(request.headers), body=request.body
-    )
+    answer = call(request.method, f"{path}?{query}", headers=dict(request.headers), body=request.body)
 
     assert answer.status in {200, 201, 204, 400, 401, 404, 405, 413}
     if request.method not in ("HEAD", "OPTIONS"):

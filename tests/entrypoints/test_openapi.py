@@ -50,7 +50,7 @@ def test_every_operation_is_described_with_its_parameters_and_body(operation: Op
     in_path = {("path", name) for name in re.findall(r"{(\w+)}", operation.path)}
     assert parameters == in_path | {("query", name) for name in operation.query}
     body = found.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-    assert body == ({"$ref": f"#/components/schemas/{operation.body}"} if operation.body else None)
+    assert body == ({"$ref": f"#/components/schemas/{operation.body_schema}"} if operation.body_schema else None)
 
 
 def test_nothing_else_is_described() -> None:
@@ -62,7 +62,7 @@ def test_nothing_else_is_described() -> None:
 
 def test_a_method_that_takes_a_body_says_so() -> None:
     """Rotating tokens is the one PUT that takes none; some POSTs say all with their path."""
-    bare = [each.path for each in api.OPERATIONS if each.method in ("PUT", "POST", "PATCH") and not each.body]
+    bare = [each.path for each in api.OPERATIONS if each.method in ("PUT", "POST", "PATCH") and not each.body_schema]
 
     said = [
         "credentials",

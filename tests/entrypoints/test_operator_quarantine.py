@@ -172,7 +172,7 @@ def test_a_partner_that_has_left_has_nothing_taken() -> None:
     """CRD-17: its party may be somebody else's by now."""
     crawl = Retrying()
     crawl.run(answered([broken(ModuleID.LOCATIONS)]))
-    crawl.us.company.registrations.ended(crawl.them)
+    crawl.us.company.registrations.end_by_partner(crawl.them)
 
     answer = crawl.retry()
 

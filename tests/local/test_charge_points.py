@@ -15,12 +15,12 @@ from botocore.exceptions import EndpointConnectionError
 from chalicelib.modules.cdrs.objects import Cdr
 from chalicelib.modules.sessions.objects import Session
 from chalicelib.ocpi.types import format_date_time
-from cli.local.charge_points import ChargePoints, Habits
+from cli.local.charge_points import Behaviour, ChargePoints
 from cli.output import Failure
 from tests import make
 
 PATIENCE_S = 10
-QUICK = Habits(delay_s=0, tick_s=0.001)
+QUICK = Behaviour(delay_s=0, tick_s=0.001)
 
 
 class Surroundings:
@@ -138,10 +138,10 @@ def in_(seconds: float) -> str:
 
 
 @contextmanager
-def charge_points(around: Surroundings, habits: Habits = QUICK) -> Iterator[Surroundings]:
+def charge_points(around: Surroundings, behaviour: Behaviour = QUICK) -> Iterator[Surroundings]:
     api: Any = around
     stop = threading.Event()
-    points = ChargePoints(api, around, "test", habits, around.say)
+    points = ChargePoints(api, around, "test", behaviour, around.say)
     thread = threading.Thread(target=points.run, args=(stop,))
     thread.start()
     try:
@@ -182,7 +182,7 @@ def test_what_is_reported_is_ocpi_to_the_letter() -> None:
 
 
 def test_a_full_car_ends_its_session_itself() -> None:
-    with charge_points(Surroundings("E1"), Habits(delay_s=0, tick_s=0.001, longest_s=0)) as around:
+    with charge_points(Surroundings("E1"), Behaviour(delay_s=0, tick_s=0.001, longest_s=0)) as around:
         around.ask("c1", "START_SESSION", **driver())
         around.until(lambda: around.stored["cdrs"])
 
@@ -254,21 +254,21 @@ def test_a_reservation_that_replaces_one_frees_what_that_kept() -> None:
 
 @pytest.mark.parametrize("fault", ["silent", "rejecting", "late"])
 def test_charge_points_with_faults_charge_nobody(fault: str) -> None:
-    habits = Habits(0, is_silent=fault == "silent", is_rejecting=fault == "rejecting")
+    behaviour = Behaviour(0, is_silent=fault == "silent", is_rejecting=fault == "rejecting")
     around: Any = Surroundings("E1")
     around.ask("c1", "START_SESSION", **driver(), within_s=-2 if fault == "late" else 60)
 
-    ChargePoints(around, around, "test", habits).obey(json.loads(around.commands[0]), threading.Event())
+    ChargePoints(around, around, "test", behaviour).execute(json.loads(around.commands[0]), threading.Event())
 
     assert around.results == ({"c1": "REJECTED"} if fault == "rejecting" else {})
     assert around.statuses == []
 
 
 def test_faults_make_habits() -> None:
-    assert Habits.with_faults(()) == Habits()
-    assert Habits.with_faults(["silent"]).is_silent
-    assert Habits.with_faults(["slow"]).delay_s > 5
-    assert Habits.with_faults(["slow", "rejecting"]).is_rejecting
+    assert Behaviour.with_faults(()) == Behaviour()
+    assert Behaviour.with_faults(["silent"]).is_silent
+    assert Behaviour.with_faults(["slow"]).delay_s > 5
+    assert Behaviour.with_faults(["slow", "rejecting"]).is_rejecting
 
 
 def test_trouble_with_the_node_or_the_queue_ends_one_command_and_nothing_else() -> None:

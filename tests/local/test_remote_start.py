@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import urllib.error
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,13 @@ def after(runner: Runner, command: dict[str, Any], fact: str) -> Any:
 def received(runner: Runner, module: str, object_id: str) -> dict[str, Any] | None:
     """An object that the CPO sent to the eMSP."""
     (cpo,) = runner.ask("emsp", "/partners")["partners"]
-    found = runner.cli("--node", "emsp", "get", module, object_id, "--partner", cpo["party"])
-    return dict(json.loads(found.stdout)) if found.returncode == 0 else None
+    try:
+        found: dict[str, Any] = runner.ask("emsp", f"/partners/{cpo['id']}/{module}/{object_id}")
+    except urllib.error.HTTPError as answer:
+        if answer.code == 404:
+            return None
+        raise
+    return found
 
 
 def test_a_session_is_started_grows_is_stopped_and_billed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cli.stages import PROJECT
 
 PATIENCE_S = 60
@@ -109,6 +111,16 @@ def local(folder: Path, *options: str) -> Iterator[Runner]:
         process.wait(PATIENCE_S)
 
 
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """The demo, shared by tests that look at different things: starting it takes longer than they do."""
+    with local(tmp_path_factory.mktemp("demo")) as runner:
+        yield runner
+
+
+on_the_demo = pytest.mark.xdist_group("demo")
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -154,70 +166,70 @@ def test_a_killed_runner_leaves_nothing_running(tmp_path: Path) -> None:
         wait_for("the end of the children", lambda: not any(map(is_alive, children)))
 
 
-def test_a_killed_node_leaves_the_other_running_and_can_be_started_again(tmp_path: Path) -> None:
-    with local(tmp_path, "--bare") as runner:
-        before = runner.nodes["emsp"]["pid"]
-        os.kill(before, signal.SIGKILL)
-        wait_for("word of it", lambda: "eMSP node stopped by SIGKILL" in runner.said)
-        assert runner.ask("cpo")["party"] == "DE/CPO"
+@on_the_demo
+def test_a_killed_node_leaves_the_other_running_and_can_be_started_again(demo: Runner) -> None:
+    before = demo.nodes["emsp"]["pid"]
+    os.kill(before, signal.SIGKILL)
+    wait_for("word of it", lambda: "eMSP node stopped by SIGKILL" in demo.said)
+    assert demo.ask("cpo")["party"] == "DE/CPO"
 
-        restarted = runner.cli("local", "restart")
+    restarted = demo.cli("local", "restart")
 
-        assert restarted.returncode == 0, restarted.stderr
-        assert runner.nodes["emsp"]["pid"] != before
-        assert runner.ask("emsp")["party"] == "NL/MSP"
-
-
-def test_the_demo_nodes_roam(tmp_path: Path) -> None:
-    with local(tmp_path) as runner:
-        (cpo,) = runner.ask("emsp", "/partners")["partners"]
-        received = f"/partners/{cpo['id']}/locations"
-        location = runner.ask("emsp", received)["items"][0]
-        evse = location["evses"][0]
-
-        runner.ask("cpo", f"/locations/{location['id']}/{evse['uid']}", "PATCH", {"status": "INOPERATIVE"})
-
-        def arrived() -> bool:
-            now = runner.ask("emsp", f"{received}/{location['id']}")["evses"][0]["status"]
-            return bool(now == "INOPERATIVE")
-
-        wait_for("the new status", arrived)
+    assert restarted.returncode == 0, restarted.stderr
+    assert demo.nodes["emsp"]["pid"] != before
+    assert demo.ask("emsp")["party"] == "NL/MSP"
 
 
-def test_the_demo_ends_with_a_bill(tmp_path: Path) -> None:
+@on_the_demo
+def test_the_demo_nodes_roam(demo: Runner) -> None:
+    (cpo,) = demo.ask("emsp", "/partners")["partners"]
+    received = f"/partners/{cpo['id']}/locations"
+    location = demo.ask("emsp", received)["items"][0]
+    evse = location["evses"][0]
+
+    demo.ask("cpo", f"/locations/{location['id']}/{evse['uid']}", "PATCH", {"status": "INOPERATIVE"})
+
+    def arrived() -> bool:
+        now = demo.ask("emsp", f"{received}/{location['id']}")["evses"][0]["status"]
+        return bool(now == "INOPERATIVE")
+
+    wait_for("the new status", arrived)
+
+
+@on_the_demo
+def test_the_demo_ends_with_a_bill(demo: Runner) -> None:
     """What the welcome says to try works as it stands."""
-    with local(tmp_path) as runner:
-        assert runner.nodes
-        wait_for("the welcome", lambda: "Ctrl-C" in runner.said)
-        lines = [line.split(" -m cli ")[1].split() for line in runner.said.splitlines() if " -m cli " in line]
-        (authorize,) = (line for line in lines if line[0] == "authorize")
-        (sessions,) = (line for line in lines if line[:2] == ["import", "sessions"])
-        (post,) = (line for line in lines if line[:2] == ["cdrs", "post"])
-        (posting,) = (line for line in lines if line[:2] == ["cdrs", "posting"])
+    assert demo.nodes
+    wait_for("the welcome", lambda: "Ctrl-C" in demo.said)
+    lines = [line.split(" -m cli ")[1].split() for line in demo.said.splitlines() if " -m cli " in line]
+    (authorize,) = (line for line in lines if line[0] == "authorize")
+    (sessions,) = (line for line in lines if line[:2] == ["import", "sessions"])
+    (post,) = (line for line in lines if line[:2] == ["cdrs", "post"])
+    (posting,) = (line for line in lines if line[:2] == ["cdrs", "posting"])
 
-        assert "real-time" in runner.cli(*authorize).stdout
-        assert runner.cli(*sessions).returncode == 0
-        assert runner.cli(*post).returncode == 0
+    assert "real-time" in demo.cli(*authorize).stdout
+    assert demo.cli(*sessions).returncode == 0
+    assert demo.cli(*post).returncode == 0
 
-        wait_for("the CDR", lambda: "is equal   yes" in runner.cli(*posting).stdout)
+    wait_for("the CDR", lambda: "is equal   yes" in demo.cli(*posting).stdout)
 
 
-def test_keys_of_a_local_node_can_be_made_and_revoked(tmp_path: Path) -> None:
-    with local(tmp_path, "--bare") as runner:
-        url = runner.nodes["emsp"]["operator_url"]
-        create = ("keys", "create", "back office", "--role", "help-desk", "--node", "emsp", "--json")
-        made = json.loads(runner.cli(*create).stdout)
-        assert made["roles"] == ["help-desk"]
-        assert runner.cli("partners", "list", "--url", url, "--key", made["key"]).returncode == 0
+@on_the_demo
+def test_keys_of_a_local_node_can_be_made_and_revoked(demo: Runner) -> None:
+    url = demo.nodes["emsp"]["operator_url"]
+    create = ("keys", "create", "back office", "--role", "help-desk", "--node", "emsp", "--json")
+    made = json.loads(demo.cli(*create).stdout)
+    assert made["roles"] == ["help-desk"]
+    assert demo.cli("partners", "list", "--url", url, "--key", made["key"]).returncode == 0
 
-        listed = json.loads(runner.cli("keys", "list", "--node", "emsp", "--json").stdout)["keys"]
-        assert {"id": made["id"], "name": "back office", "roles": ["help-desk"]} in listed
+    listed = json.loads(demo.cli("keys", "list", "--node", "emsp", "--json").stdout)["keys"]
+    assert {"id": made["id"], "name": "back office", "roles": ["help-desk"]} in listed
 
-        revoked = runner.cli("keys", "revoke", made["id"], "--node", "emsp")
+    revoked = demo.cli("keys", "revoke", made["id"], "--node", "emsp")
 
-        assert revoked.returncode == 0, revoked.stderr
-        assert "back office" not in runner.cli("keys", "list", "--node", "emsp").stdout
-        assert runner.cli("partners", "list", "--url", url, "--key", made["key"]).returncode == 1
+    assert revoked.returncode == 0, revoked.stderr
+    assert "back office" not in demo.cli("keys", "list", "--node", "emsp").stdout
+    assert demo.cli("partners", "list", "--url", url, "--key", made["key"]).returncode == 1
 
 
 def test_data_is_kept_where_asked(tmp_path: Path) -> None:

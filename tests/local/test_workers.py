@@ -64,7 +64,7 @@ def poller(queue: Queue, handler: Any) -> Poller:
 def take(queue: Queue, handler: Any) -> None:
     """Take one batch from the queue."""
     one = poller(queue, handler)
-    one.hand_over("url", one.taken("url"))
+    one.process("url", one.receive("url"))
 
 
 def test_a_batch_is_handed_over_and_deleted() -> None:

@@ -57,7 +57,7 @@ class Commanding:
     def send(self, name: str = "START_SESSION", **fields: Json) -> Command:
         """The command as it stands once the CPO has answered at once."""
         partner = self.emsp.partners()[0]
-        return self.emsp.company.commands.send(partner, name, FIELDS[name] | fields)
+        return self.emsp.company.sent_commands.send(partner, name, FIELDS[name] | fields)
 
     def post(self, command: Command, body: Json) -> Reply:
         """What the CPO is answered to a result at the ``response_url``."""
@@ -72,7 +72,7 @@ class Commanding:
         """The command as it is shown at this moment."""
         partner, kept = self.emsp.partners()[0], self.emsp.ports.commands.get(command.id)
         assert kept
-        return self.emsp.company.commands.followed(kept, partner)
+        return self.emsp.company.sent_commands.with_session(kept, partner)
 
     def stage(self, command: Command) -> tuple[str, bool]:
         """Where it stands at this moment, and whether that is the end."""

@@ -126,7 +126,7 @@ class Relaying:
 
     def read_as(self, profile: Profile) -> None:
         """Let the CPO read the eMSP strictly or leniently."""
-        self.cpo.company.registrations.changed(self.cpo.partners()[0], profile=profile)
+        self.cpo.company.registrations.update(self.cpo.partners()[0], profile=profile)
         self.world.clock.pass_(seconds=10)
 
     def put_session(self, session_id: str, party: Party | None = None, **fields: Json) -> None:

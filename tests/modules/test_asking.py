@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.tokens.asking import Verdict
+from chalicelib.modules.tokens.driver_authorizer import Verdict
 from chalicelib.ocpi.errors import Unreachable
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import ModuleID
@@ -246,7 +246,7 @@ def test_a_text_that_says_nothing_stops_nobody_and_is_counted(info: Json) -> Non
 def test_a_verdict_of_their_own_is_no_permission_and_counted(profile: Profile) -> None:
     """TOK-14, TOK-21, Q-20."""
     there = charging(whitelist="NEVER")
-    there.cpo.company.registrations.changed(there.cpo.partners()[0], profile=profile)
+    there.cpo.company.registrations.update(there.cpo.partners()[0], profile=profile)
     there.answer = lambda: frame({"allowed": "OFFLINE"})
 
     assert there.authorize().allowed == "NOT_ALLOWED"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.tokens.asking import PATIENCE_S
+from chalicelib.modules.tokens.driver_authorizer import AUTHORIZE_TIMEOUT_S
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.errors import NotFound
 from chalicelib.ocpi.http import Request, Response
@@ -41,7 +41,7 @@ def test_a_driver_waits_three_seconds_at_most() -> None:
     there.authorize()
 
     (timeout_s,) = timeouts(there.world)
-    assert PATIENCE_S == 3
+    assert AUTHORIZE_TIMEOUT_S == 3
     assert 2.9 < timeout_s <= 3
 
 

@@ -80,7 +80,7 @@ def test_a_worker_that_died_may_have_posted_it_even_where_they_are_not_called_no
     there = partner(of=CDRS)
     there.there.put_in(CDRS, make.cdr("C1"))
     company, (known,) = there.owner.company, there.owner.partners()
-    company.registrations.changed(known, is_suspended=True)
+    company.registrations.update(known, is_suspended=True)
 
     company.deliverer.deliver(Delivery(known.id, announcement), is_repeated=True)
 

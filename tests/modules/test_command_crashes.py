@@ -52,7 +52,7 @@ def outcome(step: int, error: type[BaseException], result: str | None, name: str
     # The back end answers what it gets, whatever the partner heard.
     for message in queues.asked if result else ():
         queues.result(CommandResult(command_id=message["command_id"], result=str(result), source="charge point"))
-    results = there.cpo.company.results
+    results = there.cpo.company.command_results
     queues.work(results.receive, results.post, timers=False)
     there.world.clock.pass_(minutes=2)
     queues.work(results.receive, results.post, timers=True)

@@ -132,7 +132,7 @@ def test_of_results_that_come_at_once_one_is_the_first_and_is_posted() -> None:
         for number in range(10)
     ]
 
-    at_once(*(partial(there.cpo.company.results.receive, result) for result in results))
+    at_once(*(partial(there.cpo.company.command_results.receive, result) for result in results))
     there.cpo.pump_commands()
 
     first = there.command(command.id).result
@@ -182,7 +182,7 @@ def test_a_result_of_a_command_that_nobody_sent_us_is_not_found(command_id: str)
     there, inbox, command = waiting()
 
     with pytest.raises(NotFound):
-        there.cpo.company.results.receive(
+        there.cpo.company.command_results.receive(
             CommandResult(command_id=command_id, result="ACCEPTED", source="charge point")
         )
 
@@ -196,7 +196,9 @@ def test_a_command_that_we_sent_takes_no_result_from_our_own_charge_points() -> 
     there.cpo.ports.commands.add(replace(command, id="sent", side=Side.SENT, version=1))
 
     with pytest.raises(NotFound):
-        there.cpo.company.results.receive(CommandResult(command_id="sent", result="ACCEPTED", source="charge point"))
+        there.cpo.company.command_results.receive(
+            CommandResult(command_id="sent", result="ACCEPTED", source="charge point")
+        )
 
 
 # --- the timer ----------------------------------------------------------------------------------------------------

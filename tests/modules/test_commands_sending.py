@@ -125,7 +125,7 @@ def test_a_command_of_another_version_is_not_sent(name: str) -> None:
     there = commanding()
 
     with pytest.raises(NotFound, match="there are RESERVE_NOW, START_SESSION, STOP_SESSION, UNLOCK_CONNECTOR"):
-        there.emsp.company.commands.send(there.emsp.partners()[0], name, FIELDS["START_SESSION"])
+        there.emsp.company.sent_commands.send(there.emsp.partners()[0], name, FIELDS["START_SESSION"])
 
     assert there.cpo.asked == []
 
@@ -137,7 +137,7 @@ def test_a_partner_without_a_commands_endpoint_is_asked_nothing() -> None:
     without = partner.with_(endpoints={k: v for k, v in partner.endpoints.items() if k != ModuleID.COMMANDS})
 
     with pytest.raises(InvalidParameters, match="no commands endpoint"):
-        there.emsp.company.commands.send(without, "START_SESSION", FIELDS["START_SESSION"])
+        there.emsp.company.sent_commands.send(without, "START_SESSION", FIELDS["START_SESSION"])
 
     assert there.cpo.asked == []
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.bootstrap.company import build_company
-from chalicelib.modules.versions.interface import Published
+from chalicelib.modules.versions.interface import PublishedEndpoints
 from chalicelib.node.partners.partner import State
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
@@ -46,7 +46,7 @@ def they_move(met: Meeting, path: str = "/new") -> None:
 def tend(met: Meeting) -> list[tuple[str, str]]:
     """What the daily schedule asks the partner."""
     met.partner.forget()
-    met.ours.company.registrations.tended(met.known)
+    met.ours.company.registrations.sync_endpoints(met.known)
     return met.partner.asked
 
 
@@ -208,7 +208,7 @@ def test_a_real_partner_finds_us_where_we_moved() -> None:
     both = pair()
     move(both.emsp, "moved.example")
 
-    both.emsp.company.registrations.tended(both.emsp.partners()[0])
+    both.emsp.company.registrations.sync_endpoints(both.emsp.partners()[0])
     both.cpo.company.own_objects[ModuleID.TARIFFS].put("T1", (), make.tariff("T1"))
     both.pump()
 
@@ -218,7 +218,7 @@ def test_a_real_partner_finds_us_where_we_moved() -> None:
 
 def test_a_module_more_or_elsewhere_is_a_change_and_their_order_is_none() -> None:
     """VER-11."""
-    before = Published("https://ours.example/versions", {"locations": "/l", "tariffs": "/t"})
+    before = PublishedEndpoints("https://ours.example/versions", {"locations": "/l", "tariffs": "/t"})
 
     assert before.fingerprint == replace(before, paths={"tariffs": "/t", "locations": "/l"}).fingerprint
     assert before.fingerprint != replace(before, paths={"locations": "/l"}).fingerprint

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from chalicelib.modules.locations.view import for_drivers
+from chalicelib.modules.locations.driver_view import driver_view
 from chalicelib.ocpi.reading import Profile
 from tests import make
 from tests.node.pushing import LATER, counters, read_as
@@ -155,7 +155,7 @@ def test_a_schedule_never_changes_the_status() -> None:
     put(there, evse_with(status="AVAILABLE", status_schedule=[past, now]))
 
     assert [evse["status"] for evse in held(there)["evses"]] == ["AVAILABLE"]
-    shown = for_drivers(held(there), {})
+    shown = driver_view(held(there), {})
     assert shown is not None
     assert shown["evses"][0]["status"] == "AVAILABLE"
     assert shown["evses"][0]["status_schedule"] == [past, now]
@@ -195,7 +195,7 @@ def test_a_place_where_cars_charge_after_closing_says_so_by_default() -> None:
     put(there, make.location())
 
     assert held(there)["charging_when_closed"] is True
-    assert (for_drivers(held(there), {}) or {})["charging_when_closed"] is True
+    assert (driver_view(held(there), {}) or {})["charging_when_closed"] is True
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_place_where_cars_charge_after_closing_says_so_by_default() -> None:
 )
 def test_the_operator_is_the_cpo_unless_the_location_names_another(own: Json, expected: Json) -> None:
     """LOC-28."""
-    shown = for_drivers(make.location(**own), make.business_details())
+    shown = driver_view(make.location(**own), make.business_details())
 
     assert shown is not None
     assert shown["operator"] == expected

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.modules.locations.view import for_drivers
+from chalicelib.modules.locations.driver_view import driver_view
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
 from tests import make
@@ -120,10 +120,10 @@ def test_a_removed_evse_stays_retrievable_but_drivers_do_not_see_it() -> None:
 
     there("PATCH", "/E1", {"status": "REMOVED"} | STAMPED)
     assert there("GET", "/E1").data["status"] == "REMOVED"
-    assert [evse["uid"] for evse in (for_drivers(there.held, {}) or {})["evses"]] == ["E2"]
+    assert [evse["uid"] for evse in (driver_view(there.held, {}) or {})["evses"]] == ["E2"]
 
     there("PUT", "/E2", E2 | {"status": "REMOVED"} | STAMPED)
-    assert for_drivers(there.held, {}) is None
+    assert driver_view(there.held, {}) is None
     assert there("GET", "").outcome == (200, 1000)
 
 
@@ -132,7 +132,7 @@ def test_a_location_without_evses_is_accepted_and_not_shown_to_drivers() -> None
     there = place()
 
     assert "evses" not in there.held
-    assert for_drivers(there.held, {}) is None
+    assert driver_view(there.held, {}) is None
 
 
 @pytest.mark.parametrize("evses", [{}, {"evses": None}, {"evses": []}], ids=str)

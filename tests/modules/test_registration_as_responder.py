@@ -270,7 +270,7 @@ def test_who_unregistered_comes_back_with_a_new_invitation(met: Meeting) -> None
 def test_an_invitation_can_be_for_one_party_alone(met: Meeting) -> None:
     """Q-34."""
     caller = met.invited()
-    met.ours.company.registrations.changed(met.known, party=Party.of("NL", "ABC"))
+    met.ours.company.registrations.update(met.known, party=Party.of("NL", "ABC"))
 
     refused = met.post(caller, party_id="XYZ")
 

@@ -71,7 +71,7 @@ def test_a_partner_renamed_during_the_call_back_keeps_name_and_registration(met:
     caller = met.invited()
 
     def versions(_request: Request) -> Response:
-        met.ours.company.registrations.changed(met.known, name="Blue Mobility")
+        met.ours.company.registrations.update(met.known, name="Blue Mobility")
         return frame([{"version": "2.1.1", "url": met.partner.url("/2.1.1")}])
 
     met.partner.answers("GET", "/versions", versions)
@@ -153,7 +153,7 @@ def during_the_post(met: Meeting, meanwhile: Meanwhile) -> None:
 
 def test_a_partner_renamed_during_the_post_is_registered_under_that_name(met: Meeting) -> None:
     """CRD-21: what they accepted is not lost because somebody else wrote."""
-    during_the_post(met, lambda met: met.ours.company.registrations.changed(met.known, name="Blue"))
+    during_the_post(met, lambda met: met.ours.company.registrations.update(met.known, name="Blue"))
 
     met.register()
 

@@ -201,7 +201,7 @@ def test_becoming_another_party_needs_the_operator(met: Meeting) -> None:
     assert met.partner.requests == []
     assert met.known.party == Party.of("NL", "ABC")
 
-    met.ours.company.registrations.changed(met.known, party=Party.of("NL", "NEW"))
+    met.ours.company.registrations.update(met.known, party=Party.of("NL", "NEW"))
     assert met.put(caller, party_id="new").outcome == (200, 1000)
     assert met.known.party == Party.of("NL", "NEW")
     other = Meeting(met.ours, ScriptedPartner(met.world, met.partner.role, host="other.example"))

@@ -282,7 +282,7 @@ def test_a_token_that_they_use_for_the_first_time_while_they_end_it_is_dead(met:
     assert authentication is not None
     old("DELETE", met.credentials_path)
 
-    met.ours.company.registrations.successor_used(authentication.partner, authentication.grant)
+    met.ours.company.registrations.confirm_rotation(authentication.partner, authentication.grant)
 
     assert new("GET", met.versions_path).outcome == (401, 2000)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.modules.sessions.lifecycle import patched
+from chalicelib.modules.sessions.lifecycle import expand_patch
 from chalicelib.ocpi.reading import Profile
 from tests import make
 from tests.modules.test_sessions import at, both_profiles, held, holding, period, url
@@ -64,7 +64,7 @@ def test_what_is_patched_in_is_there_and_nothing_that_is_not_replaced_is_lost(kn
     stored = [period(hour, 1) for hour in sorted(known)]
     given_ = [period(hour, 2) for hour in new]
 
-    after = patched({"charging_periods": stored}, {"charging_periods": given_})["charging_periods"]
+    after = expand_patch({"charging_periods": stored}, {"charging_periods": given_})["charging_periods"]
 
     assert all(each in after for each in given_)
     lost = [each for each in stored if each not in after]

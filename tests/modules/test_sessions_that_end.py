@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.modules.sessions.ending import SessionEnds
+from chalicelib.modules.sessions.completion import SessionCompletion
 from chalicelib.node.events.announcing import EventAnnouncer
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.reading import Profile
@@ -162,8 +162,8 @@ def test_a_session_that_somebody_else_writes_meanwhile_is_ended_all_the_same() -
     busy = Busy(sessions)
 
     announcer = EventAnnouncer(there.emsp.events, there.world.clock)
-    ends = SessionEnds(MODULES[CDRS], lambda _seconds: None, announcer, sessions=busy, cdrs=cdrs)
-    ends.ended(there.emsp.partners()[0], [make.cdr("C1")])
+    ends = SessionCompletion(MODULES[CDRS], lambda _seconds: None, announcer, sessions=busy, cdrs=cdrs)
+    ends.complete(there.emsp.partners()[0], [make.cdr("C1")])
 
     assert busy.refused == 1
     assert held(there)["status"] == "COMPLETED"

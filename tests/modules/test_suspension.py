@@ -168,7 +168,7 @@ def test_a_suspended_partner_is_not_tended() -> None:
     partner = suspended(there.cpo)
     mark = len(there.pair.world.traffic)
 
-    assert there.cpo.company.company.registrations.tended(partner) == partner
+    assert there.cpo.company.company.registrations.sync_endpoints(partner) == partner
     assert there.cpo("PUT", f"/partners/{partner.id}/credentials").status == 409
 
     assert there.pair.world.since(mark) == []

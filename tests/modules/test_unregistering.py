@@ -56,7 +56,7 @@ def test_nothing_is_sent_any_more_and_what_was_received_stays(who: Role) -> None
     tariffs.put("T3", (), make.tariff("T3"))
     both.pump()
     for side in (both.cpo, both.emsp):
-        side.company.registrations.tended(side.partners()[0])
+        side.company.registrations.sync_endpoints(side.partners()[0])
 
     assert both.world.since(mark) == []
     assert both.emsp.received(ModuleID.TARIFFS, both.cpo.party, "T1")["id"] == "T1"

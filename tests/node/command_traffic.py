@@ -137,14 +137,14 @@ class Traffic:
 
     def _take_results(self) -> None:
         while (result := self.cpo.lanes.results.get()) is not None:
-            self.cpo.company.results.receive(result)
+            self.cpo.company.command_results.receive(result)
 
     def _post_answers(self) -> None:
         while (message := self.cpo.lanes.next()) is not None:
             lane, command_id = message
-            self.cpo.company.results.post(command_id)
+            self.cpo.company.command_results.post(command_id)
             # Again, as when a worker dies before it says that it is done.
-            self.cpo.company.results.post(command_id)
+            self.cpo.company.command_results.post(command_id)
             self.cpo.lanes.done(lane)
 
 

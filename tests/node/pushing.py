@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.modules import MODULES
 from chalicelib.node.objects import theirs
 from chalicelib.ocpi.module import Level, Module, ModuleID
-from chalicelib.ocpi.parts import find
+from chalicelib.ocpi.parts import find_part
 from chalicelib.ocpi.reading import Profile
 from tests import make
 from tests.world import CLIENT_OWNED, Caller, Pair, Reply, pair
@@ -54,7 +54,7 @@ class Depth:
 
     @property
     def part(self) -> Json:
-        part = find(self.whole, self.module.levels, self.path)
+        part = find_part(self.whole, self.module.levels, self.path)
         assert part is not None
         return part
 
@@ -136,7 +136,7 @@ def counters(there: Pair, module: ModuleID = ModuleID.LOCATIONS) -> dict[str, in
 def read_as(there: Pair, profile: Profile, module: ModuleID = ModuleID.LOCATIONS) -> Pair:
     """The pair, the module's receiver now reading in this profile."""
     receiver = there.receiver(module)
-    receiver.company.registrations.changed(receiver.partners()[0], profile=profile)
+    receiver.company.registrations.update(receiver.partners()[0], profile=profile)
     return there
 
 

@@ -142,7 +142,7 @@ def test_who_is_suspended_is_sent_nothing_and_told_all_of_it_afterwards(module: 
     """N-03, OFF-03, Q-57: neither probes nor what was due before; then what is true, once."""
     there = partner(of=module)
     registrations, known = there.owner.company.registrations, there.owner.partners()[0]
-    registrations.changed(known, is_suspended=True)
+    registrations.update(known, is_suspended=True)
     mark = len(there.there.world.traffic)
 
     there.there.put_in(module, make.object_of(module, "X1"))
@@ -154,7 +154,7 @@ def test_who_is_suspended_is_sent_nothing_and_told_all_of_it_afterwards(module: 
     (missed,) = there.backlog
     assert (missed.reason, missed.attempts, missed.no_answer) == ("suspended", 0, True)
 
-    registrations.changed(there.owner.partners()[0], is_suspended=False)
+    registrations.update(there.owner.partners()[0], is_suspended=False)
     there.owner.look()
 
     assert len(there.asked) == 1

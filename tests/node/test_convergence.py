@@ -13,7 +13,7 @@ from chalicelib.node.owning.own import OwnObjects
 from chalicelib.node.pushing.messages import Delivery, RetryDue
 from chalicelib.ocpi.errors import ClientError
 from chalicelib.ocpi.module import Level, ModuleID
-from chalicelib.ocpi.parts import difference, find
+from chalicelib.ocpi.parts import difference, find_part
 from chalicelib.ocpi.reading import Profile
 from tests import make
 from tests import strategies as drawn
@@ -183,9 +183,9 @@ def test_what_differs_is_all_that_a_receiver_has_to_be_told(module: ModuleID, da
     call("PUT", there.at_receiver(module, "X1"), old)
 
     for change in difference(old, new, levels):
-        part = find(new, levels, change.path)
+        part = find_part(new, levels, change.path)
         assert part is not None
-        is_whole = MODULES[module].sending.replaced_whole.intersection(change.fields or ())
+        is_whole = MODULES[module].sending.never_patched.intersection(change.fields or ())
         fields = None if is_whole else change.fields
         method, body = ("PUT", part) if fields is None else ("PATCH", {name: part[name] for name in fields})
         url = there.at_receiver(module, "X1", *change.path)

@@ -241,7 +241,7 @@ def test_a_registration_that_could_not_be_written_is_not_told() -> None:
     EventAnnouncer(there.cpo.events, there.world.clock).partner(
         partner, EventKind.UNREGISTERED, version=partner.version + 1
     )
-    there.cpo.company.registrations.changed(partner, name="Red")
+    there.cpo.company.registrations.update(partner, name="Red")
 
     assert heard(there.cpo) == []
 
@@ -262,7 +262,7 @@ def test_a_registration_that_cannot_be_announced_does_not_come_about() -> None:
     change = replace(partner, state=State.REGISTERED)
 
     with pytest.raises(Broken):
-        there.cpo.company.registrations._roster.save(partner, lambda _now: change)
+        there.cpo.company.registrations._registry.save(partner, lambda _now: change)
 
     assert there.cpo.partners()[0].state is State.UNREGISTERED
 

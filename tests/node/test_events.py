@@ -229,7 +229,7 @@ def test_both_hosts_hear_that_they_are_registered_and_that_it_is_over() -> None:
 
 def test_a_rotation_and_a_new_name_are_nothing_to_tell(there: Pair) -> None:
     there.emsp.company.registrations.rotate(there.emsp.partners()[0])
-    there.emsp.company.registrations.changed(there.emsp.partners()[0], name="Red")
+    there.emsp.company.registrations.update(there.emsp.partners()[0], name="Red")
 
     assert heard(there.cpo) == heard(there.emsp) == []
 
@@ -278,7 +278,7 @@ def result_of(there: Pair, *results: Any) -> list[dict[str, Any]]:
     there.cpo.company.own_objects[ModuleID.LOCATIONS].put("LOC1", (), make.location("LOC1"))
     there.emsp.company.own_objects[ModuleID.TOKENS].put("K1", (), make.token("K1"))
     asked = {"token_uid": "K1", "location_id": "LOC1"}
-    command = there.emsp.company.commands.send(partner, "START_SESSION", asked)
+    command = there.emsp.company.sent_commands.send(partner, "START_SESSION", asked)
     for result in results:
         there.to_emsp("POST", command.response_url, {"result": result})
     return heard(there.emsp)

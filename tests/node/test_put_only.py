@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.modules import MODULES
 from chalicelib.ocpi.module import ModuleID
-from chalicelib.ocpi.parts import find
+from chalicelib.ocpi.parts import find_part
 from tests import make
 from tests.node.partner import Partner, partner, said
 from tests.node.pushing import another_value
@@ -21,7 +21,7 @@ def put_only(of: ModuleID = LOCATIONS) -> Partner:
     """A partner of whom the operator has said that it takes no PATCH."""
     there = partner(of=of)
     owner = there.owner
-    owner.company.registrations.changed(owner.partners()[0], takes_patches=False)
+    owner.company.registrations.update(owner.partners()[0], takes_patches=False)
     return there
 
 
@@ -37,7 +37,7 @@ def test_a_change_is_a_put_of_the_deepest_part(path: tuple[str, ...], patch: dic
 
     there.there.pump()
 
-    part = find(there.own("LOC1"), MODULES[LOCATIONS].levels, path)
+    part = find_part(there.own("LOC1"), MODULES[LOCATIONS].levels, path)
     assert there.news() == [("PUT", "/".join(["locations/DE/CPO/LOC1", *path]), part)]
     assert there.held("LOC1") == there.own("LOC1")
 

@@ -55,11 +55,11 @@ def test_what_waited_for_longer_than_the_schedule_has_all_of_it_before_it() -> N
     """Q-57: its partner was away, and is back but for this."""
     there = partner()
     known, registrations = there.owner.partners()[0], there.owner.company.registrations
-    registrations.changed(known, is_suspended=True)
+    registrations.update(known, is_suspended=True)
     there.there.put_in(CDRS, make.cdr("C1"))
     there.there.pump()
     there.there.world.clock.pass_(days=20)
-    registrations.changed(known, is_suspended=False)
+    registrations.update(known, is_suspended=False)
     told = broken_for(there, CDRS)
 
     for _ in range(240):

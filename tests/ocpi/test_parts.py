@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chalicelib.modules.locations.interface import LOCATIONS
 from chalicelib.modules.tariffs.interface import TARIFFS
 from chalicelib.ocpi.errors import InvalidParameters
-from chalicelib.ocpi.parts import Change, Json, Path, difference, find, merged, replaced, touched
+from chalicelib.ocpi.parts import Change, Json, Path, difference, find_part, merge_patch, touch_ancestors, with_part
 from tests import make
 
 LEVELS = LOCATIONS.levels
@@ -45,23 +45,23 @@ def test_a_part_is_found_by_the_ids_on_the_way() -> None:
     """LOC-03, LOC-04: a connector of another EVSE is not."""
     location = make.location(evses=[make.evse("E1"), make.evse("E2", connectors=[make.connector("9")])])
 
-    assert find(location, LEVELS, ()) is location
-    assert find(location, LEVELS, ("E2", "9")) == make.connector("9")
-    assert find(location, LEVELS, ("E1", "9")) is None
-    assert find(location, LEVELS, ("E3", "9")) is None
-    assert find(make.tariff(), TARIFFS.levels, ()) == make.tariff()
+    assert find_part(location, LEVELS, ()) is location
+    assert find_part(location, LEVELS, ("E2", "9")) == make.connector("9")
+    assert find_part(location, LEVELS, ("E1", "9")) is None
+    assert find_part(location, LEVELS, ("E3", "9")) is None
+    assert find_part(make.tariff(), TARIFFS.levels, ()) == make.tariff()
 
 
 @given(TREES, PATHS, NOTES)
 def test_what_is_put_at_a_path_is_found_there_and_nothing_else_changes(tree: Json, path: Path, note: Json) -> None:
     """TRA-21, TRA-22, LOC-12, LOC-13."""
-    if path and find(tree, LEVELS, path[:-1]) is None:
+    if path and find_part(tree, LEVELS, path[:-1]) is None:
         return
     part = {LEVELS[len(path)].id_field: path[-1] if path else "L"} | note
 
-    after = replaced(tree, LEVELS, path, part)
+    after = with_part(tree, LEVELS, path, part)
 
-    assert find(after, LEVELS, path) == part
+    assert find_part(after, LEVELS, path) == part
     if path:
         elsewhere = {change.path for change in difference(tree, after, LEVELS)}
         assert {other[: len(path)] for other in elsewhere} <= {path}
@@ -70,11 +70,11 @@ def test_what_is_put_at_a_path_is_found_there_and_nothing_else_changes(tree: Jso
 @given(TREES, PATHS, STAMPS)
 def test_a_touch_makes_the_parents_no_older_and_nothing_else_different(tree: Json, path: Path, stamp: str) -> None:
     """LOC-02, LOC-23."""
-    after = touched(tree, LEVELS, path, stamp)
+    after = touch_ancestors(tree, LEVELS, path, stamp)
 
     assert difference(tree, after, LEVELS) == ()
     for depth in range(3):
-        before, now = find(tree, LEVELS, path[:depth]), find(after, LEVELS, path[:depth])
+        before, now = find_part(tree, LEVELS, path[:depth]), find_part(after, LEVELS, path[:depth])
         if before is not None and now is not None:
             is_parent = depth < len(path)
             assert now["last_updated"] == max(before["last_updated"], stamp if is_parent else "")
@@ -85,10 +85,10 @@ def test_the_differences_turn_one_into_the_other(old: Json, new: Json) -> None:
     """TRA-23: but for stamps and the order of parts."""
     result = old
     for change in difference(old, new, LEVELS):
-        part, given_ = find(new, LEVELS, change.path), find(result, LEVELS, change.path) or {}
+        part, given_ = find_part(new, LEVELS, change.path), find_part(result, LEVELS, change.path) or {}
         assert part is not None
         fields = part if change.fields is None else given_ | {name: part[name] for name in change.fields}
-        result = replaced(result, LEVELS, change.path, fields)
+        result = with_part(result, LEVELS, change.path, fields)
 
     assert difference(result, new, LEVELS) == ()
     assert difference(new, new, LEVELS) == ()
@@ -97,7 +97,7 @@ def test_the_differences_turn_one_into_the_other(old: Json, new: Json) -> None:
 @given(TREES, NOTES)
 def test_a_patch_without_parts_changes_its_fields_alone(tree: Json, note: Json) -> None:
     """TRA-22."""
-    assert merged(tree, note, LEVELS, nothing) == (tree | note, ())
+    assert merge_patch(tree, note, LEVELS, nothing) == (tree | note, ())
 
 
 @given(TREES, EVSES)
@@ -106,15 +106,15 @@ def test_fragments_go_into_the_parts_that_they_name(tree: Json, fragments: list[
     known = {evse["uid"] for evse in tree["evses"]}
     unknown = [fragment["uid"] for fragment in fragments if fragment["uid"] not in known]
 
-    added, nobody = merged(tree, {"evses": fragments}, LEVELS, anything)
-    kept, skipped = merged(tree, {"evses": fragments}, LEVELS, nothing)
+    added, nobody = merge_patch(tree, {"evses": fragments}, LEVELS, anything)
+    kept, skipped = merge_patch(tree, {"evses": fragments}, LEVELS, nothing)
 
     assert nobody == ()
     assert {evse["uid"] for evse in added["evses"]} == known | set(unknown)
     assert [evse["uid"] for evse in kept["evses"]] == [evse["uid"] for evse in tree["evses"]]
     assert skipped.count("evses[]") == len(unknown)
     for fragment in fragments:
-        here = find(kept, LEVELS, (fragment["uid"],)) or fragment
+        here = find_part(kept, LEVELS, (fragment["uid"],)) or fragment
         assert {name: here[name] for name in fragment if name != "connectors"} == {
             name: value for name, value in fragment.items() if name != "connectors"
         }
@@ -131,7 +131,7 @@ def test_fragments_go_into_the_parts_that_they_name(tree: Json, fragments: list[
 def test_two_fragments_of_one_part_are_refused(first: Json, second: Json) -> None:
     """LOC-08: whether we know the part or not."""
     with pytest.raises(InvalidParameters, match=r"evses\[\] names one uid twice \(LOC-08\)"):
-        merged(make.location(), {"evses": [first, second]}, LEVELS, anything)
+        merge_patch(make.location(), {"evses": [first, second]}, LEVELS, anything)
 
 
 @given(
@@ -140,7 +140,7 @@ def test_two_fragments_of_one_part_are_refused(first: Json, second: Json) -> Non
 )
 def test_fragments_of_any_kind_are_merged_or_skipped(tree: Json, nonsense: Any) -> None:
     """TRA-16: what is no list is left to whoever validates the whole."""
-    whole, skipped = merged(tree, {"evses": nonsense}, LEVELS, nothing)
+    whole, skipped = merge_patch(tree, {"evses": nonsense}, LEVELS, nothing)
 
     if isinstance(nonsense, list):
         assert len(skipped) == len(nonsense)

@@ -51,7 +51,7 @@ class Receiving:
     def pair(self) -> Pair:
         """An eMSP that reads in this profile, and its CPO."""
         nodes = pair()
-        nodes.emsp.company.registrations.changed(nodes.emsp.partners()[0], profile=self.profile)
+        nodes.emsp.company.registrations.update(nodes.emsp.partners()[0], profile=self.profile)
         return nodes
 
     @property

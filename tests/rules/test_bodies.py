@@ -127,7 +127,7 @@ def test_unknown_fields_are_taken_and_kept(module: ModuleID, profile: Profile) -
     """TRA-37, Q-22: at every depth, for whoever knows them."""
     nodes = pair()
     side = nodes.receiver(module)
-    side.company.registrations.changed(side.partners()[0], profile=profile)
+    side.company.registrations.update(side.partners()[0], profile=profile)
     value = make.object_of(module, country_code="NL", foo={"bar": [1, None, "x"]})
     inner = value if module is ModuleID.LOCATIONS else value.get("location")
     if inner:

@@ -38,7 +38,7 @@ each_field = pytest.mark.parametrize("path", STAND_INS, ids=named)
 def accepting(profile: Profile = Profile.LENIENT) -> Receiving:
     """A reader whose operator lets the partner leave things out."""
     node = receiving(profile)
-    node.pair.emsp.company.registrations.changed(node.partner, accept_incomplete_locations=True)
+    node.pair.emsp.company.registrations.update(node.partner, accept_incomplete_locations=True)
     return node
 
 
@@ -94,7 +94,7 @@ def test_any_other_required_field_must_be_there(path: Path) -> None:
 def test_the_setting_can_be_taken_back() -> None:
     """Q-31."""
     node, incomplete = accepting(), without(complete("Location"), ("type",))
-    node.pair.emsp.company.registrations.changed(node.partner, accept_incomplete_locations=False)
+    node.pair.emsp.company.registrations.update(node.partner, accept_incomplete_locations=False)
 
     assert node.put("Location", incomplete).outcome == REFUSED
 

@@ -80,7 +80,7 @@ def test_a_strict_partner_is_refused_what_a_lenient_one_is_forgiven() -> None:
     url, sloppy = node.pair.at_emsp("locations", *CONNECTOR), make.connector(voltage="400")
 
     refused = node.pair.to_emsp("PUT", url, sloppy)
-    node.pair.emsp.company.registrations.changed(node.partner, profile=Profile.LENIENT)
+    node.pair.emsp.company.registrations.update(node.partner, profile=Profile.LENIENT)
     taken = node.pair.to_emsp("PUT", url, sloppy)
 
     assert (refused.outcome, taken.outcome) == (REFUSED, (200, 1000))

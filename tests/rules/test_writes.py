@@ -28,7 +28,7 @@ def strict(module: ModuleID) -> Pair:
     """Two nodes, of which the module's receiver forgives nothing."""
     nodes = pair()
     side = nodes.receiver(module)
-    side.company.registrations.changed(side.partners()[0], profile=Profile.STRICT)
+    side.company.registrations.update(side.partners()[0], profile=Profile.STRICT)
     return nodes
 
 

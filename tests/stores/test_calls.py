@@ -15,7 +15,7 @@ from chalicelib.node.pushing.outbox import OutboxEntry
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.paging import Window
 from chalicelib.ocpi.parties import Party, Role
-from tests.conftest import Stage
+from tests.resources import Stage
 from tests.stores.conftest import Calls, Clock
 from tests.stores.crawling import at, drop, fill, make, next_window, touch
 

@@ -17,11 +17,11 @@ from chalicelib.node.commands import CommandResult
 from chalicelib.node.conflicts import Conflict
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
-from tests.conftest import Stage
 from tests.conversations.on_aws import CompanyOnAws
 from tests.modules.crashing import Fuse
 from tests.modules.relaying import REQUESTS, ROOT, two_evses
 from tests.node.faults import run_on
+from tests.resources import Stage
 from tests.world import Caller, World, register
 
 Json = Any
@@ -194,7 +194,7 @@ def test_a_start_and_its_result_cost_a_handful_of_calls(cpo: CompanyOnAws, emsp:
         assert made == (known if number else first)
 
     command_id = cpo.asked()[0]["command_id"]
-    results = cpo.company.results
+    results = cpo.company.command_results
     with counted(stage) as made:
         results.receive(CommandResult(command_id=command_id, result="ACCEPTED", source="charge point"))
     assert made == {"GetItem": 1, "PutItem": 1, "SendMessage": 1, "GetQueueUrl": 1}
@@ -210,10 +210,10 @@ def test_a_note_that_came_about_although_its_answer_got_lost_is_recognised(cpo: 
     fuse = Fuse(at=2, after=True, error=Conflict)
     run_on(cpo, commands=fuse.around(cpo.ports.commands, "save"))
     command_id = cpo.asked()[0]["command_id"]
-    cpo.company.results.receive(CommandResult(command_id=command_id, result="ACCEPTED", source="charge point"))
+    cpo.company.command_results.receive(CommandResult(command_id=command_id, result="ACCEPTED", source="charge point"))
     mark = len(cpo.world.traffic)
 
-    cpo.company.results.post(command_id)
+    cpo.company.command_results.post(command_id)
 
     assert fuse.blown == "save STARTED"
     assert [each.json for each in cpo.world.since(mark)] == [{"result": "ACCEPTED"}]

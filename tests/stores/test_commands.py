@@ -11,8 +11,8 @@ from chalicelib.adapters.dynamodb.commands import DynamoCommands
 from chalicelib.node.commands import Command, CommandStore, Posting, Side
 from chalicelib.node.conflicts import Conflict
 from tests import make
-from tests.conftest import Stage
 from tests.modules.relaying import REQUESTS
+from tests.resources import Stage
 from tests.stores.crawling import at
 
 

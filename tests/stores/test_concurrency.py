@@ -15,7 +15,7 @@ from chalicelib.node.partners.partner import Partner, State
 from chalicelib.node.partners.store import PartyTaken
 from chalicelib.ocpi.paging import Window
 from chalicelib.ocpi.parties import Party, Role
-from tests.conftest import Stage
+from tests.resources import Stage
 from tests.stores.conftest import Clock
 from tests.stores.crawling import crawled, drop, fill, make
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.eventbridge import EventBridge, NotPublished
-from tests.conftest import Stage
+from tests.resources import Stage
 
 
 def detail(number: int, **facts: Any) -> dict[str, Any]:

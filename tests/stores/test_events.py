@@ -25,8 +25,8 @@ from chalicelib.node.events.announcing import (
 )
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party
-from tests.conftest import Stage
 from tests.memory import MemoryEvents
+from tests.resources import Stage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EVENTS = st.builds(

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from chalicelib.adapters.dynamodb.objects import DynamoObjects
 from chalicelib.node.objects import ObjectStore
 from chalicelib.ocpi.paging import Window
-from tests.conftest import Stage
 from tests.memory import MemoryObjects
+from tests.resources import Stage
 from tests.stores.crawling import at, crawl, crawled, drop, fill, ids, make, touch
 
 EVENTS = st.lists(

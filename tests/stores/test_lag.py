@@ -19,7 +19,7 @@ from chalicelib.node.pushing.messages import Announcement
 from chalicelib.node.pushing.outbox import OutboxEntry
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.paging import Window
-from tests.conftest import Stage
+from tests.resources import Stage
 from tests.stores.conftest import Calls
 from tests.stores.crawling import at, crawl, crawled, drop, fill, ids, make
 

@@ -14,8 +14,8 @@ from chalicelib.node.pushing.coalescing import object_key_of
 from chalicelib.node.pushing.messages import Announcement
 from chalicelib.node.pushing.outbox import Backlog, DeliveryState, Outbox, OutboxEntry, SentVersion
 from chalicelib.ocpi.module import ModuleID
-from tests.conftest import Stage
 from tests.memory import MemoryBreakers, MemoryOutbox
+from tests.resources import Stage
 from tests.stores.crawling import at
 
 STATUS = Announcement(ModuleID.LOCATIONS, "LOC/1", 3, ("EVSE1",), ("status",))

@@ -17,9 +17,9 @@ from chalicelib.adapters.sqs.pulls import SqsPullQueue, step_in
 from chalicelib.node.conflicts import Conflict
 from chalicelib.node.pulling.state import MOST_ON_A_PAGE, Pull, PullState, PullStep, PullStore, digest_of
 from chalicelib.ocpi.module import ModuleID
-from tests.conftest import Stage
 from tests.node.faults import run_on
 from tests.node.pulling import Crawl, answered, following, ids
+from tests.resources import Stage
 from tests.stores.conftest import Calls
 from tests.stores.crawling import at
 

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.adapters.dynamodb.quarantine import DynamoQuarantine
 from chalicelib.node.receiving.quarantine import Quarantine, QuarantineEntry
 from chalicelib.ocpi.module import ModuleID
-from tests.conftest import Stage
+from tests.resources import Stage
 from tests.stores.crawling import at
 
 CDR = QuarantineEntry(

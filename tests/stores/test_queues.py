@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from chalicelib.adapters.sqs.pushes import NotSent, SqsPushQueues, announcements_in, delivery_in
 from chalicelib.node.pushing.messages import Announcement, Delivery, PushQueues, RetryDue
 from chalicelib.ocpi.module import ModuleID
-from tests.conftest import Stage
 from tests.memory import MemoryQueues
+from tests.resources import Stage
 
 NEWS = Announcement(ModuleID.LOCATIONS, "LOC1", 3, ("EVSE1", "1"), ("status", "last_updated"))
 ANNOUNCEMENTS = st.builds(

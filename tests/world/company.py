@@ -156,9 +156,9 @@ class CompanyInWorld:
             command = self.ports.commands.get(each[0].command_id)
             if not each[1] or (command and command.deadline <= now):
                 queues.results.remove(each)
-                self.company.results.receive(each[0])
+                self.company.command_results.receive(each[0])
         while queues.answers:
-            self.company.results.post(queues.answers.pop(0)[0])
+            self.company.command_results.post(queues.answers.pop(0)[0])
 
     def partners(self) -> list[Partner]:
         return self.ports.partners.all()

@@ -14,7 +14,7 @@ from tests.world.caller import Caller
 from tests.world.company import CompanyInWorld
 from tests.world.network import Json, World
 
-CLIENT_OWNED = [identifier for identifier, module in MODULES.items() if not module.sending.posted]
+CLIENT_OWNED = [identifier for identifier, module in MODULES.items() if not module.sending.sent_by_post]
 """The modules whose objects are put at URLs of their own; a CDR is posted."""
 
 

@@ -1,14 +1,14 @@
-"""The host's own API under /operator.
+"""The operator API under /operator, for the host: the back end of the company that runs this node.
 
-api            lets a key's bearer in, finds the operation, answers
-operation      what an operation is, what it is asked and what it replies
-partners       invite, register, look, change, suspend, rotate, end
-objects        own objects put in, received ones read
-charging       who may charge, rulings about tokens, CDRs
-commands       send one, follow it, answer one for a charge point
-pulls          crawl a list now, and see how far that is
-outbox         what partners still have to be told
-quarantine     what partners sent and we did not take
+api            authenticates a request, finds its operation, answers
+operation      what an operation is, its call and its reply
+partners       invite, register, show, change, suspend, rotate tokens, unregister
+objects        create and change own objects, read received ones
+charging       authorize drivers, rulings about tokens, CDRs
+commands       send a command, show it, give a charge point's result
+pulls          crawl a partner's list now, and see its progress
+outbox         objects that were not delivered to partners
+quarantine     objects of partners that were refused
 events         the feed of events
 openapi        the API's description, generated from the operations
 event_schema   an event as JSON Schema

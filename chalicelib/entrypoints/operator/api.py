@@ -1,4 +1,4 @@
-"""The host's own API under /operator: lets a key's bearer in, finds the operation, answers JSON and plain errors."""
+"""The operator API: authenticates a request by its operator key, finds the operation, answers in JSON."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = ["OPERATIONS", "ROOT", "answer", "paths"]
 _LOG = logging.getLogger(__name__)
 
 _LARGEST_BODY: Final = 6 * 1024 * 1024
-"""What Lambda takes; a bulk import comes in several bodies."""
+"""The limit of Lambda, in bytes; a larger import is sent in several requests."""
 
 
-def _openapi(_ask: OperatorCall) -> OperatorReply:
+def _openapi(_call: OperatorCall) -> OperatorReply:
     from chalicelib.entrypoints.operator.openapi import description
 
     return OperatorReply(description(OPERATIONS))
@@ -60,10 +60,10 @@ def answer(company: Company, request: Request) -> Response:
     """The answer to a request of the host; never an exception."""
     try:
         roles = _authenticated(company, request).roles
-        operation, steps = _operation(request)
+        operation, params = _operation(request)
         if len(request.body) > _LARGEST_BODY:
             raise BodyTooLarge(f"the body is larger than {_LARGEST_BODY} bytes")
-        reply = operation.handler(OperatorCall(company, request, steps, roles))
+        reply = operation.handler(OperatorCall(company, request, params, roles))
     except OcpiError as error:
         return _json(_http_status(error), {"error": str(error), "details": []}, error.headers)
     except Exception:  # noqa: BLE001 - the edge: whatever happened, the host gets an answer
@@ -77,7 +77,7 @@ class _NotAllowed(ClientError):
 
 
 def _authenticated(company: Company, request: Request) -> OperatorKey:
-    """The operator key that the request bears.
+    """The operator key of the request.
 
     Raises:
         _NotAllowed: there is no key, or not one of ours.
@@ -91,33 +91,33 @@ def _authenticated(company: Company, request: Request) -> OperatorKey:
 
 
 def _operation(request: Request) -> tuple[Operation, dict[str, str]]:
-    """The operation that a request asks for, by the most literal path that fits, and its decoded steps.
+    """The operation of a request, of the most literal path that matches, and the decoded parameters of its URL.
 
     Raises:
-        NotFound: no path fits.
+        NotFound: no path matches.
         MethodNotAllowed: the path has no such method.
     """
-    steps = request.url.removesuffix("/").split("/")
-    fitting = [path for path in paths() if _fits(path.split("/"), steps)]
-    if not fitting:
+    segments = request.url.removesuffix("/").split("/")
+    matching = [path for path in paths() if _matches(path.split("/"), segments)]
+    if not matching:
         raise NotFound("there is nothing at this URL; see GET /operator/openapi.json")
-    # The most literal path last, so that it wins: POST /operator/cdrs next to PUT /operator/{module}.
-    fitting.sort(key=lambda path: path.count("{"), reverse=True)
-    here = {each.method: each for path in fitting for each in OPERATIONS if each.path == path}
+    # The most literal path last, so that it is preferred: POST /operator/cdrs next to PUT /operator/{module}.
+    matching.sort(key=lambda path: path.count("{"), reverse=True)
+    here = {each.method: each for path in matching for each in OPERATIONS if each.path == path}
     if request.method not in here:
         raise MethodNotAllowed(f"{request.method} is not supported here; see GET /operator/openapi.json", here)
-    pairs = zip(here[request.method].path.split("/"), steps, strict=True)
-    return here[request.method], {name[1:-1]: unquote(step) for name, step in pairs if name.startswith("{")}
+    pairs = zip(here[request.method].path.split("/"), segments, strict=True)
+    return here[request.method], {name[1:-1]: unquote(segment) for name, segment in pairs if name.startswith("{")}
 
 
-def _fits(shape: Sequence[str], steps: Sequence[str]) -> bool:
-    return len(shape) == len(steps) and all(
-        want == step or want.startswith("{") for want, step in zip(shape, steps, strict=True)
+def _matches(pattern: Sequence[str], segments: Sequence[str]) -> bool:
+    return len(pattern) == len(segments) and all(
+        expected == segment or expected.startswith("{") for expected, segment in zip(pattern, segments, strict=True)
     )
 
 
 def _http_status(error: OcpiError) -> int:
-    """OCPI answers most errors with HTTP 200; a host expects the status to say it."""
+    """The HTTP status of an error in this API; OCPI itself answers most errors with 200."""
     if isinstance(error, PartnerError):
         return 502
     if isinstance(error, InvalidParameters):

@@ -1,4 +1,4 @@
-"""The host's side of commands: send one, see what became of it, answer one for a charge point."""
+"""Operations about commands: send one, show its progress, give the result of a charge point."""
 
 from __future__ import annotations
 
@@ -15,46 +15,48 @@ from chalicelib.ocpi.parties import Role
 from chalicelib.ocpi.types import format_date_time
 
 HELP_DESK: Final = "help-desk"
-"""The role of a key whose holder talks to drivers: only they unlock connectors (CMD-17)."""
+"""The role of operator keys for help desks: only they may unlock connectors (CMD-17)."""
 _MOST_AT_A_TIME: Final = 100
 
 
-def _send(ask: OperatorCall) -> OperatorReply:
-    name, asked, partner = ask.steps["command"], ask.json, ask.active_partner
+def _send(call: OperatorCall) -> OperatorReply:
+    name, asked, partner = call.params["command"], call.json, call.active_partner
     if not isinstance(asked, dict):
         raise InvalidParameters("the body is a JSON object with the fields of the command")
-    if Role.EMSP not in ask.company.settings.roles or partner.our_role is not Role.EMSP:
+    if Role.EMSP not in call.company.settings.roles or partner.our_role is not Role.EMSP:
         raise InvalidParameters("commands go from an eMSP to a CPO, and this is none to us")
     if name == "UNLOCK_CONNECTOR":
-        ask.require(HELP_DESK, "UNLOCK_CONNECTOR is for help desks, never for drivers (CMD-17)")
-    command = ask.company.commands.send(partner, name, asked)
-    return OperatorReply(_shown(command, ask.company.ports.clock()), 201)
+        call.require(HELP_DESK, "UNLOCK_CONNECTOR is for help desks, never for drivers (CMD-17)")
+    command = call.company.sent_commands.send(partner, name, asked)
+    return OperatorReply(_shown(command, call.company.ports.clock()), 201)
 
 
-def _show(ask: OperatorCall) -> OperatorReply:
-    command = _found(ask)
+def _show(call: OperatorCall) -> OperatorReply:
+    command = _found(call)
     if command.side is Side.SENT:
-        command = ask.company.commands.followed(command, ask.company.ports.partners.get(command.partner_id))
-    return OperatorReply(_shown(command, ask.company.ports.clock()))
+        command = call.company.sent_commands.with_session(command, call.company.ports.partners.get(command.partner_id))
+    return OperatorReply(_shown(command, call.company.ports.clock()))
 
 
-def _list(ask: OperatorCall) -> OperatorReply:
-    limit = window_of({"limit": str(_MOST_AT_A_TIME)} | dict(ask.request.query), _MOST_AT_A_TIME).limit
-    after, now = ask.after, ask.company.ports.clock()
-    found = ask.company.ports.commands.of(ask.partner.id, after or None, limit)
+def _list(call: OperatorCall) -> OperatorReply:
+    limit = window_of({"limit": str(_MOST_AT_A_TIME)} | dict(call.request.query), _MOST_AT_A_TIME).limit
+    after, now = call.after, call.company.ports.clock()
+    found = call.company.ports.commands.of(call.partner.id, after or None, limit)
     following = found[-1].id if len(found) == limit else None
     return OperatorReply({"items": [_shown(command, now) for command in found], "next": following})
 
 
-def _result(ask: OperatorCall) -> OperatorReply:
-    result = ask.texts(required={"result"})["result"]
-    command = ask.company.results.receive(CommandResult(command_id=_found(ask).id, result=result, source="operator"))
-    return OperatorReply(_shown(command, ask.company.ports.clock()))
+def _result(call: OperatorCall) -> OperatorReply:
+    result = call.texts(required={"result"})["result"]
+    command = call.company.command_results.receive(
+        CommandResult(command_id=_found(call).id, result=result, source="operator")
+    )
+    return OperatorReply(_shown(command, call.company.ports.clock()))
 
 
-def _found(ask: OperatorCall) -> Command:
-    command_id = ask.steps["id"]
-    command = ask.company.ports.commands.get(command_id) if is_storable(command_id) else None
+def _found(call: OperatorCall) -> Command:
+    command_id = call.params["id"]
+    command = call.company.ports.commands.get(command_id) if is_storable(command_id) else None
     if command is None:
         raise NotFound("there is no such command; they are kept for 30 days")
     return command
@@ -95,14 +97,14 @@ OPERATIONS: Final = (
         path=f"{_COMMANDS}/{{command}}",
         summary="Send a command to this partner",
         handler=_send,
-        body="CommandRequest",
+        body_schema="CommandRequest",
     ),
-    Operation(method="GET", path=f"{ROOT}/commands/{{id}}", summary="What became of a command", handler=_show),
+    Operation(method="GET", path=f"{ROOT}/commands/{{id}}", summary="A command and its progress", handler=_show),
     Operation(
         method="POST",
         path=f"{ROOT}/commands/{{id}}/result",
-        summary="What the charge point did",
+        summary="Give the result of the charge point",
         handler=_result,
-        body="CommandResponse",
+        body_schema="CommandResponse",
     ),
 )

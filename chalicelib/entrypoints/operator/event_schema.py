@@ -1,4 +1,4 @@
-"""An event as JSON Schema says it: docs/events.schema.json, and a part of the operator API's description."""
+"""The JSON Schema of an event: docs/events.schema.json, and a part of the operator API's OpenAPI description."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chalicelib.ocpi.parties import Role
 
 
 def schema() -> dict[str, Any]:
-    """The detail of an event on the bus, and an item of the feed."""
+    """The schema of an event: the detail of a message on the bus, and an item of the feed."""
     text, maybe = {"type": "string"}, ["string", "null"]
     roles, modules = [role.value for role in Role], [module.value for module in ModuleID]
     properties: dict[str, Any] = {
@@ -52,7 +52,7 @@ def schema() -> dict[str, Any]:
 
 
 def document() -> dict[str, Any]:
-    """The schema as a file of its own."""
+    """The schema as a document of its own."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"What the host is told of, version {EVENT_VERSION}",

@@ -1,4 +1,4 @@
-"""The host's feed of events: what partners did, in the order in which it was published; see docs/events.md."""
+"""The feed of events for the host: changes of partners, in the order of their publication; see docs/events.md."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from chalicelib.ocpi.paging import window_of
 _MOST_AT_A_TIME: Final = 100
 
 
-def _events(ask: OperatorCall) -> OperatorReply:
-    query, feed = ask.request.query, ask.company.ports.event_feed
+def _events(call: OperatorCall) -> OperatorReply:
+    query, feed = call.request.query, call.company.ports.event_feed
     limit = window_of({"limit": str(_MOST_AT_A_TIME)} | dict(query), _MOST_AT_A_TIME).limit
-    until = ask.company.ports.clock() - SETTLED
+    until = call.company.ports.clock() - SETTLED
     after = query.get("after")
     if query.get("latest", "no") not in ("yes", "no") or (after and "latest" in query):
         raise InvalidParameters("latest is yes or no, and not asked for together with after")
@@ -28,10 +28,10 @@ def _events(ask: OperatorCall) -> OperatorReply:
 
 
 def _checked(after: str, oldest: str) -> str:
-    """The cursor, if it is one of ours and what follows it is still there.
+    """The cursor ``after``, checked.
 
     Raises:
-        InvalidParameters: it is not.
+        InvalidParameters: it is none of ours, or the events after it are not kept any more.
     """
     try:
         moment_of(after)
@@ -48,9 +48,9 @@ OPERATIONS: Final = (
     Operation(
         method="GET",
         path=f"{ROOT}/events",
-        summary="What partners did within seven days, in order",
+        summary="Events about partners of the last seven days, in order",
         handler=_events,
         query=("after", "limit", "latest"),
-        reply="Events",
+        reply_schema="Events",
     ),
 )

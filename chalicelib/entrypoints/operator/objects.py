@@ -1,4 +1,4 @@
-"""The host's side of the objects: it puts its own in, and reads those that partners sent."""
+"""Operations about objects: create, change and delete own ones, read those that partners sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chalicelib.entrypoints.operator.operation import (
     own_result_reply,
     warning,
 )
-from chalicelib.modules.locations.view import for_drivers
+from chalicelib.modules.locations.driver_view import driver_view
 from chalicelib.node.objects import OURS, ObjectStore, StoredObject, is_gone, is_storable, theirs
 from chalicelib.node.partners.partner import Partner
 from chalicelib.node.partners.visibility import list_of
@@ -27,58 +27,58 @@ _MOST_AT_A_TIME: Final = 100
 # --- our own -------------------------------------------------------------------------------------------------------
 
 
-def _list(ask: OperatorCall) -> OperatorReply:
-    """A page in the order of creation; of a private module that is the list of one partner, or all by their ids."""
-    module, party = ask.own.module, ask.addressee
-    store = ask.company.ports.stores[module.identifier]
-    window = window_of(ask.request.query, _MOST_AT_A_TIME)
+def _list(call: OperatorCall) -> OperatorReply:
+    """A page of own objects, by their creation; in a private module of one partner, or of all partners by their ids."""
+    module, party = call.own.module, call.addressee
+    store = call.company.ports.stores[module.identifier]
+    window = window_of(call.request.query, _MOST_AT_A_TIME)
     if module.sending.private and party is None:
         if window.has_dates or window.offset:
             raise InvalidParameters("offset and dates go with the list of one ?partner=; without, use after")
-        return _by_id(ask, store)
+        return _by_id(call, store)
     page = store.page(list_of(module, party), window)
     following = None if page.next_offset is None else {"offset": page.next_offset}
     return OperatorReply({"total": page.total, "items": [json.loads(body) for body in page.bodies], "next": following})
 
 
-def _by_id(ask: OperatorCall, store: ObjectStore) -> OperatorReply:
-    limit, after = _most(ask), ask.after
+def _by_id(call: OperatorCall, store: ObjectStore) -> OperatorReply:
+    limit, after = _most(call), call.after
     found = store.received(OURS, after, limit)
     following = {"after": found[-1].id} if len(found) == limit else None
     return OperatorReply({"items": [json.loads(stored.body) for stored in found], "next": following})
 
 
-def _most(ask: OperatorCall) -> int:
-    return window_of({"limit": str(_MOST_AT_A_TIME)} | dict(ask.request.query), _MOST_AT_A_TIME).limit
+def _most(call: OperatorCall) -> int:
+    return window_of({"limit": str(_MOST_AT_A_TIME)} | dict(call.request.query), _MOST_AT_A_TIME).limit
 
 
-def _get(ask: OperatorCall) -> OperatorReply:
-    return OperatorReply(ask.own.get(ask.steps["id"], ask.path))
+def _get(call: OperatorCall) -> OperatorReply:
+    return OperatorReply(call.own.get(call.params["id"], call.path))
 
 
-def _put(ask: OperatorCall) -> OperatorReply:
-    return own_result_reply(ask.own.put(ask.steps["id"], ask.path, ask.json, ask.addressee))
+def _put(call: OperatorCall) -> OperatorReply:
+    return own_result_reply(call.own.put(call.params["id"], call.path, call.json, call.addressee))
 
 
-def _patch(ask: OperatorCall) -> OperatorReply:
-    return own_result_reply(ask.own.patch(ask.steps["id"], ask.path, ask.json))
+def _patch(call: OperatorCall) -> OperatorReply:
+    return own_result_reply(call.own.patch(call.params["id"], call.path, call.json))
 
 
-def _delete(ask: OperatorCall) -> OperatorReply:
-    module = ask.own.module
+def _delete(call: OperatorCall) -> OperatorReply:
+    module = call.own.module
     if not module.deletable:
         raise MethodNotAllowed(f"the spec defines no deletion of {module.identifier}", ("GET", "PUT", "PATCH"))
-    ask.own.delete(ask.steps["id"])
+    call.own.delete(call.params["id"])
     return OperatorReply({"outcome": "deleted"})
 
 
-def _import(ask: OperatorCall) -> OperatorReply:
-    own, values = ask.own, ask.json
+def _import(call: OperatorCall) -> OperatorReply:
+    own, values = call.own, call.json
     if not isinstance(values, list):
         raise InvalidParameters("the body is a JSON list of objects")
-    if ask.request.query.get("push", "no") != "no":
+    if call.request.query.get("push", "no") != "no":
         raise InvalidParameters("push is no, or left out")
-    done = own.import_all(values, ask.addressee, told="push" not in ask.request.query)
+    done = own.import_all(values, call.addressee, told="push" not in call.request.query)
     return OperatorReply(
         {
             "created": done.created,
@@ -93,34 +93,34 @@ def _import(ask: OperatorCall) -> OperatorReply:
 # --- what partners sent --------------------------------------------------------------------------------------------
 
 
-def _received(ask: OperatorCall) -> OperatorReply:
-    partner, module = ask.partner, ask.module.identifier
-    limit = _most(ask)
-    store, after = ask.company.ports.stores[module], ask.after
+def _received(call: OperatorCall) -> OperatorReply:
+    partner, module = call.partner, call.module.identifier
+    limit = _most(call)
+    store, after = call.company.ports.stores[module], call.after
     found = store.received(theirs(partner.party), after, limit) if partner.party else []
-    shown = [(stored, item) for stored in found if (item := _shown(ask, partner, stored)) is not None]
+    shown = [(stored, item) for stored in found if (item := _shown(call, partner, stored)) is not None]
     gone = {stored.id: stored.metadata["absent_since"] for stored, _ in shown if is_gone(stored)}
     following = found[-1].id if len(found) == limit else None
     return OperatorReply({"items": [item for _, item in shown], "gone": gone, "next": following})
 
 
-def _received_one(ask: OperatorCall) -> OperatorReply:
-    partner, module, object_id = ask.partner, ask.module.identifier, ask.module.key_of(ask.steps["id"])
-    store = ask.company.ports.stores[module]
+def _received_one(call: OperatorCall) -> OperatorReply:
+    partner, module, object_id = call.partner, call.module.identifier, call.module.key_of(call.params["id"])
+    store = call.company.ports.stores[module]
     stored = store.get(theirs(partner.party), object_id) if partner.party and is_storable(object_id) else None
-    shown = _shown(ask, partner, stored) if stored else None
+    shown = _shown(call, partner, stored) if stored else None
     if shown is None:
         raise NotFound(f"this partner has sent us no {module} {object_id!r}")
     return OperatorReply(shown)
 
 
-def _shown(ask: OperatorCall, partner: Partner, stored: StoredObject) -> Any:
-    """The object as the host asked to see it; None if it was deleted, or if drivers may not see it (Q-28)."""
+def _shown(call: OperatorCall, partner: Partner, stored: StoredObject) -> Any:
+    """The object in the view that the host asked for; None if it was deleted, or if drivers may not see it (Q-28)."""
     if stored.metadata.get("deleted_at"):
         return None
     value = json.loads(stored.body)
-    if ask.request.query.get("view") == "drivers" and ask.module.identifier is ModuleID.LOCATIONS:
-        return None if is_gone(stored) else for_drivers(value, partner.business_details)
+    if call.request.query.get("view") == "drivers" and call.module.identifier is ModuleID.LOCATIONS:
+        return None if is_gone(stored) else driver_view(value, partner.business_details)
     return value
 
 
@@ -153,7 +153,7 @@ OPERATIONS: Final = (
         path=f"{ROOT}/{{module}}",
         summary="Create or replace a list of own objects",
         handler=_import,
-        body="List",
+        body_schema="List",
         query=("partner", "push"),
     ),
     *(
@@ -166,11 +166,15 @@ OPERATIONS: Final = (
                 path=path,
                 summary=f"Create or replace an own {what}",
                 handler=_put,
-                body="Object",
+                body_schema="Object",
                 query=("partner",),
             ),
             Operation(
-                method="PATCH", path=path, summary=f"Change fields of an own {what}", handler=_patch, body="Object"
+                method="PATCH",
+                path=path,
+                summary=f"Change fields of an own {what}",
+                handler=_patch,
+                body_schema="Object",
             ),
         )
     ),

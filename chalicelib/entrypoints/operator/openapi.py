@@ -1,4 +1,4 @@
-"""The operator API's description as OpenAPI 3.1, generated from the operations that are really served."""
+"""The OpenAPI 3.1 description of the operator API, generated from the operations that are really served."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _QUERY: Final = {
     "limit": {"description": "at most this many", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
     "date_from": {"description": "changed then or later", "schema": _TEXT | {"format": "date-time"}},
     "date_to": {"description": "changed before then", "schema": _TEXT | {"format": "date-time"}},
-    "after": {"description": "go on behind the object with this id, or behind what ``next`` named", "schema": _TEXT},
+    "after": {
+        "description": "continue after the object with this id, or after ``next`` of an earlier answer",
+        "schema": _TEXT,
+    },
     "latest": {"description": "the last ones instead of the oldest", "schema": {"enum": ["yes", "no"]}},
     "partner": {"description": "the partner, by its id, whose object or list this is", "schema": _TEXT},
     "full": {"description": "everything, not only what has changed", "schema": {"enum": ["yes", "no"]}},
@@ -41,7 +44,7 @@ _QUERY: Final = {
 
 
 def description(operations: Iterable[Operation]) -> dict[str, Any]:
-    """The whole document, objects of the modules included."""
+    """The whole document, with the schemas of the modules' objects."""
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -75,14 +78,14 @@ def _operation(operation: Operation) -> dict[str, Any]:
             },
         },
     }
-    if operation.body:
-        schema = {"$ref": f"#/components/schemas/{operation.body}"}
+    if operation.body_schema:
+        schema = {"$ref": f"#/components/schemas/{operation.body_schema}"}
         found["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return found
 
 
 def _reply(operation: Operation) -> dict[str, Any]:
-    return {"schema": {"$ref": f"#/components/schemas/{operation.reply}"}} if operation.reply else {}
+    return {"schema": {"$ref": f"#/components/schemas/{operation.reply_schema}"}} if operation.reply_schema else {}
 
 
 def _schemas() -> dict[str, Any]:
@@ -94,7 +97,7 @@ def _schemas() -> dict[str, Any]:
         objects |= schema.pop("$defs", {})
         objects[model.__name__] = schema
     for model in models:
-        # The node sets it where the host leaves it out.
+        # The node sets it if the host leaves it out.
         objects[model.__name__]["required"].remove("last_updated")
     whole = [{"$ref": f"#/components/schemas/{module.model.__name__}"} for module in MODULES.values()]
     return objects | {

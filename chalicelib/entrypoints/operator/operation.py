@@ -1,4 +1,4 @@
-"""What the operator API is made of: an operation, what it is asked, what it replies, and how both are read."""
+"""The building blocks of the operator API: an operation, the call that it handles, the reply that it makes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LONGEST_TEXT: Final = 255
 
 
 class Forbidden(ClientError):
-    """The key is good, but not for this."""
+    """The operator key is valid, but lacks the role that the operation requires."""
 
     http_status = 403
 
@@ -37,13 +37,17 @@ class OperatorCall:
 
     company: Company
     request: Request
-    steps: Mapping[str, str]
-    """The URL's variable segments, decoded."""
+    params: Mapping[str, str]
+    """The parameters in the URL's path, decoded."""
     roles: frozenset[str] = frozenset()
-    """What the bearer's key is good for beyond what every key is."""
+    """The roles of the operator key, such as ``help-desk``."""
 
     def require(self, role: str, why: str) -> None:
-        """Nothing, if the bearer's key has this role.
+        """Check that the operator key has this role.
+
+        Args:
+            role: the role that is needed.
+            why: the reason, for the error.
 
         Raises:
             Forbidden: it has not.
@@ -53,10 +57,10 @@ class OperatorCall:
 
     @property
     def json(self) -> Any:
-        """The body.
+        """The body as a JSON value.
 
         Raises:
-            InvalidJson: it is none.
+            InvalidJson, InvalidParameters: it is no JSON.
         """
         return parse(self.request.body)
 
@@ -67,7 +71,7 @@ class OperatorCall:
         Raises:
             NotFound: there is none.
         """
-        return self._partner(self.steps["partner"])
+        return self._partner(self.params["partner"])
 
     @property
     def active_partner(self) -> Partner:
@@ -84,7 +88,7 @@ class OperatorCall:
 
     @property
     def after(self) -> str:
-        """The key behind which a list goes on, as a store takes it; empty for its beginning."""
+        """The cursor in the query: the key after which a list continues; empty for its beginning."""
         return self.request.query.get("after", "")[:LONGEST_ID].encode(errors="replace").decode()
 
     @property
@@ -117,9 +121,9 @@ class OperatorCall:
             NotFound: there is none.
         """
         for identifier, module in MODULES.items():
-            if identifier == self.steps["module"]:
+            if identifier == self.params["module"]:
                 return module
-        raise NotFound(f"there is no module {self.steps['module']!r}; there are {', '.join(MODULES)}")
+        raise NotFound(f"there is no module {self.params['module']!r}; there are {', '.join(MODULES)}")
 
     @property
     def own(self) -> OwnObjects:
@@ -142,33 +146,33 @@ class OperatorCall:
 
     @property
     def path(self) -> Path:
-        """The part ids in the URL.
+        """The ids in the URL that name a part of the object: ``evse_uid``, ``connector_id``.
 
         Raises:
             NotFound: the module's objects have no parts at that depth.
         """
-        ids = tuple(self.steps[name] for name in ("evse_uid", "connector_id") if name in self.steps)
+        ids = tuple(self.params[name] for name in ("evse_uid", "connector_id") if name in self.params)
         if len(ids) >= len(self.module.levels):
             raise NotFound(f"{self.module.identifier} have no parts at that depth")
         return ids
 
     def texts(self, required: Collection[str] = (), optional: Collection[str] = ()) -> dict[str, str]:
-        """The body as an object of these text fields.
+        """The body as an object of these text fields, each one line of at most 255 characters.
 
         Raises:
-            InvalidJson: it is none.
-            InvalidParameters: a field is missing, unknown, or no text of a line at most.
+            InvalidJson: it is no JSON.
+            InvalidParameters: a field is missing, unknown, or no such text.
         """
         return self.fields(required, optional)
 
     def fields(
         self, required: Collection[str] = (), optional: Collection[str] = (), flags: Collection[str] = ()
     ) -> dict[str, Any]:
-        """The body as an object of these text fields, and flags that may be left out.
+        """The body as an object of these text fields, each one line, and of optional flags that are true or false.
 
         Raises:
-            InvalidJson: it is none.
-            InvalidParameters: a field is missing, unknown, or no text of a line at most; a flag is not true or false.
+            InvalidJson: it is no JSON.
+            InvalidParameters: a field is missing, unknown, or no such text; a flag is not true or false.
         """
         value = self.json
         if not isinstance(value, dict):
@@ -193,42 +197,43 @@ def _is_line(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OperatorReply:
-    """What the host is answered."""
+    """The answer to the host: a JSON value, and the HTTP status."""
 
     value: Any
     status: int = 200
 
 
 def own_result_reply(kept: OwnResult) -> OperatorReply:
-    """What became of an object that the host put in."""
+    """The reply about an object that the host created or changed: outcome, the object, and warnings."""
     answer = {"outcome": kept.outcome, "object": json.loads(kept.body), "warnings": list(map(warning, kept.remarks))}
     return OperatorReply(answer, 201 if kept.outcome == "created" else 200)
 
 
-def warning(remark: Deviation) -> str:
-    """What the spec only warns about, in a line."""
-    return f"{remark.path} {remark.what} ({remark.rule})"
+def warning(deviation: Deviation) -> str:
+    """A deviation that is only a warning, as one line of text."""
+    return f"{deviation.path} {deviation.what} ({deviation.rule})"
 
 
 def shown_time(moment: datetime | None) -> str | None:
-    """The moment as the host is shown it, if there is one."""
+    """The moment as a DateTime of OCPI; None without one."""
     return format_date_time(moment) if moment else None
 
 
 OperatorHandler = Callable[[OperatorCall], OperatorReply]
+"""A function that carries out an operation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One method at one path of this API."""
+    """One operation: a method at a path of this API."""
 
     method: str
     path: str
     summary: str
     handler: OperatorHandler
-    body: str = ""
-    """The name of the body's schema in the OpenAPI file; empty where none is expected."""
+    body_schema: str = ""
+    """The name of the body's schema in the OpenAPI description; empty if there is no body."""
     query: tuple[str, ...] = ()
-    """The query parameters that it knows."""
-    reply: str = ""
-    """The name of the answer's schema in the OpenAPI file; empty where that says nothing of it."""
+    """The names of its query parameters."""
+    reply_schema: str = ""
+    """The name of the answer's schema in the OpenAPI description; empty if it is not described."""

@@ -1,4 +1,4 @@
-"""The host's side of what partners still have to be told: look, try again now, or let it be."""
+"""Operations about the outbox, the objects not yet delivered to a partner: list them, retry now, drop."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from chalicelib.node.pushing.outbox import OutboxEntry, entry_name
 from chalicelib.ocpi.errors import NotFound
 
 _AT_A_TIME: Final = 500
-"""Entries that one request shows, or has tried again."""
+"""Entries that one request lists, or retries."""
 
 
-def standing(company: Company, partner: Partner, breaker: CircuitBreaker) -> dict[str, Any]:
-    """Whether we call the partner, and by module how much it still has to be told, and since when."""
+def delivery_status(company: Company, partner: Partner, breaker: CircuitBreaker) -> dict[str, Any]:
+    """The circuit breaker of the partner, and its backlog: objects in the outbox by module, and since when."""
     backlog = company.ports.outbox.backlog(partner.id)
     return {
         "breaker": {
@@ -36,47 +36,47 @@ def standing(company: Company, partner: Partner, breaker: CircuitBreaker) -> dic
     }
 
 
-def _list(ask: OperatorCall) -> OperatorReply:
-    failures = ask.company.ports.outbox.entries(ask.partner.id, ask.after, _AT_A_TIME)
-    return OperatorReply({"failures": list(map(_shown, failures)), "after": _onward(failures)})
+def _list(call: OperatorCall) -> OperatorReply:
+    failures = call.company.ports.outbox.entries(call.partner.id, call.after, _AT_A_TIME)
+    return OperatorReply({"failures": list(map(_shown, failures)), "after": _next_cursor(failures)})
 
 
-def _retry(ask: OperatorCall) -> OperatorReply:
-    partner, about = ask.active_partner, _about(ask)
-    if not ask.company.ports.outbox.retry(partner.id, about, ask.company.ports.clock()):
-        raise NotFound(f"nothing of {entry_name(about)} waits for this partner")
-    _tend(ask.company, partner)
+def _retry(call: OperatorCall) -> OperatorReply:
+    partner, key = call.active_partner, _object_key(call)
+    if not call.company.ports.outbox.retry(partner.id, key, call.company.ports.clock()):
+        raise NotFound(f"nothing of {entry_name(key)} waits for this partner")
+    _queue_retry(call.company, partner)
     return OperatorReply({"retried": 1}, 202)
 
 
-def _retry_all(ask: OperatorCall) -> OperatorReply:
-    partner, ports = ask.active_partner, ask.company.ports
-    failures, now = ports.outbox.entries(partner.id, ask.after, _AT_A_TIME), ports.clock()
-    # Each may have arrived meanwhile.
+def _retry_all(call: OperatorCall) -> OperatorReply:
+    partner, ports = call.active_partner, call.company.ports
+    failures, now = ports.outbox.entries(partner.id, call.after, _AT_A_TIME), ports.clock()
+    # Each may have been delivered meanwhile.
     retried = sum(ports.outbox.retry(partner.id, object_key_of(failure.announcement), now) for failure in failures)
     if failures:
-        _tend(ask.company, partner)
-    return OperatorReply({"retried": retried, "after": _onward(failures)}, 202)
+        _queue_retry(call.company, partner)
+    return OperatorReply({"retried": retried, "after": _next_cursor(failures)}, 202)
 
 
-def _drop(ask: OperatorCall) -> OperatorReply:
-    partner, about = ask.partner, _about(ask)
-    if not ask.company.ports.outbox.state(partner.id, about).entry:
-        raise NotFound(f"nothing of {entry_name(about)} waits for this partner")
-    ask.company.ports.outbox.clear(partner.id, about)
+def _drop(call: OperatorCall) -> OperatorReply:
+    partner, key = call.partner, _object_key(call)
+    if not call.company.ports.outbox.state(partner.id, key).entry:
+        raise NotFound(f"nothing of {entry_name(key)} waits for this partner")
+    call.company.ports.outbox.clear(partner.id, key)
     return OperatorReply({"dropped": 1})
 
 
-def _tend(company: Company, partner: Partner) -> None:
+def _queue_retry(company: Company, partner: Partner) -> None:
     company.ports.push_queues.retry(RetryDue(partner.id), cause=company.ports.clock().isoformat())
 
 
-def _about(ask: OperatorCall) -> ObjectKey:
-    module = ask.module
-    return module.identifier, module.key_of(ask.steps["id"])
+def _object_key(call: OperatorCall) -> ObjectKey:
+    module = call.module
+    return module.identifier, module.key_of(call.params["id"])
 
 
-def _onward(failures: list[OutboxEntry]) -> str | None:
+def _next_cursor(failures: list[OutboxEntry]) -> str | None:
     return entry_name(object_key_of(failures[-1].announcement)) if len(failures) == _AT_A_TIME else None
 
 
@@ -97,25 +97,25 @@ _OUTBOX: Final = f"{ROOT}/partners/{{partner}}/outbox"
 
 OPERATIONS: Final = (
     Operation(
-        method="GET", path=_OUTBOX, summary="What this partner still has to be told", handler=_list, query=("after",)
+        method="GET", path=_OUTBOX, summary="Objects not yet delivered to this partner", handler=_list, query=("after",)
     ),
     Operation(
         method="POST",
         path=f"{_OUTBOX}/retry",
-        summary="Try all of it again now, some hundred at a time",
+        summary="Retry all of it now, some hundred objects at a time",
         handler=_retry_all,
         query=("after",),
     ),
     Operation(
         method="POST",
         path=f"{_OUTBOX}/{{module}}/{{id}}/retry",
-        summary="Try an object again now, also one given up",
+        summary="Retry an object now, also one that was given up",
         handler=_retry,
     ),
     Operation(
         method="DELETE",
         path=f"{_OUTBOX}/{{module}}/{{id}}",
-        summary="Let it be: they are not told of it before it changes",
+        summary="Drop it: it is not sent to them before it changes again",
         handler=_drop,
     ),
 )

@@ -1,4 +1,4 @@
-"""The host's side of roaming with somebody: invite, register, look, change, suspend, rotate, end."""
+"""Operations about partners: invite, register, show, change, suspend, rotate tokens, unregister."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from chalicelib.bootstrap.company import Company
 from chalicelib.entrypoints.operator.operation import ROOT, Operation, OperatorCall, OperatorReply, shown_time
-from chalicelib.entrypoints.operator.outbox import standing
+from chalicelib.entrypoints.operator.outbox import delivery_status
 from chalicelib.entrypoints.operator.pulls import pull_json
 from chalicelib.modules.credentials.objects import is_callable_url
 from chalicelib.node.partners.breaker import for_current_token
@@ -19,8 +19,8 @@ from chalicelib.ocpi.reading import Profile
 from chalicelib.ocpi.types import format_date_time
 
 
-def _self(ask: OperatorCall) -> OperatorReply:
-    company = ask.company
+def _self(call: OperatorCall) -> OperatorReply:
+    company = call.company
     return OperatorReply(
         {
             "name": company.settings.name,
@@ -32,97 +32,98 @@ def _self(ask: OperatorCall) -> OperatorReply:
     )
 
 
-def _invite(ask: OperatorCall) -> OperatorReply:
-    asked = ask.texts(required={"role"}, optional={"name"})
-    role = _their_role(ask.company, asked["role"])
-    invitation = ask.company.registrations.invite(role, asked.get("name", ""))
+def _invite(call: OperatorCall) -> OperatorReply:
+    asked = call.texts(required={"role"}, optional={"name"})
+    role = _their_role(call.company, asked["role"])
+    invitation = call.company.registrations.invite(role, asked.get("name", ""))
     return OperatorReply(
         {
             "id": invitation.partner.id,
             "token": invitation.token.secret,
             "expires_at": format_date_time(invitation.expires_at),
-            "versions_url": ask.company.versions_url(role.other),
+            "versions_url": call.company.versions_url(role.other),
         },
         201,
     )
 
 
-def _register(ask: OperatorCall) -> OperatorReply:
-    asked = ask.texts(required={"versions_url", "token", "role"}, optional={"name"})
-    role = _their_role(ask.company, asked["role"])
+def _register(call: OperatorCall) -> OperatorReply:
+    asked = call.texts(required={"versions_url", "token", "role"}, optional={"name"})
+    role = _their_role(call.company, asked["role"])
     if not is_callable_url(asked["versions_url"]):
         raise InvalidParameters("versions_url is no absolute http(s) URL")
     try:
         token = AuthToken.of(asked["token"])
     except ValueError as broken:
         raise InvalidParameters(f"token: {broken}") from None
-    partner = ask.company.registrations.register(asked["versions_url"], token, role, asked.get("name", ""))
-    return OperatorReply(_partner_json(ask.company, partner), 201)
+    partner = call.company.registrations.register(asked["versions_url"], token, role, asked.get("name", ""))
+    return OperatorReply(_partner_json(call.company, partner), 201)
 
 
-def _partners(ask: OperatorCall) -> OperatorReply:
-    company, breakers = ask.company, ask.company.breakers.all()
+def _partners(call: OperatorCall) -> OperatorReply:
+    company, breakers = call.company, call.company.breakers.all()
     return OperatorReply(
         {
             "partners": [
-                _partner_json(company, each) | standing(company, each, for_current_token(breakers.get(each.id), each))
+                _partner_json(company, each)
+                | delivery_status(company, each, for_current_token(breakers.get(each.id), each))
                 for each in company.ports.partners.all()
             ]
         }
     )
 
 
-def _partner(ask: OperatorCall) -> OperatorReply:
-    partner, company = ask.partner, ask.company
+def _partner(call: OperatorCall) -> OperatorReply:
+    partner, company = call.partner, call.company
     facts = {
         "contacts": list(map(_contact_json, company.ports.partners.contacts(partner.id))),
         "pulls": list(map(pull_json, company.ports.pulls.of(partner.id))),
     }
     return OperatorReply(
-        _partner_json(company, partner) | standing(company, partner, company.breakers.of(partner)) | facts
+        _partner_json(company, partner) | delivery_status(company, partner, company.breakers.of(partner)) | facts
     )
 
 
-def _change(ask: OperatorCall) -> OperatorReply:
-    changes = ask.fields(optional={"name", "party", "profile"}, flags={"accept_incomplete_locations", "takes_patches"})
+def _change(call: OperatorCall) -> OperatorReply:
+    changes = call.fields(optional={"name", "party", "profile"}, flags={"accept_incomplete_locations", "takes_patches"})
     if "profile" in changes:
         changes = changes | {"profile": _profile(changes["profile"])}
     if "party" in changes:
         changes = changes | {"party": _their_party(changes["party"])}
-    return OperatorReply(_partner_json(ask.company, ask.company.registrations.changed(ask.partner, **changes)))
+    return OperatorReply(_partner_json(call.company, call.company.registrations.update(call.partner, **changes)))
 
 
-def _rotate(ask: OperatorCall) -> OperatorReply:
-    return OperatorReply(_partner_json(ask.company, ask.company.registrations.rotate(ask.active_partner)))
+def _rotate(call: OperatorCall) -> OperatorReply:
+    return OperatorReply(_partner_json(call.company, call.company.registrations.rotate(call.active_partner)))
 
 
-def _unregister(ask: OperatorCall) -> OperatorReply:
-    return OperatorReply(_partner_json(ask.company, ask.company.registrations.unregister(ask.partner)))
+def _unregister(call: OperatorCall) -> OperatorReply:
+    return OperatorReply(_partner_json(call.company, call.company.registrations.unregister(call.partner)))
 
 
-def _suspend(ask: OperatorCall) -> OperatorReply:
-    return OperatorReply(_partner_json(ask.company, _switched(ask, is_suspended=True)))
+def _suspend(call: OperatorCall) -> OperatorReply:
+    return OperatorReply(_partner_json(call.company, _set_suspended(call, is_suspended=True)))
 
 
-def _resume(ask: OperatorCall) -> OperatorReply:
-    """Lets everything flow again; also where an earlier attempt broke off after its first step."""
-    partner, company = _switched(ask, is_suspended=False), ask.company
+def _resume(call: OperatorCall) -> OperatorReply:
+    """Resume the exchange: pull all their lists, push what they missed; also if an earlier attempt failed half-way."""
+    partner, company = _set_suspended(call, is_suspended=False), call.company
     for module in company.crawler.pullable(partner):
         company.crawler.start(partner, module, full=True)
     company.on_reachable(partner)
     return OperatorReply(_partner_json(company, partner))
 
 
-def _switched(ask: OperatorCall, *, is_suspended: bool) -> Partner:
+def _set_suspended(call: OperatorCall, *, is_suspended: bool) -> Partner:
     """The partner, suspended or not.
 
     Raises:
         ClientError: it is not registered.
     """
-    partner = ask.partner
+    partner = call.partner
     if not partner.is_registered:
         raise ClientError(f"this partner is {partner.state}, not registered: there is nothing to suspend or to resume")
-    return ask.company.registrations.changed(partner, is_suspended=is_suspended)
+    return call.company.registrations.update(partner, is_suspended=is_suspended)
 
 
 def _partner_json(company: Company, partner: Partner) -> dict[str, Any]:
@@ -172,7 +173,7 @@ def _their_role(company: Company, text: str) -> Role:
 
 
 def _their_party(text: str) -> Party:
-    """Who the operator says that they are, where they do not say it themselves or may become another (Q-34, Q-36).
+    """The party that the operator sets for a partner, which may not change it itself (Q-34, Q-36).
 
     Raises:
         InvalidParameters: it is no party.
@@ -200,35 +201,35 @@ OPERATIONS: Final = (
         path=f"{ROOT}/partners",
         summary="Invite a partner; the token is shown once",
         handler=_invite,
-        body="Invitation",
+        body_schema="Invitation",
     ),
     Operation(
         method="POST",
         path=f"{ROOT}/partners/register",
         summary="Register with a partner",
         handler=_register,
-        body="Registration",
+        body_schema="Registration",
     ),
     Operation(method="GET", path=_PARTNER, summary="One partner", handler=_partner),
     Operation(
         method="PATCH",
         path=_PARTNER,
-        summary="Rename a partner, set how it is read or who it is",
+        summary="Set a partner's name, party, profile or other options",
         handler=_change,
-        body="PartnerChange",
+        body_schema="PartnerChange",
     ),
     Operation(method="DELETE", path=_PARTNER, summary="Unregister", handler=_unregister),
     Operation(method="PUT", path=f"{_PARTNER}/credentials", summary="Rotate the tokens of both sides", handler=_rotate),
     Operation(
         method="POST",
         path=f"{_PARTNER}/suspend",
-        summary="Let nothing flow for a while; the registration stays",
+        summary="Suspend the exchange in both directions; the registration stays",
         handler=_suspend,
     ),
     Operation(
         method="POST",
         path=f"{_PARTNER}/resume",
-        summary="Let everything flow again, and fetch and tell what was missed",
+        summary="Resume the exchange; pull and push what was missed",
         handler=_resume,
     ),
 )

@@ -1,4 +1,4 @@
-"""The host's side of pulling: crawl a partner's list now, and see how far that is."""
+"""Operations about pulling: crawl a partner's list now, and show the progress of all crawls."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from chalicelib.node.pulling.state import Pull
 from chalicelib.ocpi.errors import InvalidParameters
 
 
-def _start(ask: OperatorCall) -> OperatorReply:
-    full = ask.request.query.get("full", "no")
+def _start(call: OperatorCall) -> OperatorReply:
+    full = call.request.query.get("full", "no")
     if full not in ("yes", "no"):
         raise InvalidParameters("full is yes or no")
-    pull = ask.company.crawler.start(ask.active_partner, ask.module.identifier, full=full == "yes")
+    pull = call.company.crawler.start(call.active_partner, call.module.identifier, full=full == "yes")
     return OperatorReply(pull_json(pull), 202)
 
 
-def _pulls(ask: OperatorCall) -> OperatorReply:
-    return OperatorReply({"pulls": [pull_json(pull) for pull in ask.company.ports.pulls.of(ask.partner.id)]})
+def _pulls(call: OperatorCall) -> OperatorReply:
+    return OperatorReply({"pulls": [pull_json(pull) for pull in call.company.ports.pulls.of(call.partner.id)]})
 
 
 def pull_json(pull: Pull) -> dict[str, Any]:
-    """How far we are with a list."""
+    """The progress of the crawl of one list, as JSON."""
     moments = ("began_at", "updated_at", "completed_at", "full_at")
     return {
         "module": pull.module,
@@ -42,7 +42,7 @@ _PARTNER: Final = f"{ROOT}/partners/{{partner}}"
 
 OPERATIONS: Final = (
     Operation(
-        method="GET", path=f"{_PARTNER}/pulls", summary="How far we are with the lists that they serve", handler=_pulls
+        method="GET", path=f"{_PARTNER}/pulls", summary="The progress of the crawls of their lists", handler=_pulls
     ),
     Operation(
         method="POST",

@@ -1,4 +1,4 @@
-"""The host's side of the quarantine: look at what partners sent and we did not take, have it taken again, drop it."""
+"""Operations about the quarantine, the objects of partners that were refused: list them, retry, drop."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from chalicelib.ocpi.types import format_date_time
 
 _AT_A_TIME: Final = 100
 _MOST_BYTES: Final = 2_000_000
-"""Of objects in one answer, or a little more: a function answers 6 MB at most."""
+"""Bytes of objects in one answer, or a little more: Lambda answers 6 MB at most."""
 
 
-def _quarantine(ask: OperatorCall) -> OperatorReply:
+def _quarantine(call: OperatorCall) -> OperatorReply:
     items, size, following = list[dict[str, Any]](), 0, None
-    found = ask.company.ports.quarantine.of(ask.partner.id, ask.after, _AT_A_TIME)
+    found = call.company.ports.quarantine.of(call.partner.id, call.after, _AT_A_TIME)
     for each in found:
         if items and size + len(each.body) > _MOST_BYTES:
             following = items[-1]["entry"]
@@ -28,12 +28,12 @@ def _quarantine(ask: OperatorCall) -> OperatorReply:
     return OperatorReply({"items": items, "after": following})
 
 
-def _retry(ask: OperatorCall) -> OperatorReply:
-    return OperatorReply({"outcome": ask.company.quarantine_retry.retry(ask.partner, ask.steps["entry"])})
+def _retry(call: OperatorCall) -> OperatorReply:
+    return OperatorReply({"outcome": call.company.quarantine_retry.retry(call.partner, call.params["entry"])})
 
 
-def _drop(ask: OperatorCall) -> OperatorReply:
-    ask.company.quarantine_retry.drop(ask.partner, ask.steps["entry"])
+def _drop(call: OperatorCall) -> OperatorReply:
+    call.company.quarantine_retry.drop(call.partner, call.params["entry"])
     return OperatorReply({"outcome": "deleted"})
 
 
@@ -49,7 +49,7 @@ def _shown(each: QuarantineEntry) -> dict[str, Any]:
 
 
 def _as_far_as_it_is_json(body: bytes) -> Any:
-    """The object; its beginning as text where it was too large to be kept whole."""
+    """The object; if it was too large to be kept, its beginning as text."""
     try:
         return json.loads(body)
     except ValueError:
@@ -62,15 +62,15 @@ OPERATIONS: Final = (
     Operation(
         method="GET",
         path=_QUARANTINE,
-        summary="What they sent and we did not take",
+        summary="Objects of this partner that were refused",
         handler=_quarantine,
         query=("after",),
     ),
     Operation(
         method="POST",
         path=f"{_QUARANTINE}/{{entry}}/retry",
-        summary="Take it once more, as the partner is read now",
+        summary="Retry it, with the partner's profile as it is now",
         handler=_retry,
     ),
-    Operation(method="DELETE", path=f"{_QUARANTINE}/{{entry}}", summary="Keep it no longer", handler=_drop),
+    Operation(method="DELETE", path=f"{_QUARANTINE}/{{entry}}", summary="Drop it", handler=_drop),
 )

@@ -1,7 +1,7 @@
 """Charge detail records: what is billed, and never changes. Spec: mod_cdrs.md.
 
-interface   how they are reached
+interface   how they are sent and received
 objects     CDR and its parts
-posting     the endpoint that partners post to
-received    what becomes of a CDR, posted or pulled
+posting     the receiver's endpoint: partners post CDRs to it
+received    stores partners' CDRs, posted or pulled
 """

@@ -11,11 +11,11 @@ from chalicelib.modules.locations.objects import Location
 from chalicelib.modules.tariffs.objects import Currency, Tariff
 from chalicelib.ocpi.types import (
     DateTime,
-    Many,
+    NonEmptyList,
     Number,
     OcpiObject,
     OneOf,
-    Some,
+    OptionalList,
     Text,
     Tolerance,
     breach,
@@ -26,10 +26,10 @@ AUTH_METHOD = ("AUTH_REQUEST", "WHITELIST")
 DIMENSION = ("ENERGY", "FLAT", "MAX_CURRENT", "MIN_CURRENT", "PARKING_TIME", "TIME")
 
 AuthMethod = Annotated[str, OneOf(AUTH_METHOD)]
-"""How the driver was let in. Spec: mod_cdrs.md 4.1."""
+"""How the driver was authorized: by the whitelist, or by asking the eMSP. Spec: mod_cdrs.md 4.1."""
 
 _TIME_IS_OFF_BY_H: Final = 0.02
-"""Hours that ``total_time`` may differ from the clock: rounding, and the seconds that a charge point takes."""
+"""Hours that ``total_time`` may differ from stop minus start: rounding, and some seconds of the charge point."""
 
 
 class CdrDimension(OcpiObject):
@@ -43,10 +43,10 @@ class CdrDimension(OcpiObject):
 
 
 class ChargingPeriod(OcpiObject):
-    """What was consumed from here to the start of the next period. Spec: mod_cdrs.md 4.4."""
+    """What was consumed from this start to the start of the next period. Spec: mod_cdrs.md 4.4."""
 
     start_date_time: DateTime
-    dimensions: Some[CdrDimension]
+    dimensions: NonEmptyList[CdrDimension]
 
 
 class Cdr(OcpiObject):
@@ -65,8 +65,8 @@ class Cdr(OcpiObject):
     location: Location
     meter_id: Annotated[str, Text(limit=255)] | None = None
     currency: Currency
-    tariffs: Many[Tariff] = None
-    charging_periods: Some[ChargingPeriod]
+    tariffs: OptionalList[Tariff] = None
+    charging_periods: NonEmptyList[ChargingPeriod]
     total_cost: Number
     total_energy: Number
     total_time: Number

@@ -1,4 +1,4 @@
-"""They post a CDR to us, once: it is found from then on at a URL of its own.
+"""The receiver's endpoints for CDRs: a partner posts each once, and can read it at a URL of its own.
 
 Spec: mod_cdrs.md 2.2; rules CDR-04 to CDR-07, CDR-22.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from chalicelib.modules.cdrs.interface import CDRS, step_of
+from chalicelib.modules.cdrs.interface import CDRS, url_segment_of
 from chalicelib.modules.cdrs.received import ReceivedCdrs
 from chalicelib.node.serving.router import Call, Endpoint, version_root
 from chalicelib.ocpi.envelope import success
@@ -23,14 +23,14 @@ class CdrReceiver:
         self._received = received
 
     def post(self, call: Call) -> Response:
-        """Keep the CDR, and say where it is found from now on (CDR-04); a repeat is told the same.
+        """Store the CDR, and answer its URL in ``Location`` (CDR-04); a repeat gets the same answer.
 
         Raises:
             InvalidJson, InvalidParameters: the body is no CDR.
-            ContradictedCdr: we hold another one of this id.
+            ContradictedCdr: we hold a CDR of this id with other content.
         """
         cdr, is_new = self._received.receive(call.partner, call.request.body, call.now)
-        location = f"{call.url}/{quote(step_of(cdr['id']), safe='*')}"
+        location = f"{call.url}/{quote(url_segment_of(cdr['id']), safe='*')}"
         return success(call.now, created=is_new, headers={"location": location})
 
     def get(self, call: Call) -> Response:
@@ -46,7 +46,7 @@ class CdrReceiver:
 
 
 def endpoints() -> Iterable[Endpoint[CdrReceiver]]:
-    """The collection, which is posted to, and each CDR's URL, where it can be read again."""
+    """The list's URL, for POST, and each CDR's own URL, for GET."""
     role, identifier = CDRS.owner.other, CDRS.identifier
     root = f"{version_root(role)}/{identifier}"
     yield Endpoint(role, module=identifier, path=root, methods={"POST": CdrReceiver.post}, interface="receiver")

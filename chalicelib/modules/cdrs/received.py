@@ -1,4 +1,4 @@
-"""What becomes of a partner's CDR that reaches us, posted or pulled: kept as it came, and never changed.
+"""Stores the CDRs of partners, posted or pulled, as they came; a stored CDR never changes.
 
 Rules CDR-05, CDR-08, CDR-18, CDR-23; Q-49.
 """
@@ -30,8 +30,8 @@ from chalicelib.ocpi.reading import Deviation, Profile, read, read_value
 
 _LOG = logging.getLogger(__name__)
 
-Received = Callable[[Partner, Sequence[Json]], None]
-"""Told of each CDR, once or more often; of those that came together at once."""
+OnReceived = Callable[[Partner, Sequence[Json]], None]
+"""Called with each CDR that was received, once or more often; CDRs of one page come in one call."""
 
 
 class ContradictedCdr(InvalidParameters):
@@ -43,7 +43,7 @@ class ContradictedCdr(InvalidParameters):
 
 
 class ReceivedCdrs:
-    """The partners' CDRs."""
+    """The CDRs that partners sent to us."""
 
     def __init__(
         self,
@@ -52,62 +52,62 @@ class ReceivedCdrs:
         quarantine: Quarantine,
         sleep: Sleep,
         announcer: EventAnnouncer,
-        received: Received,
+        on_received: OnReceived,
     ) -> None:
         self._store = store
         self._counters = counters
         self._quarantine = quarantine
         self._sleep = sleep
         self._announcer = announcer
-        self._received = received
+        self._on_received = on_received
 
     def get(self, partner: Partner, cdr_id: str) -> StoredObject | None:
-        """What we hold of the partner's CDR, by its id or by the last step of its URL."""
+        """The partner's CDR, by its id or by the last segment of its URL; None if we hold none."""
         return self._store.get(_owner(partner), CDRS.key_of(cdr_id)) if is_storable(cdr_id) else None
 
     def receive(self, partner: Partner, body: bytes, now: datetime) -> tuple[Json, bool]:
-        """The CDR as we hold it from now on, and whether it is new.
+        """Store a CDR that was posted; the CDR as stored, and whether it is new.
 
         Raises:
             InvalidJson, InvalidParameters: the body is no CDR.
-            ContradictedCdr: we hold another one of this id; this one is kept aside for the operator.
+            ContradictedCdr: we hold one of this id with other content; this one is in the quarantine, for the operator.
         """
         try:
-            return self._taken(partner, body, now)
+            return self._receive(partner, body, now)
         except ContradictedCdr as contradiction:
-            self._put_aside(partner, contradiction, now)
+            self._quarantine_contradiction(partner, contradiction, now)
             raise
 
-    def _taken(self, partner: Partner, body: bytes, now: datetime) -> tuple[Json, bool]:
-        cdr, is_new, forgiven = self._kept(partner, body, now)
-        count_deviations(self._counters, partner.id, CDRS.identifier, forgiven)
-        # For a repeat as well: we may have failed between keeping the CDR and telling of it.
-        self._received(partner, [cdr])
+    def _receive(self, partner: Partner, body: bytes, now: datetime) -> tuple[Json, bool]:
+        cdr, is_new, deviations = self._store_once(partner, body, now)
+        count_deviations(self._counters, partner.id, CDRS.identifier, deviations)
+        # For a repeat as well: the first attempt may have failed after it stored the CDR.
+        self._on_received(partner, [cdr])
         return cdr, is_new
 
     def receive_all(self, partner: Partner, items: Sequence[Any], now: datetime) -> list[Outcome]:
-        """Like ``take``, for the CDRs of a list, which may also be posted (CDR-23): what became of each.
+        """Like ``receive``, for the CDRs of a page that we pulled (CDR-23): the outcome of each, in their order.
 
-        One call per hundred reads what we hold, one counts what was forgiven. Only what is new is looked for again, as
-        is what comes twice.
+        CDRs that we hold are read in one store call per hundred, and deviations counted in one. Only CDRs that are not
+        among them are looked up again, one by one.
         """
         held, outcomes = self._held(partner, items), list[Outcome]()
-        cdrs, forgiven = list[Json](), list[Deviation]()
+        cdrs, deviations = list[Json](), list[Deviation]()
         for item in items:
             try:
-                cdr, is_new, remarks = self._kept(partner, as_bytes(item), now, held)
+                cdr, is_new, found = self._store_once(partner, as_bytes(item), now, held)
             except ContradictedCdr as contradiction:
-                # It is put aside, and the crawl goes on.
-                self._put_aside(partner, contradiction, now)
+                # It goes to the quarantine, and the crawl goes on.
+                self._quarantine_contradiction(partner, contradiction, now)
                 outcomes.append(False)
             except ClientError as broken:
                 outcomes.append(broken)
             else:
                 outcomes.append(is_new)
                 cdrs.append(cdr)
-                forgiven += remarks
-        count_deviations(self._counters, partner.id, CDRS.identifier, forgiven)
-        self._received(partner, cdrs)
+                deviations += found
+        count_deviations(self._counters, partner.id, CDRS.identifier, deviations)
+        self._on_received(partner, cdrs)
         return outcomes
 
     def _held(self, partner: Partner, items: Sequence[Any]) -> dict[str, StoredObject]:
@@ -115,36 +115,36 @@ class ReceivedCdrs:
         keys = [CDRS.key_of(each) for each in ids if isinstance(each, str) and is_storable(each)]
         return self._store.get_many(theirs(partner.party), keys) if partner.party else {}
 
-    def _kept(
+    def _store_once(
         self, partner: Partner, body: bytes, now: datetime, held: dict[str, StoredObject] | None = None
     ) -> tuple[Json, bool, Sequence[Deviation]]:
-        """The CDR as we hold it from now on, whether it is new, and what was forgiven.
+        """The CDR as stored, whether it is new, and the deviations that were let pass.
 
         Args:
             partner: whose CDR it is.
             body: the CDR as it came.
             now: the time.
-            held: what we have just read by their keys.
+            held: CDRs that were just read from the store, by their keys.
         """
         reading = read(Cdr, body, partner.profile, now)
-        # What is shown again is what was posted (CDR-05), without the defaults of fields that nobody sent.
+        # A GET shows what was posted (CDR-05), without defaults of fields that they did not send.
         cdr = as_json(reading.value, defaults=False)
         if held and (stored := held.get(CDRS.key_of(cdr["id"]))):
             return _same(stored, cdr, reading.value, now), False, reading.deviations
-        known = retry_on_conflict(partial(self._keep, partner, cdr, reading.value, now), self._sleep)
+        known = retry_on_conflict(partial(self._put_if_new, partner, cdr, reading.value, now), self._sleep)
         return known or cdr, known is None, reading.deviations
 
-    def receive_again(self, partner: Partner, body: bytes, now: datetime) -> bool:
-        """Like ``take``, for a CDR that lies aside already; whether it is new.
+    def receive_from_quarantine(self, partner: Partner, body: bytes, now: datetime) -> bool:
+        """Like ``receive``, for a CDR that is in the quarantine already; whether it is new.
 
         Raises:
             InvalidParameters: the body is no CDR.
-            ContradictedCdr: we hold another one of this id.
+            ContradictedCdr: we hold one of this id with other content.
         """
-        return self._taken(partner, body, now)[1]
+        return self._receive(partner, body, now)[1]
 
-    def _keep(self, partner: Partner, cdr: Json, value: Cdr, now: datetime) -> Json | None:
-        """The CDR as we have held it before; None if it is new."""
+    def _put_if_new(self, partner: Partner, cdr: Json, value: Cdr, now: datetime) -> Json | None:
+        """The CDR that we held before; None if there was none, and this one is stored."""
         owner, key = _owner(partner), CDRS.key_of(cdr["id"])
         stored = self._store.get(owner, key)
         if stored is None:
@@ -155,7 +155,7 @@ class ReceivedCdrs:
             return None
         return _same(stored, cdr, value, now)
 
-    def _put_aside(self, partner: Partner, contradiction: ContradictedCdr, now: datetime) -> None:
+    def _quarantine_contradiction(self, partner: Partner, contradiction: ContradictedCdr, now: datetime) -> None:
         cdr = contradiction.cdr
         # Somebody has to find out which of the two is to be paid.
         _LOG.error("partner %s sent CDR %r twice, with different content", partner.id, cdr["id"])
@@ -179,10 +179,10 @@ def _owner(partner: Partner) -> str:
 
 
 def _same(stored: StoredObject, cdr: Json, value: Cdr, now: datetime) -> Json:
-    """The CDR that is stored, which says what this one says.
+    """The stored CDR, if it has the content of this one.
 
     Raises:
-        ContradictedCdr: it does not.
+        ContradictedCdr: it has other content.
     """
     known: Json = json.loads(stored.body)
     held = read_value(Cdr, known | {"id": cdr["id"]}, Profile.LENIENT, now).value
@@ -192,7 +192,7 @@ def _same(stored: StoredObject, cdr: Json, value: Cdr, now: datetime) -> Json:
 
 
 def _content(value: Any) -> Any:
-    """What a CDR says, whenever it was said (Q-49)."""
+    """The value without ``last_updated`` at any depth, which makes no difference between CDRs (Q-49)."""
     if isinstance(value, dict):
         return {name: _content(each) for name, each in value.items() if name != "last_updated"}
     return [_content(each) for each in value] if isinstance(value, list) else value

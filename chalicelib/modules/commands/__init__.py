@@ -1,10 +1,10 @@
-"""Asking a charge point to do something, and hearing what came of it. Spec: mod_commands.md.
+"""Commands to charge points, and their results. Spec: mod_commands.md.
 
-sending    the eMSP's side: commands that we send, and their results
-relay      the CPO's side: commands passed on to charge points
+sending    as an eMSP: commands that we send, and their results
+relay      as a CPO: commands passed on to the charge points' back end
 checks     whether a command can be passed on
-received   commands that partners sent us, written down
-results    what charge points did, on its way to whoever asked
-stages     where a command stands, in a word
+received   stores the commands that partners sent us
+results    posts the results of charge points to the partners that asked
+stages     the stage of a command, in a word
 objects    the requests and the response
 """

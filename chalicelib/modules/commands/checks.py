@@ -18,7 +18,7 @@ from chalicelib.ocpi.parts import Json
 
 
 class CommandChecks:
-    """Judges commands by what our charge points understand, and by the objects of ours that their senders may see."""
+    """Checks commands against what our charge points support, and against the objects that their senders may see."""
 
     def __init__(
         self,
@@ -33,11 +33,11 @@ class CommandChecks:
         self._stores = stores
         self._web = web
 
-    def judge(self, partner: Partner, name: str, request: Json) -> tuple[str | None, Json]:
-        """Why not, if it may not be done, as a ``CommandResponseType``; else what the back end has to know besides.
+    def check(self, partner: Partner, name: str, request: Json) -> tuple[str | None, Json]:
+        """The ``CommandResponseType`` of a refusal, or None; and what the back end has to know besides the request.
 
         Raises:
-            InvalidParameters: its ``response_url`` is no address that we call (Q-59).
+            InvalidParameters: its ``response_url`` is no URL that we call (Q-59).
             UnknownLocation: it names a Location, EVSE or Connector that we do not have (CMD-08).
         """
         self._check_address(partner, request["response_url"])
@@ -48,33 +48,33 @@ class CommandChecks:
         return None, {"evse": self._evse(partner, request)}
 
     def _session(self, partner: Partner, request: Json) -> tuple[str | None, Json]:
-        session = self._seen(partner, ModuleID.SESSIONS, request["session_id"])
+        session = self._visible_object(partner, ModuleID.SESSIONS, request["session_id"])
         if session is None:
             return "UNKNOWN_SESSION", {}
         if self._modules[ModuleID.SESSIONS].sending.is_final(session):
             return "REJECTED", {}
-        # Without what may outgrow a message; it is the back end that told us of it.
+        # Without the field that may be too large for a message; the back end knows it, for it sent it to us.
         return None, {"session": {name: value for name, value in session.items() if name != "charging_periods"}}
 
     def _evse(self, partner: Partner, request: Json) -> Json | None:
-        """The EVSE that is meant, if one is.
+        """The EVSE that the request names; None if it names none.
 
         Raises:
             UnknownLocation: we do not have it, or have it no longer (Q-75).
         """
-        location = self._seen(partner, ModuleID.LOCATIONS, request["location_id"])
+        location = self._visible_object(partner, ModuleID.LOCATIONS, request["location_id"])
         if location is None:
             raise UnknownLocation("location_id: we have no such Location (CMD-08)")
         uid, connector_id = request.get("evse_uid"), request.get("connector_id")
-        there = [evse for evse in location.get("evses") or () if evse["status"] != "REMOVED"]
-        evse: Json | None = next((each for each in there if each["uid"] == uid), None)
-        if (uid and evse is None) or not there:
+        evses = [evse for evse in location.get("evses") or () if evse["status"] != "REMOVED"]
+        evse: Json | None = next((each for each in evses if each["uid"] == uid), None)
+        if (uid and evse is None) or not evses:
             raise UnknownLocation("evse_uid: we have no such EVSE at this Location (CMD-08)")
         if connector_id and evse and connector_id not in [each["id"] for each in evse["connectors"]]:
             raise UnknownLocation("connector_id: this EVSE has no such Connector (CMD-08)")
         return evse
 
-    def _seen(self, partner: Partner, module: ModuleID, object_id: str) -> Json | None:
+    def _visible_object(self, partner: Partner, module: ModuleID, object_id: str) -> Json | None:
         stored = self._stores[module].get(OURS, object_id) if is_storable(object_id) else None
         if stored is None or not may_see(partner, self._modules[module], stored):
             return None

@@ -1,4 +1,4 @@
-"""The objects of the Commands chapter: four requests, and the answer that each gets twice. Spec: mod_commands.md 3."""
+"""The objects of the Commands chapter: four requests, and the response, sent twice to each. Spec: mod_commands.md 3."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ EvseUid = Annotated[str, Text(limit=39, least=1)]
 
 
 class CommandResponse(OcpiObject):
-    """What became of a command: at the CPO, then at the charge point. Spec: mod_commands.md 3.1."""
+    """The outcome of a command: first of the CPO, then of the charge point. Spec: mod_commands.md 3.1."""
 
-    result: Annotated[str, OneOf(RESULT, otherwise="REJECTED")]
+    result: Annotated[str, OneOf(RESULT, fallback="REJECTED")]
 
 
 class ReserveNow(OcpiObject):
@@ -51,7 +51,7 @@ class StopSession(OcpiObject):
 
 
 class UnlockConnector(OcpiObject):
-    """Let go of a cable that is stuck; for help desks only. Spec: mod_commands.md 3.5, 4.2."""
+    """Release a cable that is stuck; for help desks only. Spec: mod_commands.md 3.5, 4.2."""
 
     response_url: Url
     location_id: LocationId
@@ -65,7 +65,7 @@ REQUESTS: Final[dict[str, type[OcpiObject]]] = {
     "STOP_SESSION": StopSession,
     "UNLOCK_CONNECTOR": UnlockConnector,
 }
-"""What the body of each command is. Spec: mod_commands.md 2.1.1."""
+"""The body of each command, by its ``CommandType``. Spec: mod_commands.md 2.1.1."""
 
 TOKEN_STAND_INS: Final[StandIns] = {
     ("token", "type"): "OTHER",
@@ -73,4 +73,4 @@ TOKEN_STAND_INS: Final[StandIns] = {
     ("token", "valid"): True,
     ("token", "whitelist"): "NEVER",
 }
-"""What a token lacks that is sent with a command only: some eMSPs send no more than who the driver is (Q-55)."""
+"""Values for fields that some eMSPs leave out of the token in a command, which only identifies the driver (Q-55)."""

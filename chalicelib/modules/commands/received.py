@@ -1,4 +1,4 @@
-"""The commands that partners sent us, written down before they are passed on. Rules CMD-04, CMD-12, CMD-14."""
+"""The commands that partners sent us, stored before they are passed on. Rules CMD-04, CMD-12, CMD-14."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _RESERVED_FOR: Final = timedelta(days=30)
 
 
 class ReceivedCommands:
-    """Commands from partners to our charge points."""
+    """Creates and stores the commands of partners to our charge points."""
 
     def __init__(self, commands: CommandStore, fresh_id: Callable[[], str], timeout_s: int) -> None:
-        """Commands in this store; a charge point may take ``timeout_s`` before we answer in its place (CMD-14)."""
+        """Commands in this store; after ``timeout_s`` seconds without a result we answer TIMEOUT (CMD-14)."""
         self._commands = commands
         self._fresh_id = fresh_id
         self._timeout_s = timeout_s
 
     def new(self, partner: Partner, name: str, request: Json, now: datetime) -> Command:
-        """An accepted command with an id and a deadline, not yet written down."""
+        """An accepted command with an id and a deadline, not stored yet."""
         return Command(
             id=self._fresh_id(),
             side=Side.RECEIVED,
@@ -38,7 +38,7 @@ class ReceivedCommands:
         )
 
     def add(self, command: Command) -> str | None:
-        """Write the command down; the id of the one that it replaces, if any.
+        """Store the command; the id of the one that it replaces, if any.
 
         That is an earlier reservation of the same partner with the same id at the same place (CMD-12).
         """
@@ -49,9 +49,12 @@ class ReceivedCommands:
         key = f"{command.partner_id}/{request['location_id']}/{request['reservation_id']}"
         return self._commands.reserve(key, command.id, command.at + _RESERVED_FOR)
 
-    def give_up(self, command: Command) -> None:
-        """Let no result follow, not even the timer's: the partner is told that we failed, not ACCEPTED (CMD-04)."""
-        # What failed first is what to tell of, also where this fails, too.
+    def cancel(self, command: Command) -> None:
+        """Mark the command as not accepted, so that no result is posted, not even of the timer (CMD-04).
+
+        The partner is answered with our failure instead of ACCEPTED.
+        """
+        # If this fails too, the caller raises the first failure.
         with suppress(Exception):
             kept = self._commands.get(command.id)
             if kept is not None:

@@ -1,4 +1,4 @@
-"""A partner asks our charge points to do something: checked, written down, passed on, and answered at once.
+"""Commands of partners to our charge points: checked, stored, passed on to the back end, and answered at once.
 
 Spec: mod_commands.md 2.1; rules CMD-01 to CMD-03, CMD-08 to CMD-13, CMD-15, CMD-16, CMD-19; Q-55, Q-59, Q-75.
 """
@@ -27,11 +27,11 @@ from chalicelib.ocpi.reading import read
 from chalicelib.ocpi.types import format_date_time
 
 MESSAGE_VERSION: Final = 1
-"""Of what the back end reads; docs/commands.md describes it."""
+"""The version of the messages that the back end reads; docs/commands.md describes them."""
 
 
-class Relay:
-    """The CPO's interface of the commands module."""
+class CommandRelay:
+    """The CPO's interface of the commands module: relays commands to the back end of the charge points."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Relay:
         self._counters = counters
 
     def post(self, call: Call) -> Response:
-        """The CommandResponse: whether the request is on its way to the charge point (CMD-02, CMD-19).
+        """The CommandResponse: whether the command was passed on to the charge point (CMD-02, CMD-19).
 
         Raises:
             NotFound: there is no such command (CMD-16).
@@ -58,21 +58,21 @@ class Relay:
         name = call.params["command"]
         if name not in REQUESTS:
             raise NotFound(f"there is no command {name[:40]!r}")
-        # A strict profile fills nothing in.
+        # With a strict profile nothing is filled in.
         profile = call.partner.profile
         reading = read(REQUESTS[name], call.request.body, profile, call.now, stand_ins=TOKEN_STAND_INS)
         count_deviations(self._counters, call.partner.id, ModuleID.COMMANDS, reading.deviations)
         request = as_json(reading.value)
-        refusal, context = self._checks.judge(call.partner, name, request)
+        refusal, context = self._checks.check(call.partner, name, request)
         if refusal is None:
             self._pass_on(call, name, request, context)
         return success(call.now, as_bytes({"result": refusal or "ACCEPTED"}))
 
     def _pass_on(self, call: Call, name: str, request: Json, context: Json) -> None:
-        """Write the command down, set its timer, give it to the back end; only then it is accepted."""
+        """Store the command, start its timer, queue it for the back end; it is accepted only if all that succeeds."""
         command = self._received.new(call.partner, name, request, call.now)
         if "token" in request:
-            self._remember(call, request["token"])
+            self._store_token(call, request["token"])
         try:
             replaces = self._received.add(command)
             timeout_s = (command.deadline - command.at).total_seconds()
@@ -80,13 +80,13 @@ class Relay:
             self._queues.result(timer, delay_s=int(timeout_s))
             self._queues.ask(_message(call, command, context, replaces))
         except Exception:
-            self._received.give_up(command)
+            self._received.cancel(command)
             raise
 
-    def _remember(self, call: Call, token: Mapping[str, Any]) -> None:
-        """Whose driver this is, if we did not know: the session has to find its way back to them (Q-55).
+    def _store_token(self, call: Call, token: Mapping[str, Any]) -> None:
+        """Store the token of a command if we do not have it, so that its session can be sent to this partner (Q-55).
 
-        It is no token of the whitelist: it is not found by its uid, and a PUT of it is its first.
+        It is marked as deleted and not indexed by its uid, so that it authorizes nobody; their PUT of it creates it.
         """
         if call.partner.party is None:
             return
@@ -110,14 +110,14 @@ class Relay:
                 ),
             )
         except Conflict:
-            # Their PUT of it came in between, which is better.
+            # Their PUT of it came in between, which says more.
             return
 
 
 def _message(call: Call, command: Command, context: Json, replaces: str | None) -> Json:
-    """What the back end is told: the request, what it is about, and how to answer. No token of ours is in it."""
+    """The message to the back end: the request, the object it is about, the deadline; no credentials token is in it."""
     partner = call.partner
-    told = {name: value for name, value in command.request.items() if name != "response_url"}
+    fields = {name: value for name, value in command.request.items() if name != "response_url"}
     return {
         "version": MESSAGE_VERSION,
         "command_id": command.id,
@@ -125,15 +125,16 @@ def _message(call: Call, command: Command, context: Json, replaces: str | None) 
         "partner": {"id": partner.id, "party": str(partner.party) if partner.party else None, "name": partner.name},
         "requested_at": format_date_time(command.at),
         "answer_by": format_date_time(command.deadline),
-        "request": told,
+        "request": fields,
         **{name: value for name, value in context.items() if value is not None},
         **({"replaces": replaces} if replaces else {}),
     }
 
 
-def endpoints() -> Iterable[Endpoint[Relay]]:
-    """The module's URL, which only has to exist, and one for the commands."""
+def endpoints() -> Iterable[Endpoint[CommandRelay]]:
+    """The module's URL, which is published and takes no method, and the URL of each command."""
     role, module = Role.CPO, ModuleID.COMMANDS
     root = f"{version_root(role)}/{module}"
     yield Endpoint(role, module=module, path=root, methods={}, interface="receiver")
-    yield Endpoint(role, module=module, path=f"{root}/{{command}}", methods={"POST": Relay.post}, interface="receiver")
+    path, methods = f"{root}/{{command}}", {"POST": CommandRelay.post}
+    yield Endpoint(role, module=module, path=path, methods=methods, interface="receiver")

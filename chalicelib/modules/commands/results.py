@@ -1,9 +1,9 @@
-"""What a charge point did, on its way to whoever asked: the first result counts, and is posted once.
+"""The results of charge points: the first result of a command counts, and is posted once to the partner that asked.
 
-Results come from the host's back end, from the operator API, and from the timer that was set when the command came.
-Taking a result and posting it are two steps with a queue between them, so that a partner whose ``response_url`` hangs
-holds up nobody else. Each step is a conditional write: however often a step is repeated, there is one result and one
-POST. Rules CMD-04, CMD-05, CMD-14; Q-56, Q-59.
+Results come from the host's back end, from the operator API, and from the timer that was started with the command.
+Receiving a result and posting it are two steps with a queue between them, so that a partner whose ``response_url``
+hangs delays nobody else. Each step is a conditional write: however often a step is repeated, there is one result and
+one POST. Rules CMD-04, CMD-05, CMD-14; Q-56, Q-59.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from chalicelib.ocpi.errors import InvalidParameters, NotFound, OcpiError, Unrea
 from chalicelib.ocpi.module import ModuleID
 
 _LANES: Final = 8
-"""How many results of one partner are posted side by side."""
+"""How many results of one partner are posted at the same time; a lane is a message group of the FIFO queue."""
 BROKE_OFF: Final = "we broke off while posting it: it may have arrived, and is not posted again"
 
 
-class Results:
-    """The charge points' side of the commands that partners sent us."""
+class CommandResults:
+    """Receives and posts the results of the commands that partners sent us."""
 
     def __init__(
         self,
@@ -47,21 +47,21 @@ class Results:
         self._clock = clock
 
     def receive(self, result: CommandResult) -> Command:
-        """The command after this result: the first one counts, every other is only remembered.
+        """The command after this result: the first one counts, later ones are only noted in its history.
 
         Raises:
-            NotFound: we were sent no such command.
-            InvalidParameters: it is none of the results that there are.
+            NotFound: no partner sent us such a command.
+            InvalidParameters: it is no ``CommandResponseType``.
         """
         if result.result not in RESULT:
             raise InvalidParameters(f"result is one of {', '.join(RESULT)}")
-        command = retry_on_conflict(lambda: self._take(result), self._clock.sleep)
+        command = retry_on_conflict(lambda: self._record_result(result), self._clock.sleep)
         if command.result is not None and command.posting is Posting.NONE:
-            # Also when this result is a repeat: whoever took the first one may have failed before it said so.
+            # Also when this result is a repeat: the first attempt may have failed before it queued the answer.
             self._queues.answer(command.id, _lane(command))
         return command
 
-    def _take(self, result: CommandResult) -> Command:
+    def _record_result(self, result: CommandResult) -> Command:
         command = self._commands.get(result.command_id) if is_storable(result.command_id) else None
         if command is None or command.side is not Side.RECEIVED:
             raise NotFound("no partner has sent us such a command")
@@ -79,7 +79,7 @@ class Results:
         return after
 
     def post(self, command_id: str) -> None:
-        """POST the result to the ``response_url``, unless that was begun before."""
+        """POST the result of this command to its ``response_url``, unless a POST was started before."""
         begun = retry_on_conflict(lambda: self._begin(command_id), self._clock.sleep)
         if begun is None:
             return
@@ -89,12 +89,12 @@ class Results:
         record_step(self._commands, command_id, self._clock, what, posting=posting, problem=problem)
 
     def _begin(self, command_id: str) -> tuple[Command, Partner | None] | None:
-        """The command and whose it is, if its result is to be posted now; nothing lies between this and the POST."""
+        """The command and its partner, if its result has to be posted now; the POST is marked as started."""
         command = self._commands.get(command_id)
         if command is None or command.result is None or command.answer != "ACCEPTED":
             return None
         if command.posting is Posting.STARTED:
-            # Whoever began is gone, for a lane has one worker at a time.
+            # The worker that started it is gone, for a lane has one worker at a time.
             broken = command.with_(self._clock(), "the answer broke off", posting=Posting.FAILED, problem=BROKE_OFF)
             self._commands.save(broken)
         if command.posting is not Posting.NONE:
@@ -104,13 +104,13 @@ class Results:
         try:
             self._commands.save(begun)
         except Exception:
-            # Also a write that is said to have failed may have come about; then it is ours to go on.
+            # A write that failed may have happened nevertheless; then we go on.
             if self._commands.get(command_id) != begun:
                 raise
         return begun, partner
 
     def _posted(self, command: Command, partner: Partner | None) -> str | None:
-        """What went wrong, or None."""
+        """Why the result could not be posted; None if it was."""
         if partner is None or not partner.is_active:
             return "they are suspended" if partner and partner.is_suspended else "they are no longer a partner"
         body = as_bytes({"result": command.result})

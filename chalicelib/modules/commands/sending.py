@@ -1,4 +1,4 @@
-"""We ask a partner's charge point to do something, hear twice what came of it, and look for the session that followed.
+"""Commands that we send as an eMSP: the partner's answer, the charge point's result, and the session that it started.
 
 Spec: mod_commands.md 2.1, 2.2; rules CMD-06, CMD-07, CMD-17, CMD-18; Q-55, Q-56.
 """
@@ -30,26 +30,26 @@ from chalicelib.ocpi.parts import Json
 from chalicelib.ocpi.reading import Profile, parse, read_value
 from chalicelib.ocpi.types import parse_date_time
 
-PATIENCE_S: Final = 10.0
-"""Seconds for the synchronous answer, which says only whether the request can be passed on."""
+ANSWER_TIMEOUT_S: Final = 10.0
+"""Seconds for the synchronous answer, which says only whether the command is passed on."""
 RESULT_WITHIN: Final = timedelta(minutes=2)
-"""After this without a result, there is none to be expected; one that comes is taken nonetheless."""
+"""How long we wait for the result; a later one is taken all the same."""
 SESSION_WITHIN: Final = timedelta(minutes=5)
-"""From a command to the start of the session that it started: drivers have to plug in."""
+"""From a command to the start of its session, at most: the driver has to plug in."""
 _CLOCKS_DIFFER_BY: Final = timedelta(minutes=2)
 
 
-def starts_a_session(command: Command) -> bool:
-    """Whether a session is what the command is for."""
+def starts_session(command: Command) -> bool:
+    """Whether the command starts a session."""
     return command.command == "START_SESSION"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseUrls:
-    """The URLs at which the results of our commands arrive."""
+    """Makes the URLs to which partners post the results of our commands."""
 
     public_url: Callable[[], str]
-    """Where partners reach us."""
+    """Our base URL, as partners reach it."""
     fresh_id: Callable[[], str]
 
     def fresh(self, name: str) -> tuple[str, str]:
@@ -58,8 +58,8 @@ class ResponseUrls:
         return command_id, f"{self.public_url()}{version_root(Role.EMSP)}/{ModuleID.COMMANDS}/{name}/{command_id}"
 
 
-class Commands:
-    """The eMSP's side: sends commands, and is the interface at which their results arrive."""
+class SentCommands:
+    """Sends commands, and serves the endpoint to which their results are posted."""
 
     def __init__(
         self,
@@ -77,18 +77,18 @@ class Commands:
         self._clock = clock
         self._announcer = announcer
 
-    # --- asking ------------------------------------------------------------------------------------------------------
+    # --- sending -----------------------------------------------------------------------------------------------------
 
     def send(self, partner: Partner, name: str, asked: Mapping[str, Any]) -> Command:
-        """The command with the partner's synchronous answer, or with why there is none.
+        """Send a command; the command with the partner's synchronous answer, or with the problem.
 
         Args:
             partner: the CPO.
             name: what to do, a ``CommandType``.
-            asked: the fields of the request but ``response_url``; ``token_uid`` stands for one of our own tokens.
+            asked: the fields of the request without ``response_url``; ``token_uid`` names one of our own tokens.
 
         Raises:
-            InvalidParameters: the request is not complete, or the partner takes no commands.
+            InvalidParameters: the request is not valid, or the partner takes no commands.
             NotFound: there is no such command, or we have no such token.
         """
         if name not in REQUESTS:
@@ -96,11 +96,11 @@ class Commands:
         endpoint = partner.endpoints.get(ModuleID.COMMANDS)
         if endpoint is None or not partner.is_active:
             raise InvalidParameters("this partner takes no commands: it has no commands endpoint")
-        command = self._written_down(partner, name, asked)
+        command = self._create(partner, name, asked)
         try:
             body = as_bytes(dict(command.request))
             url = object_url(endpoint, name)
-            response = self._outbound.send(partner, ModuleID.COMMANDS, "POST", url, body, timeout_s=PATIENCE_S)
+            response = self._outbound.send(partner, ModuleID.COMMANDS, "POST", url, body, timeout_s=ANSWER_TIMEOUT_S)
             answer, raw = _meaning(opened(response, name))
             facts: dict[str, Any] = {"answer": answer}
             what = f"answered {raw}"
@@ -109,7 +109,7 @@ class Commands:
         # The result may have been faster than the answer.
         return self._add(command.id, what, **facts)
 
-    def _written_down(self, partner: Partner, name: str, asked: Mapping[str, Any]) -> Command:
+    def _create(self, partner: Partner, name: str, asked: Mapping[str, Any]) -> Command:
         now, (command_id, response_url) = self._clock(), self._response_urls.fresh(name)
         fields = dict(asked) | {"response_url": response_url}
         if "token" in fields:
@@ -141,10 +141,10 @@ class Commands:
         token: Json = json.loads(stored.body)
         return token
 
-    # --- hearing -----------------------------------------------------------------------------------------------------
+    # --- results -----------------------------------------------------------------------------------------------------
 
     def receive_result(self, call: Call) -> Response:
-        """Take the charge point's result, in whichever frame it comes (CMD-06, Q-56); the first one counts.
+        """Receive the charge point's result, with or without an envelope (CMD-06, Q-56); the first one counts.
 
         Raises:
             NotFound: we did not send the caller such a command.
@@ -166,10 +166,10 @@ class Commands:
             result, raw = _meaning(value)
         except UnableToUseApi as unclear:
             raise InvalidParameters(f"CommandResponse: {unclear}") from None
-        retry_on_conflict(lambda: self._hear(call.partner, command_id, result, raw), self._clock.sleep)
+        retry_on_conflict(lambda: self._record_result(call.partner, command_id, result, raw), self._clock.sleep)
         return success(call.now)
 
-    def _hear(self, partner: Partner, command_id: str, result: str, raw: str) -> None:
+    def _record_result(self, partner: Partner, command_id: str, result: str, raw: str) -> None:
         command = self._commands.get(command_id)
         if command is None:
             return
@@ -185,47 +185,48 @@ class Commands:
             raise NotFound("the command is gone")
         return after
 
-    # --- what followed -----------------------------------------------------------------------------------------------
+    # --- session -----------------------------------------------------------------------------------------------------
 
-    def followed(self, command: Command, partner: Partner | None) -> Command:
-        """The command with the session that it started, as soon as there is one (CMD-18).
+    def with_session(self, command: Command, partner: Partner | None) -> Command:
+        """The command with the id of the session that it started, once we have received that (CMD-18).
 
-        By the driver's contract, the place and the time, for nothing in the session names the command. A session counts
-        even after a TIMEOUT, and after a result that never came.
+        No field of a session names a command: it is found by the driver's ``auth_id``, the place and the time. Sessions
+        are also looked for after a TIMEOUT, and where no result came.
         """
         refused = command.answer not in ("ACCEPTED", None)
-        if not starts_a_session(command) or command.session_id or refused or partner is None:
+        if not starts_session(command) or command.session_id or refused or partner is None:
             return command
-        session_id = self._session(command, partner)
+        session_id = self._session_id(command, partner)
         if session_id is None:
             return command
         return self._add(command.id, f"session {session_id}", session_id=session_id)
 
-    def _session(self, command: Command, partner: Partner) -> str | None:
+    def _session_id(self, command: Command, partner: Partner) -> str | None:
         owner = theirs(partner.party) if partner.party else ""
-        fitting: list[tuple[bool, timedelta, str]] = []
+        candidates: list[tuple[bool, timedelta, str]] = []
         for found in self._stores[ModuleID.SESSIONS].find("by_auth_id", str(command.request["token"]["auth_id"])):
             session = json.loads(found.stored.body)
             began = parse_date_time(session["start_datetime"])
             in_time = command.at - _CLOCKS_DIFFER_BY <= began <= command.at + SESSION_WITHIN
-            if found.owner == owner and in_time and _is_there(session["location"], command.request):
-                # One from before the command is meant only if there is no other: their clock may be behind ours.
-                fitting.append((began < command.at, abs(began - command.at), session["id"]))
-        return min(fitting)[-1] if fitting else None
+            if found.owner == owner and in_time and _is_at(session["location"], command.request):
+                # A session that began before the command is taken only if there is no other: their clock may be slow.
+                candidates.append((began < command.at, abs(began - command.at), session["id"]))
+        return min(candidates)[-1] if candidates else None
 
 
-def _is_there(location: Json, request: Mapping[str, Any]) -> bool:
+def _is_at(location: Json, request: Mapping[str, Any]) -> bool:
     evses = [evse["uid"] for evse in location.get("evses") or ()]
     return bool(location["id"] == request["location_id"] and request.get("evse_uid") in (None, *evses))
 
 
 def _meaning(value: Any) -> tuple[str, str]:
-    """The result in an answer, as the spec's value and as it was said: an object, a bare string, or a later version's.
+    """The result in an answer: as a ``CommandResponseType``, and as it was written, at most 40 characters.
 
-    What this version does not know, such as EVSE_OCCUPIED, is a way to say no.
+    The answer is an object, a bare string, or has the form of a later version of OCPI. Values that 2.1.1 does not
+    know, such as EVSE_OCCUPIED, count as REJECTED.
 
     Raises:
-        UnableToUseApi: there is none.
+        UnableToUseApi: there is no result in it.
     """
     raw = value
     while isinstance(raw, dict):
@@ -235,10 +236,10 @@ def _meaning(value: Any) -> tuple[str, str]:
     return (raw if raw in RESULT else "REJECTED"), raw[:40]
 
 
-def endpoints() -> Iterable[Endpoint[Commands]]:
-    """The module's URL, which only has to exist, and one for each command's result."""
+def endpoints() -> Iterable[Endpoint[SentCommands]]:
+    """The module's URL, which is published and takes no method, and the URL of each command's result."""
     role, module = Role.EMSP, ModuleID.COMMANDS
     root = f"{version_root(role)}/{module}"
     yield Endpoint(role, module=module, path=root, methods={}, interface="sender")
     path = f"{root}/{{command}}/{{command_id}}"
-    yield Endpoint(role, module=module, path=path, methods={"POST": Commands.receive_result}, interface="sender")
+    yield Endpoint(role, module=module, path=path, methods={"POST": SentCommands.receive_result}, interface="sender")

@@ -1,10 +1,10 @@
-"""Where a command stands, in a word: for people, and for hosts that wait for it."""
+"""The stage of a command, in a word: for people, and for hosts that wait for its end."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from chalicelib.modules.commands.sending import SESSION_WITHIN, starts_a_session
+from chalicelib.modules.commands.sending import SESSION_WITHIN, starts_session
 from chalicelib.node.commands import Command, Posting, Side
 
 
@@ -19,7 +19,7 @@ def stage(command: Command, now: datetime) -> str:
 
 
 def is_over(command: Command, now: datetime) -> bool:
-    """Whether nothing more is to be expected."""
+    """Whether neither a result nor a session can follow."""
     return stage(command, now) not in ("requested", "accepted", "waiting", "answering") and not (
         _awaits_session(command, now)
     )
@@ -39,7 +39,7 @@ def _sent(command: Command, now: datetime) -> str:
     if command.result is not None:
         if command.result != "ACCEPTED":
             return "not done"
-        late = starts_a_session(command) and now >= command.at + SESSION_WITHIN
+        late = starts_session(command) and now >= command.at + SESSION_WITHIN
         return "no session" if late else "done"
     return _before_a_result(command, now)
 
@@ -50,7 +50,7 @@ def _before_a_result(command: Command, now: datetime) -> str:
     if command.answer is None and command.problem:
         return "failed"
     if now >= command.deadline:
-        # Also where we failed ourselves before we heard an answer.
+        # Also if we failed ourselves before the answer came.
         return "no result"
     return "accepted" if command.answer else "requested"
 
@@ -59,4 +59,4 @@ def _awaits_session(command: Command, now: datetime) -> bool:
     """Whether a session may still follow, even after a TIMEOUT (CMD-18)."""
     asked = command.answer == "ACCEPTED" and command.result in (None, "ACCEPTED", "TIMEOUT")
     open_ = command.session_id is None and now < command.at + SESSION_WITHIN
-    return command.side is Side.SENT and starts_a_session(command) and asked and open_
+    return command.side is Side.SENT and starts_session(command) and asked and open_

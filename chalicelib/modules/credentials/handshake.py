@@ -1,4 +1,6 @@
-"""The conversation of a registration as generators of requests: no network, no store, no clock.
+"""The requests of a registration and what is made of their answers, as generators that do no I/O themselves.
+
+A generator yields a request and is sent its response (``node/flows.py``).
 
 Spec: credentials.md 3 and its diagram; rules CRD-02, CRD-03, CRD-11 to CRD-14, CRD-21 to CRD-24, VER-08, VER-09.
 """
@@ -29,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What came of a handshake that we started."""
+    """The result of a handshake that we started: their endpoints by module, and their credentials."""
 
     endpoints: Mapping[str, str]
     credentials: Credentials
@@ -38,7 +40,7 @@ class Registration:
 def their_endpoints(
     versions_url: str, token: AuthToken, required: Collection[str], now: datetime
 ) -> Flow[dict[str, str]]:
-    """Where a partner serves each module of our version, by identifier; unknown ones are left out (VER-09).
+    """The URL of each module that a partner serves in version 2.1.1, by identifier, without unknown modules (VER-09).
 
     Raises:
         UnableToUseApi: one of the two requests failed, or was not answered as the spec says.
@@ -77,11 +79,11 @@ def register(
     our_credentials: Callable[[], Mapping[str, Any]],
     now: datetime,
 ) -> Flow[Registration]:
-    """Exchange credentials with the partner behind ``versions_url``; the POST is the last of three requests.
+    """Register with a partner: GET its versions and details, then POST our credentials.
 
     Args:
         versions_url: theirs.
-        token: the one they gave us for this.
+        token: the one that they gave us for the registration.
         required: modules without which we do not register (CRD-23).
         our_credentials: called just before the POST; the token in it must work by then (CRD-22).
         now: the time.
@@ -99,7 +101,7 @@ def register(
 def send_credentials(
     method: str, endpoints: Mapping[str, str], token: AuthToken, our_credentials: Mapping[str, Any], now: datetime
 ) -> Flow[Credentials]:
-    """Their credentials, given in answer to ours.
+    """Their credentials, in answer to ours.
 
     Raises:
         UnableToUseApi: they refused ours, or answered without theirs.

@@ -1,4 +1,4 @@
-"""The credentials endpoint of both trees. Spec: credentials.md 1; rules CRD-01 to CRD-10, CRD-17 to CRD-20."""
+"""The credentials endpoint, in both URL trees. Spec: credentials.md 1; rules CRD-01 to CRD-10, CRD-17 to CRD-20."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ from chalicelib.ocpi.reading import Profile, read
 
 
 class CredentialsEndpoint:
-    """GET, POST, PUT and DELETE of credentials, by the state of the connection."""
+    """GET, POST, PUT and DELETE of credentials; which of them a caller may use depends on its registration."""
 
     def __init__(self, registrations: Registrations) -> None:
         self._registrations = registrations
 
     def get(self, call: Call) -> Response:
-        """Our credentials, with the very token that was presented: we keep only its hash (CRD-01, Q-37)."""
+        """Our credentials, with the token that the request presented, for we keep only its hash (CRD-01, Q-37).
+
+        Raises:
+            NotAuthenticated: the token was used up by a registration (CRD-05).
+        """
         if call.grant.kind is GrantKind.SPENT:
             raise NotAuthenticated("this token was used up by a registration (CRD-05)")
         token = next(token for token in presented_tokens(call.request.headers) if token.hash == call.grant.token_hash)
@@ -33,11 +37,12 @@ class CredentialsEndpoint:
         return success(call.now, json.dumps(ours).encode())
 
     def post(self, call: Call) -> Response:
-        """Register; both call-backs happen before the answer (CRD-02).
+        """Register the caller: its versions and details are fetched before the answer (CRD-02).
 
         Raises:
             MethodNotAllowed: the partner is registered already (CRD-08).
-            InvalidJson, InvalidParameters: no credentials object; the invitation stays good (CRD-19, CRD-20).
+            NotAuthenticated: the token was used up by another registration (CRD-05).
+            InvalidJson, InvalidParameters: no credentials object; the invitation stays valid (CRD-19, CRD-20).
             PartnerError: their API cannot be used (CRD-11 to CRD-13).
         """
         if call.grant.kind not in (GrantKind.INVITATION, GrantKind.SPENT):
@@ -67,7 +72,7 @@ class CredentialsEndpoint:
             MethodNotAllowed: the partner is not registered (CRD-10).
         """
         self._only_registered(call)
-        self._registrations.ended(call.partner)
+        self._registrations.end_by_partner(call.partner)
         return success(call.now)
 
     @staticmethod
@@ -79,19 +84,19 @@ class CredentialsEndpoint:
 
     @staticmethod
     def _theirs(call: Call) -> Credentials:
-        # Strict for everybody: a token or URL that has to be guessed at cannot carry a connection.
+        # Strict for every partner: we cannot guess at a token or a URL.
         return read(Credentials, call.request.body, Profile.STRICT, call.now).value
 
 
 def _allowed(call: Call) -> tuple[str, ...]:
-    """What this caller may do now: register, change that, or, while it answers a POST of ours, only look."""
+    """The methods for this caller now: to register, or to change a registration, or GET while we register with it."""
     if call.grant.kind is GrantKind.INVITATION:
         return ("GET", "POST", "OPTIONS")
     return ("GET", "PUT", "DELETE", "OPTIONS") if call.partner.is_registered else ("GET", "OPTIONS")
 
 
 def endpoints(role: Role) -> Iterable[Endpoint[CredentialsEndpoint]]:
-    """The endpoint in one tree."""
+    """The credentials endpoint in the URL tree of this role of ours."""
     here = CredentialsEndpoint
     methods = {"GET": here.get, "POST": here.post, "PUT": here.put, "DELETE": here.delete}
     path = f"{version_root(role)}/{ModuleID.CREDENTIALS}"

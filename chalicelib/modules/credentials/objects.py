@@ -13,11 +13,11 @@ from pydantic import AfterValidator
 from chalicelib.modules.locations.objects import BusinessDetails
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.parties import Party
-from chalicelib.ocpi.types import Matches, OcpiObject, Some, Text, Url, breach
+from chalicelib.ocpi.types import Matches, NonEmptyList, OcpiObject, Text, Url, breach
 
 
 def is_callable_url(text: str) -> bool:
-    """Whether this is an absolute http(s) URL with a host; which hosts may be called is another question (Q-59)."""
+    """Whether this is an absolute http(s) URL with a host. Which hosts we call is decided elsewhere (Q-59)."""
     try:
         parts = urlsplit(text)
         return parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
@@ -32,11 +32,11 @@ def _callable_url(value: str) -> str:
 
 
 CallableUrl = Annotated[Url, AfterValidator(_callable_url)]
-"""A URL that we will call: unlike a link for people, it must be absolute."""
+"""A URL that we call, which must be absolute; a ``Url`` is only shown to people."""
 
 
 class Credentials(OcpiObject):
-    """What a platform needs to use the other one's API; the reader sends ``token``. Spec: credentials.md 2.1."""
+    """What a platform needs to call the other one; the receiver then sends ``token``. Spec: credentials.md 2.1."""
 
     token: Annotated[
         str, Matches(pattern=r"[\x21-\x7E]{1,64}", rule="TRA-07", form="1 to 64 printable characters without spaces")
@@ -50,7 +50,7 @@ class Credentials(OcpiObject):
 
     @property
     def auth_token(self) -> AuthToken:
-        """The token that we must send to them."""
+        """The token that we have to send to them."""
         return AuthToken(self.token)
 
     @property
@@ -72,12 +72,12 @@ class Version(OcpiObject):
 
 
 class VersionList(OcpiObject):
-    """The answer of a versions endpoint, wrapped so that it can be read like an object.
+    """The answer of a versions endpoint, wrapped into an object so that it can be validated like one.
 
-    Its entries are left open: one for a version that we do not know may look like anything (VER-09).
+    Its entries are not validated here: one for a version that we do not know may have any form (VER-09).
     """
 
-    versions: Some[dict[str, Any]]
+    versions: NonEmptyList[dict[str, Any]]
 
 
 class ListedEndpoint(OcpiObject):
@@ -88,6 +88,6 @@ class ListedEndpoint(OcpiObject):
 
 
 class VersionDetails(OcpiObject):
-    """The endpoints of one version, entries left open as in the list. Spec: version_information_endpoint.md, Data."""
+    """The endpoints of one version, not validated here either. Spec: version_information_endpoint.md, Data."""
 
-    endpoints: Some[dict[str, Any]]
+    endpoints: NonEmptyList[dict[str, Any]]

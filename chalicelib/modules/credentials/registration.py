@@ -1,6 +1,7 @@
-"""The life of a connection: invited, registered, its tokens rotated, ended. As responder and as initiator.
+"""Registration with partners: invitation, handshake, rotation of tokens, unregistering. As responder and as initiator.
 
-A token is named by who sends it. ``token_they_send`` we issue and know by its hash; ``token_we_send`` they issue.
+A token is named by who sends it. The one that they send we issue, and keep as a hash in a ``Grant``; ``token_we_send``
+they issue. ``Partner.issued`` lists the hashes of the tokens that they may send.
 Spec: credentials.md; rules CRD-01 to CRD-30, VER-11, VER-13; Q-34 to Q-43.
 """
 
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from chalicelib.modules.credentials.exchange import CredentialsExchange
 from chalicelib.modules.credentials.handshake import Registration, register, send_credentials
-from chalicelib.modules.credentials.introduction import Introduction
 from chalicelib.modules.credentials.objects import Credentials
 from chalicelib.modules.versions.interface import CALL_BACKS
 from chalicelib.node.outbound import Outbound
@@ -27,9 +28,11 @@ from chalicelib.ocpi.parties import Role
 
 INVITATION_LASTS: Final = timedelta(days=7)
 _REPEAT_WINDOW: Final = timedelta(minutes=10)
+"""How long the same POST may come again with the token that it has used up (CRD-05, Q-39)."""
 _OVERLAP: Final = timedelta(seconds=60)
+"""How long a replaced token is still taken after a rotation (Q-40)."""
 _OFFER_LASTS: Final = timedelta(days=1)
-"""How long the token of a rotation whose outcome is unknown waits beside the old one for its first use (CRD-29)."""
+"""How long a token that we offered stays valid beside the old one, where we do not know if they took it (CRD-29)."""
 _BROKEN_OFF: Final = "not finished: if it stays so, the registration broke off; unregister this partner and start again"
 _NOT_FETCHED: Final = "their endpoints could not be fetched: "
 
@@ -38,7 +41,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A token for a partner to register with; shown once."""
+    """A token with which a partner can register with us, often called token A; it is shown once."""
 
     partner: Partner
     token: AuthToken
@@ -46,19 +49,19 @@ class Invitation:
 
 
 class Registrations:
-    """Everything that changes how we are connected with partners."""
+    """Creates, changes and ends the registrations of partners; every change is saved in the partner registry."""
 
     def __init__(
         self,
-        introduction: Introduction,
-        roster: PartnerRegistry,
+        exchange: CredentialsExchange,
+        registry: PartnerRegistry,
         outbound: Outbound,
         clock: Callable[[], datetime],
         fresh_token: Callable[[], AuthToken],
         fresh_id: Callable[[], str],
     ) -> None:
-        self._introduction = introduction
-        self._roster = roster
+        self._exchange = exchange
+        self._registry = registry
         self._outbound = outbound
         self._clock = clock
         self._fresh_token = fresh_token
@@ -73,48 +76,49 @@ class Registrations:
             id=self._fresh_id(), our_role=their_role.other, state=State.INVITED, name=name, issued=(token.hash,)
         )
         grant = _grant(partner, token.hash, GrantKind.INVITATION, expires_at)
-        return Invitation(self._roster.save(partner, issue=[grant]), token, expires_at)
+        return Invitation(self._registry.save(partner, issue=[grant]), token, expires_at)
 
     def accept(self, partner: Partner, grant: Grant, theirs: Credentials) -> Mapping[str, Any]:
         """Our credentials, in answer to their POST; the token that brought it is spent (CRD-02 to CRD-05).
 
         Raises:
             PartnerError: their API cannot be used; nothing has changed.
-            ClientError: somebody else is this party, or the invitation was for another one (Q-34).
+            ClientError: another connection is registered as this party, or the invitation was for another party (Q-34).
         """
         if partner.party not in (None, theirs.party):
             raise ClientError(f"this registration is for {partner.party} alone (Q-34)")
-        endpoints = self._introduction.endpoints(partner, theirs.url, theirs.auth_token)
+        endpoints = self._exchange.fetch_endpoints(partner, theirs.url, theirs.auth_token)
         now, fresh = self._clock(), self._fresh_token()
         # A repeated POST does not extend its own window.
         until = grant.expires_at if grant.kind is GrantKind.SPENT else now + _REPEAT_WINDOW
         spent = _grant(partner, grant.token_hash, GrantKind.SPENT, until, fingerprint(theirs))
 
         def registered(before: Partner) -> Partner:
-            return self._introduction.introduced(_untouched(before, partner), theirs, endpoints).with_(
+            return self._exchange.with_credentials(_unchanged(before, partner), theirs, endpoints).with_(
                 state=State.REGISTERED, party=theirs.party, issued=(grant.token_hash, fresh.hash), fading=()
             )
 
-        self._roster.save(partner, registered, issue=[_grant(partner, fresh.hash), spent])
+        self._registry.save(partner, registered, issue=[_grant(partner, fresh.hash), spent])
         return self.our_credentials(partner, fresh)
 
     def replace(self, partner: Partner, grant: Grant, theirs: Credentials) -> Mapping[str, Any]:
         """Our credentials with a fresh token, in answer to their PUT (CRD-14, CRD-15).
 
-        Their old token fades for a minute; ours is replaced at once, and tried again if the new one is refused (Q-40).
+        They may use their old token for another minute. We use the new one of theirs at once, and the old one again if
+        the new one is refused within that minute (Q-40).
 
         Raises:
             PartnerError: their API cannot be used; nothing has changed.
-            InvalidParameters: they want to be another party, and the operator has not set that one (Q-34).
+            InvalidParameters: they name another party, and the operator has not set that one (Q-34).
         """
         if partner.party not in (None, theirs.party):
             raise InvalidParameters("Credentials: country_code and party_id are not the party that you are here (Q-34)")
-        endpoints = self._introduction.endpoints(partner, theirs.url, theirs.auth_token)
+        endpoints = self._exchange.fetch_endpoints(partner, theirs.url, theirs.auth_token)
         now, fresh = self._clock(), self._fresh_token()
         fading = _grant(partner, grant.token_hash, GrantKind.FADING, now + _OVERLAP)
 
         def renewed(before: Partner) -> Partner:
-            return self._introduction.introduced(_untouched(before, partner), theirs, endpoints).with_(
+            return self._exchange.with_credentials(_unchanged(before, partner), theirs, endpoints).with_(
                 party=theirs.party,
                 former_token_we_send=before.token_we_send,
                 overlap_until=now + _OVERLAP,
@@ -122,22 +126,27 @@ class Registrations:
                 fading=(grant.token_hash,),
             )
 
-        self._roster.save(partner, renewed, issue=[_grant(partner, fresh.hash), fading])
+        self._registry.save(partner, renewed, issue=[_grant(partner, fresh.hash), fading])
         return self.our_credentials(partner, fresh)
 
-    def successor_used(self, partner: Partner, grant: Grant) -> Partner:
-        """The partner after it used a token that replaces others: those of a rotation that is done die (Q-40)."""
+    def confirm_rotation(self, partner: Partner, grant: Grant) -> Partner:
+        """The partner after it first used the new token of a rotation; the tokens that it replaces stop working (Q-40).
+
+        Args:
+            partner: who called us.
+            grant: the token that it used.
+        """
         if grant.kind is GrantKind.OFFERED:
-            # They took what we never saw them take. What they had before stays good, in case they use that as well.
-            return self._roster.save(partner, issue=[_grant(partner, grant.token_hash)])
+            # Our PUT arrived, although its answer did not. Their old token stays valid, in case they use that as well.
+            return self._registry.save(partner, issue=[_grant(partner, grant.token_hash)])
 
         def settled(now: Partner) -> Partner:
             return now.with_(issued=tuple(token for token in now.issued if token not in now.fading), fading=())
 
-        return self._roster.save(partner, settled)
+        return self._registry.save(partner, settled)
 
-    def ended(self, partner: Partner) -> Partner:
-        """The partner after its DELETE (CRD-17)."""
+    def end_by_partner(self, partner: Partner) -> Partner:
+        """The partner, unregistered by its own DELETE (CRD-17)."""
         return self._end(partner, "they ended the registration")
 
     # --- as initiator ---------------------------------------------------------------------------------------------
@@ -146,67 +155,69 @@ class Registrations:
         """The partner, registered with us after we registered with them (CRD-21).
 
         Raises:
-            PartnerError: they cannot be used or refused; the partner stays ``pending`` with the problem on record.
+            PartnerError: their API cannot be used, or refused; the partner stays ``pending``, with this problem.
             ClientError: another connection is registered as this party.
         """
-        partner = self._roster.save(
+        partner = self._registry.save(
             Partner(
                 id=self._fresh_id(),
                 our_role=their_role.other,
                 state=State.PENDING,
                 name=name,
                 versions_url=versions_url,
-                # Nobody would write it down if this process ended before the conversation does.
+                # Recorded now, because nobody would record it if this process ended during the handshake.
                 problem=_BROKEN_OFF,
             )
         )
         ours = self._fresh_token()
 
-        def introduce_us() -> Mapping[str, Any]:
+        def issue_token() -> Mapping[str, Any]:
             # They call back with this token before they answer: it must work before the POST leaves (CRD-22).
             issue = [_grant(partner, ours.hash)]
-            self._roster.save(partner, lambda now: _pending(now).with_(issued=(ours.hash,)), issue)
+            self._registry.save(partner, lambda now: _pending(now).with_(issued=(ours.hash,)), issue)
             return self.our_credentials(partner, ours)
 
-        required = self._introduction.required_modules
+        required = self._exchange.required_modules
         try:
-            conversation = register(versions_url, token, required, introduce_us, self._clock())
-            return self._registered(partner, self._introduction.held(partner, conversation))
+            handshake = register(versions_url, token, required, issue_token, self._clock())
+            return self._complete(partner, self._exchange.run(partner, handshake))
         except OcpiError as failed:
-            self._note(partner, str(failed), issued=())
+            self._record_problem(partner, str(failed), issued=())
             raise
 
-    def _registered(self, partner: Partner, done: Registration) -> Partner:
+    def _complete(self, partner: Partner, done: Registration) -> Partner:
+        """The partner, registered by the result of a handshake."""
         theirs, problem = done.credentials, None
-        party = None if self._introduction.is_ours(theirs.party) else theirs.party
+        party = None if self._exchange.is_our_party(theirs.party) else theirs.party
         if party is None:
             # Some platforms repeat the initiator's party; only the operator can say who they are (Q-36).
             problem = "they answered with our own party: set theirs; until then they can send nothing"
-        elif not self._roster.counter(partner, CALL_BACKS):
+        elif not self._registry.counter(partner, CALL_BACKS):
             problem = "they registered us without fetching our endpoints (CRD-02)"
 
         def registered(before: Partner) -> Partner:
-            known = self._introduction.introduced(_pending(before), theirs, done.endpoints)
+            known = self._exchange.with_credentials(_pending(before), theirs, done.endpoints)
             return known.with_(state=State.REGISTERED, party=party, problem=problem)
 
-        return self._roster.save(partner, registered)
+        return self._registry.save(partner, registered)
 
     def rotate(self, partner: Partner) -> Partner:
         """The partner with fresh tokens on both sides, after a PUT of ours (CRD-29).
 
         Raises:
             NotFound: they are not registered.
-            PartnerError: they refused; the old tokens go on, the fresh one stays good for a day in case they took it.
+            PartnerError: they refused or did not answer. The old tokens stay valid, and the fresh one for a day,
+                in case they took it.
             ClientError: they changed or ended the registration meanwhile.
         """
         ours, now = self._fresh_token(), self._clock()
-        token, former = self._token_for(partner), self._roster.grants(partner)
-        partner = self._offered(partner, ours, former, now + _OFFER_LASTS)
-        conversation = send_credentials("PUT", partner.endpoints, token, self.our_credentials(partner, ours), now)
+        token, former = self._token_for(partner), self._registry.grants(partner)
+        partner = self._offer_token(partner, ours, former, now + _OFFER_LASTS)
+        handshake = send_credentials("PUT", partner.endpoints, token, self.our_credentials(partner, ours), now)
         try:
-            theirs = self._introduction.held(partner, conversation)
+            theirs = self._exchange.run(partner, handshake)
         except PartnerError as failed:
-            self._note(partner, str(failed))
+            self._record_problem(partner, str(failed))
             raise
         until = self._clock() + _OVERLAP
         replaced = [grant.token_hash for grant in former if grant.kind in (GrantKind.CURRENT, GrantKind.OFFERED)]
@@ -214,7 +225,7 @@ class Registrations:
         def renewed(before: Partner) -> Partner:
             if ours.hash not in before.issued:
                 raise ClientError("they changed or ended the registration meanwhile")
-            known = self._introduction.introduced(before, theirs, before.endpoints)
+            known = self._exchange.with_credentials(before, theirs, before.endpoints)
             problem = f"PUT credentials was answered as {theirs.party}: set that party if it is theirs (Q-34)"
             return known.with_(
                 former_token_we_send=token,
@@ -225,23 +236,24 @@ class Registrations:
 
         # Their new token is kept before anything else can fail: soon it is the only one that they take.
         fading = [_grant(partner, token_hash, GrantKind.FADING, until) for token_hash in replaced]
-        return self.refreshed(self._roster.save(partner, renewed, issue=[_grant(partner, ours.hash), *fading]))
+        issue = [_grant(partner, ours.hash), *fading]
+        return self.refresh_endpoints(self._registry.save(partner, renewed, issue=issue))
 
-    def _offered(self, partner: Partner, ours: AuthToken, former: Collection[Grant], until: datetime) -> Partner:
-        """The partner with a token more that it may come to use, and without those that are good for nothing."""
-        good = {grant.token_hash for grant in former if grant.kind is not GrantKind.SPENT}
-        gone = {*partner.issued} - good
+    def _offer_token(self, partner: Partner, ours: AuthToken, former: Collection[Grant], until: datetime) -> Partner:
+        """The partner with one more token that it may use, and without those that are spent or expired."""
+        valid = {grant.token_hash for grant in former if grant.kind is not GrantKind.SPENT}
+        invalid = {*partner.issued} - valid
 
         def changed(now: Partner) -> Partner:
             self._token_for(now)  # raises where they have ended it meanwhile
-            return now.with_(issued=(*(token for token in now.issued if token not in gone), ours.hash))
+            return now.with_(issued=(*(token for token in now.issued if token not in invalid), ours.hash))
 
-        return self._roster.save(partner, changed, issue=[_grant(partner, ours.hash, GrantKind.OFFERED, until)])
+        return self._registry.save(partner, changed, issue=[_grant(partner, ours.hash, GrantKind.OFFERED, until)])
 
     def unregister(self, partner: Partner) -> Partner:
-        """The partner after our DELETE; whatever they answer, it is over for us (CRD-17, Q-42)."""
+        """The partner, unregistered by our DELETE; for us it is, whatever they answer (CRD-17, Q-42)."""
         problem = None
-        # Also one that is suspended: that it is over is the last thing that they have to know.
+        # Also a suspended partner is told that the registration has ended.
         if partner.is_registered and ModuleID.CREDENTIALS in partner.endpoints:
             try:
                 url = partner.endpoints[ModuleID.CREDENTIALS]
@@ -252,67 +264,71 @@ class Registrations:
                 problem = f"they may not know that it is over: {failed}"
         return self._end(partner, problem)
 
-    # --- while it lasts -------------------------------------------------------------------------------------------
+    # --- while registered -----------------------------------------------------------------------------------------
 
-    def tended(self, partner: Partner) -> Partner:
-        """The partner after its daily care: told where our endpoints changed (VER-11), theirs fetched (VER-13)."""
-        if not partner.is_active or self._introduction.is_up_to_date(partner):
-            return self.refreshed(partner)
+    def sync_endpoints(self, partner: Partner) -> Partner:
+        """The partner after both sides' endpoints were brought up to date, as is done every day.
+
+        They are told by a PUT of credentials if ours have changed (VER-11); theirs are fetched (VER-13). What fails is
+        recorded as the partner's problem.
+        """
+        if not partner.is_active or self._exchange.knows_our_endpoints(partner):
+            return self.refresh_endpoints(partner)
         try:
             return self.rotate(partner)
         except OcpiError as failed:
-            return self._note(partner, f"they could not be told that our endpoints changed: {failed}")
+            return self._record_problem(partner, f"they could not be told that our endpoints changed: {failed}")
 
-    def refreshed(self, partner: Partner) -> Partner:
-        """The partner with its endpoints as they are published now; as before if that fails (VER-13)."""
+    def refresh_endpoints(self, partner: Partner) -> Partner:
+        """The partner with its endpoints fetched again, or with a problem and those that it had (VER-13)."""
         if not partner.is_active or partner.versions_url is None:
             return partner
         token = self._token_for(partner)
         try:
-            endpoints = self._introduction.endpoints(partner, partner.versions_url, token)
+            endpoints = self._exchange.fetch_endpoints(partner, partner.versions_url, token)
         except PartnerError as failed:
-            return self._note(partner, f"{_NOT_FETCHED}{failed}")
+            return self._record_problem(partner, f"{_NOT_FETCHED}{failed}")
 
         def moved(before: Partner) -> Partner:
             if before.token_we_send != token:
-                # Their PUT came meanwhile, or their DELETE, and knows better.
+                # Their PUT or DELETE came meanwhile, and is newer than what we fetched.
                 return before
-            healed = (before.problem or "").startswith(_NOT_FETCHED)
-            return before.with_(endpoints=endpoints, problem=None if healed else before.problem)
+            is_solved = (before.problem or "").startswith(_NOT_FETCHED)
+            return before.with_(endpoints=endpoints, problem=None if is_solved else before.problem)
 
-        return self._roster.save(partner, moved)
+        return self._registry.save(partner, moved)
 
-    def changed(self, partner: Partner, **facts: Any) -> Partner:
-        """The partner with its name, party, how it is read, or whether it is suspended set by the operator.
+    def update(self, partner: Partner, **facts: Any) -> Partner:
+        """The partner with fields that the operator sets: name, party, profile, whether it is suspended, and others.
 
         Raises:
             ClientError: another connection is registered as this party (Q-34).
         """
-        settled = {"problem": None} if "party" in facts else {}
-        return self._roster.save(partner, lambda now: now.with_(**facts, **settled))
+        solved = {"problem": None} if "party" in facts else {}
+        return self._registry.save(partner, lambda now: now.with_(**facts, **solved))
 
     def our_credentials(self, partner: Partner, token: AuthToken) -> Mapping[str, Any]:
-        """What the partner uses to reach us with this token (CRD-01)."""
-        return self._introduction.our_credentials(partner.our_role, token)
+        """The credentials that this partner uses to reach us, with this token (CRD-01)."""
+        return self._exchange.our_credentials(partner.our_role, token)
 
     def _token_for(self, partner: Partner) -> AuthToken:
         if not partner.is_registered or partner.token_we_send is None:
             raise NotFound(f"partner {partner.id} is {partner.state}, not registered")
         return partner.token_we_send
 
-    def _note(self, partner: Partner, problem: str, **facts: Any) -> Partner:
+    def _record_problem(self, partner: Partner, problem: str, **facts: Any) -> Partner:
         _LOG.warning("partner %s: %s", partner.id, problem)
-        return self._roster.save(partner, lambda now: now.with_(problem=problem, **facts))
+        return self._registry.save(partner, lambda now: now.with_(problem=problem, **facts))
 
     def _end(self, partner: Partner, problem: str | None) -> Partner:
-        """The partner without tokens on either side: nothing is sent any more, what we received stays (Q-42)."""
+        """The partner, unregistered and without tokens on either side; the objects that it sent us stay (Q-42)."""
         gone: dict[str, Any] = {"issued": (), "fading": (), "token_we_send": None, "former_token_we_send": None}
         gone |= {"is_suspended": False}
-        return self._roster.save(partner, lambda now: now.with_(state=State.UNREGISTERED, problem=problem, **gone))
+        return self._registry.save(partner, lambda now: now.with_(state=State.UNREGISTERED, problem=problem, **gone))
 
 
 def fingerprint(theirs: Credentials) -> str:
-    """What makes two POSTs the same POST sent twice (Q-39)."""
+    """A hash of their credentials; two POSTs with the same one are one POST, repeated (Q-39)."""
     return hashlib.sha256(f"{theirs.url} {theirs.token}".encode()).hexdigest()
 
 
@@ -333,14 +349,23 @@ def _grant(
     )
 
 
-def _untouched(now: Partner, before: Partner) -> Partner:
-    """The partner as it is now, if nobody else changed the registration while we looked at their versions."""
+def _unchanged(now: Partner, before: Partner) -> Partner:
+    """The partner as it is now.
+
+    Raises:
+        ClientError: somebody else changed the registration while we fetched their versions.
+    """
     if (now.state, now.issued) != (before.state, before.issued):
         raise ClientError("the registration changed meanwhile: please try again")
     return now
 
 
 def _pending(now: Partner) -> Partner:
+    """The partner as it is now.
+
+    Raises:
+        ClientError: it is not pending any more.
+    """
     if now.state is not State.PENDING:
         raise ClientError("the registration was ended meanwhile")
     return now

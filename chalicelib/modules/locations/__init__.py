@@ -1,6 +1,6 @@
-"""Places to charge, in three depths. Spec: mod_locations.md.
+"""Places to charge: locations, their EVSEs, their connectors. Spec: mod_locations.md.
 
-interface   how they are reached
-objects     Location, EVSE, Connector
-view        what drivers may see of a location
+interface    how they are sent and received
+objects      Location, EVSE, Connector
+driver_view  what drivers may see of a location
 """

@@ -15,12 +15,12 @@ from chalicelib.ocpi.types import (
     DateTime,
     DisplayText,
     Int,
-    Many,
     Matches,
+    NonEmptyList,
     Number,
     OcpiObject,
     OneOf,
-    Some,
+    OptionalList,
     Text,
     Tolerance,
     Url,
@@ -88,7 +88,7 @@ PARKING_RESTRICTION = ("EV_ONLY", "PLUGGED", "DISABLED", "CUSTOMERS", "MOTORCYCL
 
 
 def _degrees(value: str, most: int) -> str | None:
-    """The coordinate with exactly 6 decimals, or None if it lies nowhere on earth."""
+    """The coordinate with exactly 6 decimals; None if it is no number up to ``most`` degrees."""
     if not re.fullmatch(r"\s*-?\d{1,3}(\.\d{1,20})?\s*", value, re.ASCII) or abs(float(value)) > most:
         return None
     return f"{float(value):.6f}"
@@ -96,16 +96,18 @@ def _degrees(value: str, most: int) -> str | None:
 
 _LATITUDE = r"-?([0-8]?[0-9]\.[0-9]{6}|90\.0{6})"
 _LONGITUDE = r"-?((0?[0-9]{1,2}|1[0-7][0-9])\.[0-9]{6}|180\.0{6})"
-"""The spec's patterns, and no further than the earth goes (Q-17)."""
+"""The spec's patterns, limited to 90 and 180 degrees (Q-17)."""
 
 Latitude = Annotated[
     str,
-    Matches(pattern=_LATITUDE, rule="FMT-12", form="a latitude with 6 decimals", mend=lambda text: _degrees(text, 90)),
+    Matches(
+        pattern=_LATITUDE, rule="FMT-12", form="a latitude with 6 decimals", repair=lambda text: _degrees(text, 90)
+    ),
 ]
 Longitude = Annotated[
     str,
     Matches(
-        pattern=_LONGITUDE, rule="FMT-12", form="a longitude with 6 decimals", mend=lambda text: _degrees(text, 180)
+        pattern=_LONGITUDE, rule="FMT-12", form="a longitude with 6 decimals", repair=lambda text: _degrees(text, 180)
     ),
 ]
 
@@ -167,8 +169,8 @@ class EnergyMix(OcpiObject):
     """Where the energy comes from. Spec: mod_locations.md 4.5."""
 
     is_green_energy: bool
-    energy_sources: Many[EnergySource] = None
-    environ_impact: Many[EnvironmentalImpact] = None
+    energy_sources: OptionalList[EnergySource] = None
+    environ_impact: OptionalList[EnvironmentalImpact] = None
     supplier_name: Annotated[str, Text(limit=64)] | None = None
     energy_product_name: Annotated[str, Text(limit=64)] | None = None
 
@@ -204,10 +206,10 @@ class ExceptionalPeriod(OcpiObject):
 class Hours(OcpiObject):
     """When the place is open: always, or at regular hours. Spec: mod_locations.md 4.13."""
 
-    regular_hours: Many[RegularHours] = None
+    regular_hours: OptionalList[RegularHours] = None
     twentyfourseven: bool
-    exceptional_openings: Many[ExceptionalPeriod] = None
-    exceptional_closings: Many[ExceptionalPeriod] = None
+    exceptional_openings: OptionalList[ExceptionalPeriod] = None
+    exceptional_closings: OptionalList[ExceptionalPeriod] = None
 
     @model_validator(mode="after")
     def _either_or(self, info: ValidationInfo) -> Self:
@@ -223,7 +225,7 @@ class StatusSchedule(OcpiObject):
 
     period_begin: DateTime
     period_end: DateTime | None = None
-    status: Annotated[str, OneOf(STATUS, otherwise="UNKNOWN")]
+    status: Annotated[str, OneOf(STATUS, fallback="UNKNOWN")]
 
 
 class Connector(OcpiObject):
@@ -245,16 +247,16 @@ class Evse(OcpiObject):
 
     uid: Annotated[str, Text(limit=39, least=1)]
     evse_id: Annotated[str, Text(limit=48)] | None = None
-    status: Annotated[str, OneOf(STATUS, otherwise="UNKNOWN")]
-    status_schedule: Many[StatusSchedule] = None
-    capabilities: Many[Annotated[str, OneOf(CAPABILITY)]] = None
-    connectors: Some[Connector]
+    status: Annotated[str, OneOf(STATUS, fallback="UNKNOWN")]
+    status_schedule: OptionalList[StatusSchedule] = None
+    capabilities: OptionalList[Annotated[str, OneOf(CAPABILITY)]] = None
+    connectors: NonEmptyList[Connector]
     floor_level: Annotated[str, Text(limit=4)] | None = None
     coordinates: GeoLocation | None = None
     physical_reference: Annotated[str, Text(limit=16)] | None = None
-    directions: Many[DisplayText] = None
-    parking_restrictions: Many[Annotated[str, OneOf(PARKING_RESTRICTION)]] = None
-    images: Many[Image] = None
+    directions: OptionalList[DisplayText] = None
+    parking_restrictions: OptionalList[Annotated[str, OneOf(PARKING_RESTRICTION)]] = None
+    images: OptionalList[Image] = None
     last_updated: DateTime
 
     @field_validator("connectors")
@@ -268,8 +270,8 @@ class Evse(OcpiObject):
 def _country(value: Any) -> Any:
     if not isinstance(value, str) or value in ALPHA_3:
         return value
-    mend = ALPHA_3_OF.get(value.upper()) or (value.upper() if value.upper() in ALPHA_3 else None)
-    raise breach("FMT-15", "is not an ISO 3166-1 alpha-3 country", mend=mend)
+    repair = ALPHA_3_OF.get(value.upper()) or (value.upper() if value.upper() in ALPHA_3 else None)
+    raise breach("FMT-15", "is not an ISO 3166-1 alpha-3 country", repair=repair)
 
 
 def _true_if_null(value: Any) -> Any:
@@ -287,17 +289,17 @@ class Location(OcpiObject):
     postal_code: Annotated[str, Text(limit=10)]
     country: Annotated[str, BeforeValidator(_country), Field(json_schema_extra={"pattern": "^[A-Z]{3}$"})]
     coordinates: GeoLocation
-    related_locations: Many[AdditionalGeoLocation] = None
-    evses: Many[Evse] = None
-    directions: Many[DisplayText] = None
+    related_locations: OptionalList[AdditionalGeoLocation] = None
+    evses: OptionalList[Evse] = None
+    directions: OptionalList[DisplayText] = None
     operator: BusinessDetails | None = None
     suboperator: BusinessDetails | None = None
     owner: BusinessDetails | None = None
-    facilities: Many[Annotated[str, OneOf(FACILITY)]] = None
+    facilities: OptionalList[Annotated[str, OneOf(FACILITY)]] = None
     time_zone: Annotated[str, Text(limit=255)] | None = None
     opening_times: Hours | None = None
     charging_when_closed: Annotated[bool, BeforeValidator(_true_if_null, json_schema_input_type=bool | None)] = True
-    images: Many[Image] = None
+    images: OptionalList[Image] = None
     energy_mix: EnergyMix | None = None
     last_updated: DateTime
 
@@ -315,6 +317,6 @@ class Location(OcpiObject):
             return name
         try:
             ZoneInfo(name)
-        except (KeyError, ValueError, OSError):  # unknown, a way out of the database, a folder in it
+        except (KeyError, ValueError, OSError):  # unknown, a path out of the database, a folder in it
             raise breach("FMT-18", "is not an IANA time zone") from None
         return name

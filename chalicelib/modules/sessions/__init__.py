@@ -1,7 +1,7 @@
 """Charging sessions while they last. Spec: mod_sessions.md.
 
-interface   how they are reached
+interface   how they are sent and received
 objects     Session
-lifecycle   what an update means to what we know
-ending      a CDR ends its session
+lifecycle   final states, and how an update is applied to the session that we hold
+completion  a CDR completes its session
 """

@@ -1,4 +1,4 @@
-"""What becomes of a session over time: where it ends, and what a partner's update means to what we know.
+"""The final states of a session, and how a partner's PUT or PATCH is applied to the session that we hold.
 
 Spec: mod_sessions.md 1.1, 4.1; rule SES-10.
 """
@@ -20,26 +20,28 @@ def is_final(session: Json) -> bool:
     return session["status"] in FINAL
 
 
-def succeeding(known: Json, whole: Json) -> tuple[Json, tuple[Deviation, ...]]:
-    """``whole`` as we hold it over the ``known`` session, and what the CPO should not have sent (Q-47).
+def reconcile(known: Json, whole: Json) -> tuple[Json, tuple[Deviation, ...]]:
+    """The session to store when ``whole`` replaces the ``known`` one, and what the CPO should not have sent (Q-47).
 
-    What is new about a finished session is taken, for it may be a correction; but it does not start again.
+    Changes of a session in a final state are taken, for they may be corrections; but it does not become active again.
     """
     if known["status"] not in FINAL or known == whole:
         return whole, ()
-    remarks = [Deviation(path="(the whole)", rule="SES-10", what="changed after the session was finished")]
+    deviations = [Deviation(path="(the whole)", rule="SES-10", what="changed after the session was finished")]
     if whole["status"] in _OPEN:
-        remarks.append(Deviation(path="status", rule="SES-10", what="went back from a final state, which was ignored"))
+        deviations.append(
+            Deviation(path="status", rule="SES-10", what="went back from a final state, which was ignored")
+        )
         kept = {name: known[name] for name in ("status", "end_datetime") if name in known}
         whole = {**whole, "status": known["status"]} if "end_datetime" in whole else whole | kept
-    return whole, tuple(remarks)
+    return whole, tuple(deviations)
 
 
-def patched(known: Json, fields: Json) -> Json:
-    """The fields of a PATCH with all charging periods that the session then has (Q-48).
+def expand_patch(known: Json, fields: Json) -> Json:
+    """The fields of a PATCH, with ``charging_periods`` completed to the list that the session then has (Q-48).
 
-    Some CPOs send the whole list, some send what is new: a list that begins no later than ours replaces it, one that
-    begins after our last period goes behind it, and one in between is merged in by the start of each period.
+    Some CPOs send the whole list, some only new periods: a list that begins no later than ours replaces it, one that
+    begins after our last period is appended, and one in between is merged by the start of each period.
     """
     given, stored = fields.get("charging_periods"), known.get("charging_periods")
     if not stored or not isinstance(given, list) or not given:
@@ -47,7 +49,7 @@ def patched(known: Json, fields: Json) -> Json:
     try:
         starts = {_start(period) for period in given}
     except (KeyError, TypeError, ValueError):
-        # Not periods at all: the whole is validated afterwards, and says so.
+        # These are no charging periods: the whole session is validated afterwards, and refused.
         return fields
     if min(starts) <= min(map(_start, stored)):
         return fields

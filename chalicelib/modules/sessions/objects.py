@@ -9,7 +9,7 @@ from pydantic import ValidationInfo, field_validator
 from chalicelib.modules.cdrs.objects import AuthMethod, ChargingPeriod, is_one_connector
 from chalicelib.modules.locations.objects import Location
 from chalicelib.modules.tariffs.objects import Currency
-from chalicelib.ocpi.types import DateTime, Many, Number, OcpiObject, OneOf, Text, Tolerance, breach, tolerated
+from chalicelib.ocpi.types import DateTime, Number, OcpiObject, OneOf, OptionalList, Text, Tolerance, breach, tolerated
 
 SESSION_STATUS = ("ACTIVE", "COMPLETED", "INVALID", "PENDING")
 
@@ -17,7 +17,7 @@ SESSION_STATUS = ("ACTIVE", "COMPLETED", "INVALID", "PENDING")
 class Session(OcpiObject):
     """A car at a charge point, from the first authorization to the last kWh. Spec: mod_sessions.md 3.1.
 
-    ``kwh`` is in kWh; ``total_cost`` excludes VAT, and its absence is no price information, not zero. ``location``
+    ``kwh`` is in kWh; ``total_cost`` excludes VAT, and if it is left out the cost is not known. ``location``
     holds only the EVSE and connector in use.
     """
 
@@ -30,7 +30,7 @@ class Session(OcpiObject):
     location: Location
     meter_id: Annotated[str, Text(limit=255)] | None = None
     currency: Currency
-    charging_periods: Many[ChargingPeriod] = None
+    charging_periods: OptionalList[ChargingPeriod] = None
     total_cost: Number | None = None
     status: Annotated[str, OneOf(SESSION_STATUS)]
     last_updated: DateTime

@@ -1,5 +1,5 @@
 """What charging costs. Spec: mod_tariffs.md.
 
-interface   how they are reached
+interface   how they are sent and received
 objects     Tariff and its parts
 """

@@ -14,12 +14,12 @@ from chalicelib.ocpi.types import (
     Day,
     DisplayText,
     Int,
-    Many,
     Matches,
+    NonEmptyList,
     Number,
     OcpiObject,
     OneOf,
-    Some,
+    OptionalList,
     Text,
     Tolerance,
     Url,
@@ -30,7 +30,7 @@ from chalicelib.ocpi.types import (
 DAY_OF_WEEK = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 
 Currency = Annotated[str, Matches(pattern=r"[A-Z]{3}", rule="FMT-16", form="an ISO 4217 currency")]
-"""Three capital letters; new currencies are no reason to refuse a tariff, so no list is checked."""
+"""Three capital letters; not checked against a list, so that a tariff in a new currency is not refused."""
 
 
 class PriceComponent(OcpiObject):
@@ -57,13 +57,13 @@ class TariffRestrictions(OcpiObject):
     max_power: Number | None = None
     min_duration: Int | None = None
     max_duration: Int | None = None
-    day_of_week: Many[Annotated[str, OneOf(DAY_OF_WEEK)]] = None
+    day_of_week: OptionalList[Annotated[str, OneOf(DAY_OF_WEEK)]] = None
 
 
 class TariffElement(OcpiObject):
     """Prices and when they apply. Spec: mod_tariffs.md 4.3."""
 
-    price_components: Some[PriceComponent]
+    price_components: NonEmptyList[PriceComponent]
     restrictions: TariffRestrictions | None = None
 
 
@@ -72,9 +72,9 @@ class Tariff(OcpiObject):
 
     id: Annotated[str, Text(limit=36, least=1)]
     currency: Currency
-    tariff_alt_text: Many[DisplayText] = None
+    tariff_alt_text: OptionalList[DisplayText] = None
     tariff_alt_url: Url | None = None
-    elements: Some[TariffElement]
+    elements: NonEmptyList[TariffElement]
     energy_mix: EnergyMix | None = None
     last_updated: DateTime
 

@@ -1,4 +1,4 @@
-"""They ask whether our driver may charge: POST {token_uid}/authorize, answered by the token and the host's ruling.
+"""Real-time authorization as an eMSP: POST {token_uid}/authorize, by which CPOs ask whether our driver may charge.
 
 Spec: mod_tokens.md 2.2.2; rules TOK-11 to TOK-17.
 """
@@ -22,22 +22,22 @@ from chalicelib.ocpi.errors import InvalidParameters, NotEnoughInformation, NotF
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.parts import Json
 from chalicelib.ocpi.reading import Deviation, Profile, built, parse, read_value
-from chalicelib.ocpi.types import DisplayText, Many, OcpiObject, OneOf, breach
+from chalicelib.ocpi.types import DisplayText, OcpiObject, OneOf, OptionalList, breach
 
 DEFAULT_TYPE: Final = "RFID"
 
 
 class Ruling(OcpiObject):
-    """What the host says about one of its tokens, instead of what its ``valid`` says.
+    """The host's decision about one of its tokens, which counts instead of the token's ``valid``.
 
     Without ``allowed``, ``valid`` decides. With ``locations``, the driver may charge only there. ``needs_location``
     says that the answer depends on the place, so that asking without one is answered with status 2002.
     """
 
-    allowed: Annotated[str, OneOf(ALLOWED, refuse=True)] | None = None
+    allowed: Annotated[str, OneOf(ALLOWED, refuse_unknown=True)] | None = None
     info: DisplayText | None = None
     needs_location: bool = False
-    locations: Many[LocationReferences] = None
+    locations: OptionalList[LocationReferences] = None
 
     @field_validator("locations")
     @classmethod
@@ -49,11 +49,11 @@ class Ruling(OcpiObject):
 
 
 Decide = Callable[[Json, Ruling, Json | None], Json]
-"""The AuthorizationInfo for a token, the host's ruling, and the places that the CPO asks about."""
+"""Makes the AuthorizationInfo of: a token, the host's ruling, and the places that the CPO asks about, if any."""
 
 
 def decide(token: Json, ruling: Ruling, asked: Json | None) -> Json:
-    """The AuthorizationInfo by the ruling, else by whether the token is valid.
+    """The AuthorizationInfo by the ruling; without one, by whether the token is valid.
 
     Raises:
         NotEnoughInformation: it depends on the place, and none is given (TOK-13).
@@ -72,14 +72,14 @@ def decide(token: Json, ruling: Ruling, asked: Json | None) -> Json:
 
 
 def _common(asked: Json, places: Iterable[Json]) -> Json | None:
-    """What of the places asked about is among these; None if nothing is (TOK-15)."""
+    """The part of ``asked`` that is among ``places``; None if nothing is (TOK-15)."""
     for place in places:
         if place["location_id"] != asked["location_id"]:
             continue
         common = {"location_id": asked["location_id"]}
         for field in ("evse_uids", "connector_ids"):
-            wanted, good = asked.get(field), place.get(field)
-            both = [each for each in wanted if each in good] if wanted and good else wanted or good
+            wanted, permitted = asked.get(field), place.get(field)
+            both = [each for each in wanted if each in permitted] if wanted and permitted else wanted or permitted
             if wanted and not both:
                 return None
             common |= {field: both} if both else {}
@@ -87,8 +87,8 @@ def _common(asked: Json, places: Iterable[Json]) -> Json | None:
     return None
 
 
-class Authorize:
-    """The real-time side of the sender's interface of tokens."""
+class AuthorizeEndpoint:
+    """The real-time authorization of the sender's interface of tokens."""
 
     def __init__(
         self, counters: Counters, decide: Decide = decide, *, tokens: ObjectStore, locations: ObjectStore
@@ -99,7 +99,7 @@ class Authorize:
         self._decide = decide
 
     def authorize(self, call: Call) -> Response:
-        """Whether the token may charge, and of the places that are asked about, where (TOK-14, TOK-15).
+        """The AuthorizationInfo: whether the token may charge, and at which of the places asked about (TOK-14, TOK-15).
 
         Raises:
             NotFound: we have no such token of this type (TOK-16).
@@ -107,10 +107,10 @@ class Authorize:
             NotEnoughInformation: it depends on the place, and none is given.
             UnknownLocation: we do not know the place (TOK-17).
         """
-        token_type, remarks = _type_asked(call)
+        token_type, deviations = _asked_type(call)
         stored = self._token(call.params["token_uid"], token_type)
-        asked, forgiven = _references(call)
-        count_deviations(self._counters, call.partner.id, TOKENS.identifier, (*remarks, *forgiven))
+        asked, more = _references(call)
+        count_deviations(self._counters, call.partner.id, TOKENS.identifier, (*deviations, *more))
         ruling = ruling_of(stored)
         known = self._known(call, asked, ruling) if asked else None
         return success(call.now, as_bytes(self._decide(json.loads(stored.body), ruling, known)))
@@ -126,10 +126,10 @@ class Authorize:
         return [found.stored for found in self._tokens.find("by_uid", normal_form(uid)) if found.owner == OURS]
 
     def _known(self, call: Call, asked: Json, ruling: Ruling) -> Json:
-        """What of the places asked about exists, as far as the CPO shares its locations with us.
+        """The part of ``asked`` that exists; all of it if the CPO does not share its locations with us.
 
         Raises:
-            UnknownLocation: nothing of it (TOK-17).
+            UnknownLocation: nothing of it exists (TOK-17).
         """
         owner = theirs(call.partner.party) if call.partner.party else ""
         stored = self._locations.get(owner, asked["location_id"]) if owner else None
@@ -158,12 +158,12 @@ def _existing(field: str, asked: Json, known: Iterable[str]) -> Json:
 
 
 def ruling_of(stored: StoredObject) -> Ruling:
-    """What the host says about the token; by default nothing."""
+    """The host's ruling about the token; an empty one by default."""
     return built(Ruling).model_validate(stored.metadata.get("authorization", {}), context=Profile.LENIENT.level)
 
 
-def _type_asked(call: Call) -> tuple[str, tuple[Deviation, ...]]:
-    """The type in the query, under either of the names that the spec gives it (Q-50)."""
+def _asked_type(call: Call) -> tuple[str, tuple[Deviation, ...]]:
+    """The token type in the query, under either of the names that the spec gives it (Q-50)."""
     name = "type" if call.request.query.get("type") else "token_type"
     asked = call.request.query.get(name) or DEFAULT_TYPE
     if asked in TOKEN_TYPE:
@@ -174,7 +174,7 @@ def _type_asked(call: Call) -> tuple[str, tuple[Deviation, ...]]:
 
 
 def _references(call: Call) -> tuple[Json | None, tuple[Deviation, ...]]:
-    """The places in the body; None where it names none, in whichever way it says so (TOK-12, Q-79)."""
+    """The places in the body; None if it is empty or null, or has no ``location_id`` (TOK-12, Q-79)."""
     value: Any = parse(call.request.body) if call.request.body.strip() else None
     if value is None or value == "":
         return None, ()
@@ -184,8 +184,9 @@ def _references(call: Call) -> tuple[Json | None, tuple[Deviation, ...]]:
     return as_json(reading.value), reading.deviations
 
 
-def endpoints() -> Iterable[Endpoint[Authorize]]:
-    """The one URL of a token that we own."""
+def endpoints() -> Iterable[Endpoint[AuthorizeEndpoint]]:
+    """The URL at which CPOs ask about a token of ours."""
     role, identifier = TOKENS.owner, TOKENS.identifier
     path = f"{version_root(role)}/{identifier}/{{token_uid}}/authorize"
-    yield Endpoint(role, module=identifier, path=path, methods={"POST": Authorize.authorize}, interface="sender")
+    methods = {"POST": AuthorizeEndpoint.authorize}
+    yield Endpoint(role, module=identifier, path=path, methods=methods, interface="sender")

@@ -1,4 +1,4 @@
-"""Whose driver somebody is: the party that has sent us a token of this contract. Rules SES-13, SES-14, CDR-02."""
+"""The eMSP of a driver: the party that has sent us a token with this ``auth_id``. Rules SES-13, SES-14, CDR-02."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from chalicelib.ocpi.parts import Json
 
 
 class TokenOwners:
-    """The tokens that partners have sent us, by their contracts."""
+    """Finds the party of a driver among the tokens that partners have sent us, by ``auth_id``."""
 
     def __init__(self, tokens: ObjectStore) -> None:
         self._tokens = tokens
 
-    def of(self, whole: Json) -> Party:
-        """The party whose token a session or CDR names by its ``auth_id``; two calls.
+    def party_of(self, whole: Json) -> Party:
+        """The party whose token a session or CDR names by its ``auth_id``; two store calls.
 
         Raises:
             InvalidParameters: no partner has such a token, or several have.
         """
         found = self._tokens.find("by_auth_id", str(whole["auth_id"]))
-        # One that came with a command only, or was withdrawn, counts where there is no other (Q-55).
+        # A token that came with a command only, or was deleted, counts if there is no other (Q-55).
         pushed = [each for each in found if not each.stored.metadata.get("deleted_at")]
         parties = sorted({party for each in pushed or found if (party := owner_of(each.owner)) is not None})
         if len(parties) == 1:

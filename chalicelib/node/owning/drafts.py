@@ -19,7 +19,7 @@ from chalicelib.node.pushing.messages import Announcement
 from chalicelib.node.pushing.pacing import PacedPush, next_push
 from chalicelib.ocpi.errors import ClientError, InvalidParameters
 from chalicelib.ocpi.module import Level, Module
-from chalicelib.ocpi.parts import Change, Json, Path, difference, find, replaced
+from chalicelib.ocpi.parts import Change, Json, Path, difference, find_part, with_part
 from chalicelib.ocpi.reading import Deviation, Profile, read_value
 from chalicelib.ocpi.types import format_date_time
 
@@ -88,10 +88,10 @@ def draft_of(
     if own_id != addressed and (path or module.key_of(own_id) != module.key_of(object_id)):
         raise InvalidParameters(f"{level.model.__name__}.{level.id_field} is not {addressed!r}")
     before = json.loads(stored.body) if stored else None
-    known = find(before, levels, path) if before else None
+    known = find_part(before, levels, path) if before else None
     if known is not None:
         part = _with_removed_parts(part, known, levels[len(path) :])
-    whole = replaced(before or {}, levels, path, part)
+    whole = with_part(before or {}, levels, path, part)
     changes = tuple(_as_sent(module, change) for change in difference(before, whole, levels))
     if before and changes and module.sending.is_final(before):
         raise FinalObject(f"{module.model.__name__} {object_id!r} is final and cannot change any more")
@@ -110,13 +110,13 @@ def draft_of(
 def _part(module: Module, level: Level, value: Any, moment: datetime) -> tuple[Json, tuple[Deviation, ...]]:
     reading = read_value(level.model, value, Profile.STRICT, moment, unknown="drop")
     for remark in reading.deviations:
-        if remark.rule in module.sending.refused:
+        if remark.rule in module.sending.enforced_rules:
             raise InvalidParameters(f"{level.model.__name__}: {remark.path} {remark.what} ({remark.rule})")
     return as_json(reading.value), reading.deviations
 
 
 def _as_sent(module: Module, change: Change) -> Change:
-    return Change(change.path) if module.sending.replaced_whole.intersection(change.fields or ()) else change
+    return Change(change.path) if module.sending.never_patched.intersection(change.fields or ()) else change
 
 
 def push_time_of(draft: Draft) -> tuple[PacedPush | None, int | None]:
@@ -125,7 +125,7 @@ def push_time_of(draft: Draft) -> tuple[PacedPush | None, int | None]:
     Objects of most modules have no turns: every change is told at once.
     """
     sending = draft.module.sending
-    if not sending.least_pause_s:
+    if not sending.min_pause_s:
         return None, 0
     before = json.loads(draft.before.body) if draft.before else {}
     names = before.keys() | draft.whole.keys()
@@ -133,7 +133,7 @@ def push_time_of(draft: Draft) -> tuple[PacedPush | None, int | None]:
     is_whole = any(change.fields is None for change in draft.changes)
     last = PacedPush.of(draft.before.metadata) if draft.before else None
     change = PacedPush(draft.moment, fields - {"last_updated"}, is_whole, since=draft.version, version=draft.version)
-    if last and sending.is_final(draft.whole) and last.at > draft.moment - timedelta(seconds=sending.least_pause_s):
+    if last and sending.is_final(draft.whole) and last.at > draft.moment - timedelta(seconds=sending.min_pause_s):
         # Nothing is told after it, so it tells all that may still be on its way.
         change = replace(change, is_whole=True)
     turn = next_push(sending, last, change)
@@ -147,10 +147,10 @@ def push_time_of(draft: Draft) -> tuple[PacedPush | None, int | None]:
 def _with_removed_parts(part: Json, known: Json, levels: Sequence[Level]) -> Json:
     """``part`` with the parts it no longer lists marked as removed, where the spec knows no other way (LOC-30)."""
     inner = levels[1] if len(levels) > 1 else None
-    if inner is None or not inner.removed:
+    if inner is None or not inner.tombstone:
         return part
     listed = {item[inner.id_field] for item in part.get(inner.list_field) or ()}
     left_out = [
-        item | inner.removed for item in known.get(inner.list_field) or () if item[inner.id_field] not in listed
+        item | inner.tombstone for item in known.get(inner.list_field) or () if item[inner.id_field] not in listed
     ]
     return part | {inner.list_field: [*(part.get(inner.list_field) or ()), *left_out]} if left_out else part

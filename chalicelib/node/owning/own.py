@@ -22,7 +22,7 @@ from chalicelib.node.pushing.messages import Announcement, PushQueues
 from chalicelib.ocpi.errors import ClientError, InvalidParameters
 from chalicelib.ocpi.module import Module
 from chalicelib.ocpi.parties import Party
-from chalicelib.ocpi.parts import Json, Path, find, merged
+from chalicelib.ocpi.parts import Json, Path, find_part, merge_patch
 from chalicelib.ocpi.reading import Deviation
 
 
@@ -100,7 +100,7 @@ class OwnObjects:
         Raises:
             NotFound: there is none.
         """
-        part = find(json.loads(self.stored(object_id).body), self.module.levels, path)
+        part = find_part(json.loads(self.stored(object_id).body), self.module.levels, path)
         if part is None:
             raise self.module.not_found(f"we have no such {self.module.level_of(path).model.__name__}")
         return part
@@ -135,7 +135,7 @@ class OwnObjects:
     def _put(self, object_id: str, path: Path, value: Any, party: Party | None) -> OwnResult:
         stored = self._found(object_id)
         before = json.loads(stored.body) if stored else None
-        if path and (before is None or find(before, self.module.levels, path[:-1]) is None):
+        if path and (before is None or find_part(before, self.module.levels, path[:-1]) is None):
             raise self.module.not_found(f"we have no such {self.module.level_of(path[:-1]).model.__name__}")
         return self._keep(self._planned(object_id, path, value, stored, party))
 
@@ -153,10 +153,10 @@ class OwnObjects:
 
     def _patch(self, object_id: str, path: Path, patch: Json) -> OwnResult:
         stored = self._found(object_id)
-        known = find(json.loads(stored.body), self.module.levels, path) if stored else None
+        known = find_part(json.loads(stored.body), self.module.levels, path) if stored else None
         if stored is None or known is None:
             raise self.module.not_found(f"we have no such {self.module.level_of(path).model.__name__}")
-        whole, skipped = merged(known, patch, self.module.levels[len(path) :], lambda _level, _fragment: True)
+        whole, skipped = merge_patch(known, patch, self.module.levels[len(path) :], lambda _level, _fragment: True)
         if skipped:
             raise InvalidParameters(f"{skipped[0]} names no id")
         return self._keep(self._planned(object_id, path, whole, stored, None))

@@ -1,4 +1,4 @@
-"""What there is to tell a partner, sorted and shortened: several announcements often say the same."""
+"""Coalescing: several announcements of one object become the fewest that tell a partner the same."""
 
 from __future__ import annotations
 
@@ -11,19 +11,26 @@ from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parts import Path
 
 MOST_PARTS: Final = 4
-"""With more changed parts than this, the whole object is the smaller conversation."""
+"""Parts of one object that are sent one by one; if more have changed, the whole object is sent once instead."""
 
 ObjectKey = tuple[ModuleID, str]
-"""An own object: its module and its id."""
+"""One of our objects: its module and its id."""
 
 
 def object_key_of(announcement: Announcement) -> ObjectKey:
-    """The object that this is about."""
+    """The key of the object that has changed."""
     return announcement.module, announcement.id
 
 
 def coalesce(announcements: Iterable[Announcement]) -> list[Announcement]:
-    """The fewest announcements that say the same: parts once, with all their fields, and nothing below a whole part."""
+    """The fewest announcements that tell the same, in the order in which their parts were first announced.
+
+    Each part is named once, with all of its changed fields. What lies inside a part that is sent whole is left out. If
+    more than ``MOST_PARTS`` are left, they become one announcement of the whole object.
+
+    Args:
+        announcements: all about one object.
+    """
     by_path: dict[Path, Announcement] = {}
     for announcement in announcements:
         earlier = by_path.get(announcement.path)
@@ -39,9 +46,15 @@ def coalesce(announcements: Iterable[Announcement]) -> list[Announcement]:
     return kept if len(kept) <= MOST_PARTS else [coalesce_to_one(kept)]
 
 
-def coalesce_to_one(news: Sequence[Announcement]) -> Announcement:
-    """One announcement that covers all of these, for the outbox."""
-    return news[0] if len(news) == 1 else replace(news[-1], version=_latest(news), path=(), fields=None)
+def coalesce_to_one(announcements: Sequence[Announcement]) -> Announcement:
+    """One announcement that covers all of these, as an entry of the outbox holds it: of two or more, the whole object.
+
+    Args:
+        announcements: at least one, all about one object.
+    """
+    if len(announcements) == 1:
+        return announcements[0]
+    return replace(announcements[-1], version=_latest(announcements), path=(), fields=None)
 
 
 def _joined(earlier: Announcement, later: Announcement) -> Announcement:
@@ -50,6 +63,6 @@ def _joined(earlier: Announcement, later: Announcement) -> Announcement:
     return replace(later, version=_latest([earlier, later]), fields=fields)
 
 
-def _latest(news: Iterable[Announcement]) -> int:
-    # What was missed, or waited, is not always older than what comes with it.
-    return max(announcement.version for announcement in news)
+def _latest(announcements: Iterable[Announcement]) -> int:
+    # What waited in the outbox, or in a queue, is not always older than what is coalesced with it.
+    return max(announcement.version for announcement in announcements)

@@ -1,4 +1,7 @@
-"""From an announced change to one delivery per partner that has to be told. Rules LOC-29, TAR-14, SES-14, TOK-19."""
+"""Fan-out: an announced change becomes one delivery per partner that has to be told of it.
+
+Rules LOC-29, TAR-14, SES-14, TOK-19, OFF-02.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from chalicelib.ocpi.module import Module, ModuleID
 
 
 class FanOut:
-    """Turns announcements into deliveries."""
+    """Queues deliveries for the changes that our own objects announce."""
 
     def __init__(
         self,
@@ -32,17 +35,20 @@ class FanOut:
         self._sleep = sleep
 
     def fan_out(self, announcements: Sequence[Announcement], attempt: int = 0, cause: str = "") -> None:
-        """Queue a delivery for each partner and each change that is written; put the others back for later.
+        """Queue a delivery for each change that is written and each partner that may see the object.
+
+        Changes are announced before they are written. Those that are not written after a short wait are announced
+        again, for later, and given up after the last attempt.
 
         Args:
             announcements: what one message announced.
-            attempt: how often it was put back before.
-            cause: the message's id, so that a repeated worker tells nobody twice.
+            attempt: how often these were announced again before; 0 for the first time.
+            cause: the message's id, so that a worker that repeats it queues nothing twice.
         """
         found: _Objects = {}
         waiting = wait_until_written(announcements, lambda late: self._unwritten(late, found), self._sleep)
         written = [announcement for announcement in announcements if announcement not in waiting]
-        # Those who are suspended too: nothing is sent to them, but the delivery worker writes down what they miss.
+        # Suspended partners too: nothing is sent to them, but their delivery records in the outbox what they miss.
         registered = [partner for partner in self._partners.all() if partner.is_registered]
         self._queues.deliver(
             [
@@ -56,13 +62,13 @@ class FanOut:
         announce_again(waiting, attempt, self._queues.announce)
 
     def _concerns(self, partner: Partner, module: ModuleID, stored: StoredObject | None) -> bool:
-        """Whether this partner takes pushes of this module (OFF-02), and may see this object, unless it is gone."""
+        """Whether the partner takes pushes of the module (OFF-02), and may see the object; all see that it is gone."""
         ours = self._modules[module]
         takes_it = partner.our_role is ours.owner and module in partner.endpoints
         return takes_it and (stored is None or may_see(partner, ours, stored))
 
     def _unwritten(self, announcements: Sequence[Announcement], found: _Objects) -> list[Announcement]:
-        """Those whose version has not appeared yet; ``found`` remembers the objects."""
+        """Those whose version is not in the store yet; adds the objects that it has read to ``found``."""
         late: list[Announcement] = []
         for module in dict.fromkeys(announcement.module for announcement in announcements):
             ours = [announcement for announcement in announcements if announcement.module is module]

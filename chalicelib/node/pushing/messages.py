@@ -1,4 +1,4 @@
-"""The messages that drive pushes, and the port that queues them."""
+"""The messages between the workers that push: a change, a delivery of it, a partner to look after; and their queues."""
 
 from __future__ import annotations
 
@@ -11,51 +11,74 @@ from chalicelib.ocpi.module import ModuleID
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """One own object is about to change: the message that drives everything partners are told.
+    """One of our objects is about to change; every push to a partner begins with this message.
 
-    ``fields`` is None when the part at ``path`` is new or replaced as a whole; ``removed`` when the object goes away.
+    It says what changes, never to what: whoever handles it reads the object as it is then.
     """
 
     module: ModuleID
     id: str
     version: int
+    """That the object has once the change is written; 1 for a new one."""
     path: tuple[str, ...] = ()
+    """The part that changes, by the ids of its levels, such as EVSE uid and connector id; empty: the object itself."""
     fields: tuple[str, ...] | None = None
+    """Those of the part that change; None: the part is new, or replaced as a whole."""
     removed: bool = False
+    """Whether the object is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One partner is to be told about one change; it carries no content, the worker reads the current state."""
+    """One partner is to be told of one change, or of what it missed; the worker reads the object as it is then."""
 
     partner_id: str
     announcement: Announcement
     attempt: int | None = None
-    """For another try of what stands in the outbox: how many have failed. A try that comes twice is made once."""
+    """None: a change. Else the retry of an entry of the outbox: how many of its tries had failed when this was queued.
+
+    The number makes a retry that is queued twice happen once.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class RetryDue:
-    """Look after one partner: probe it if it is not called, queue again what it missed and what is due."""
+    """One partner has entries to be retried, or a breaker to be probed."""
 
     partner_id: str
     after: str | None = None
-    """Go through everything that nothing reached them with, from behind this place on; None: what is due."""
+    """None: retry what is due. Else the partner is reached again: retry all that got no answer, due or not.
+
+    The text is where to go on among its entries, behind this ``entry_name``; empty for the first.
+    """
 
 
 class PushQueues(Protocol):
-    """The queues that drive what must not happen inside a request."""
+    """The queues of the workers that push: ``changes``, and ``deliveries.fifo`` with its lanes per partner."""
 
     def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
-        """Send one message to ``changes``; ``attempt`` counts how often it was put back."""
+        """Send one message to ``changes``.
+
+        Args:
+            announcements: what it announces.
+            attempt: how often these were announced again before, since they were not written yet.
+            delay_s: seconds for which the queue holds it back.
+        """
 
     def deliver(self, deliveries: Sequence[Delivery], *, cause: str = "") -> None:
-        """Send one message each to ``deliveries.fifo``, in this order; order holds within a partner's lane.
+        """Send one message each to ``deliveries.fifo``.
 
-        All that is about one object goes in one lane.
+        Order holds within a partner's lane, and all deliveries of one object to one partner take the same lane.
 
-        Equal deliveries of one ``cause``, such as the id of the message that led here, are sent once.
+        Args:
+            deliveries: in the order in which they are to be worked.
+            cause: such as the id of the message that led here; equal deliveries of one cause are sent once.
         """
 
     def retry(self, due: RetryDue, *, cause: str) -> None:
-        """Send one message to ``deliveries.fifo``, behind what waits there in one of the partner's lanes."""
+        """Send one message to ``deliveries.fifo``, in one of the partner's lanes, behind what waits there.
+
+        Args:
+            due: whom to look after.
+            cause: equal messages of one cause are sent once.
+        """

@@ -1,4 +1,4 @@
-"""What one partner is sent about one object: its current state, in the smallest request that says what changed.
+"""The requests that tell one partner of one object: as it is now, in the smallest request that says what has changed.
 
 Spec: transport_and_format.md, PUT and PATCH; rules TRA-19, TRA-23, TRA-25, TRA-28, LOC-29, LOC-30, SES-12, CDR-21,
 TAR-14, TOK-19.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urljoin
 
@@ -24,49 +24,70 @@ from chalicelib.ocpi.errors import NotTaken, OcpiError, UnableToUseApi, Unreacha
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import Module
 from chalicelib.ocpi.parties import Party
-from chalicelib.ocpi.parts import Json, Path, find
+from chalicelib.ocpi.parts import Json, Path, find_part
 
 _ANSWERED_WITHIN_S: Final = 20.0
-"""Each request."""
+"""The longest that one request may take."""
+_DELIVERED_WITHIN: Final = timedelta(seconds=40)
+"""All requests of one delivery. Its worker has a minute, also for moved endpoints and for calls to stores."""
 
 RefreshEndpoints = Callable[[Partner], Partner]
 """Fetches a partner's endpoints again and answers with the partner as it then is (VER-13)."""
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectRequests:
-    """The way to one of our objects at one partner; each call raises where it is not taken."""
+class PushClient:
+    """What all requests about our objects have in common: our party and the way to partners."""
 
     our_party: Party
+    """The owner in the URL of each object (TRA-28)."""
     outbound: Outbound
     refresh: RefreshEndpoints
+    clock: Callable[[], datetime]
+    """Tells the time, with its zone."""
+
+    def requests_about(self, partner: Partner, module: Module, object_id: str) -> ObjectRequests:
+        """The requests of one delivery, which have 40 seconds from now on, all together."""
+        return ObjectRequests(self, partner, module, object_id, self.clock() + _DELIVERED_WITHIN)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRequests:
+    """The requests of one delivery: to one partner, about one of our objects."""
+
+    client: PushClient
     partner: Partner
     module: Module
     object_id: str
     ends_at: datetime
-    """When whoever tells has to be done: what is not told by then is not taken."""
-    clock: Callable[[], datetime]
+    """No request is sent from then on, and none waits for its answer any longer."""
 
     def remove(self) -> None:
-        """Tell that the object is gone; one that they do not know is gone as well.
+        """DELETE the object at the partner; one that the partner does not know counts as deleted.
 
         Raises:
-            OcpiError: they did not take it.
+            OcpiError: no answer, or a refusal.
         """
         response = self._where_they_are("DELETE")
         if not _is_missing(response):
             _expect_taken(response, "DELETE")
 
-    def tell(self, whole: Json, news: Iterable[Announcement]) -> bool:
-        """Tell the object as it is now, as far as the news are about it; whether there was anything to tell.
+    def tell(self, whole: Json, announcements: Iterable[Announcement]) -> bool:
+        """PUT or PATCH the parts that have changed, as they are now; whether any request was needed.
+
+        A partner that takes no PATCH gets the part by PUT, one that refuses it is asked what it has first (TRA-25).
+
+        Args:
+            whole: the object as it is now.
+            announcements: which parts and fields have changed.
 
         Raises:
-            OcpiError: they did not take it.
+            OcpiError: no answer, or a refusal; the parts before have arrived.
         """
         was_called = False
-        for announcement in news:
-            part = find(whole, self.module.levels, announcement.path)
-            # A part that is gone since: whoever removed it has announced that too.
+        for announcement in announcements:
+            part = find_part(whole, self.module.levels, announcement.path)
+            # The part is gone since: its removal has an announcement of its own.
             if part is None:
                 continue
             if announcement.fields is None or not self.partner.takes_patches:
@@ -77,14 +98,15 @@ class ObjectRequests:
         return was_called
 
     def post(self, stored: StoredObject, *, is_unsure: bool) -> str | None:
-        """POST the object, and where they say that it is found from now on (CDR-21); None if they do not say.
+        """POST the object; the URL at which the partner says that it is found now (CDR-21), None if it gives none.
 
         Args:
             stored: the object.
-            is_unsure: they may have it from an earlier try, so look there first (Q-57).
+            is_unsure: whether the partner may have it from an earlier try: then GET it first, and POST only if it is
+                not found (Q-57).
 
         Raises:
-            OcpiError: they did not take it.
+            OcpiError: no answer, a refusal, or the partner could not say whether it has it.
         """
         if is_unsure and (url := self._where_it_is_shown(json.loads(stored.body))):
             return url
@@ -103,9 +125,9 @@ class ObjectRequests:
             self._put(whole, path)
 
     def _put(self, whole: Json, path: Path) -> None:
-        """PUT the part as it is now; where its parent is unknown to them, the whole object."""
+        """PUT the part as it is now; where the partner does not know its parent, the whole object."""
         if path:
-            part = find(whole, self.module.levels, path)
+            part = find_part(whole, self.module.levels, path)
             response = self._send("PUT", self._url(*path), as_bytes(part or {}))
             if not _is_missing(response):
                 _expect_taken(response, "PUT")
@@ -113,17 +135,17 @@ class ObjectRequests:
         _expect_taken(self._where_they_are("PUT", as_bytes(whole)), "PUT")
 
     def _where_they_are(self, method: str, body: bytes = b"") -> Response:
-        """The answer of the module's endpoint about the whole object, or of the one that it has moved to (VER-13)."""
+        """The answer to a request about the whole object; of the endpoint it moved to, if there is one (VER-13)."""
         response = self.whole_at_endpoint(method, body)
         if not _is_missing(response):
             return response
-        moved = replace(self, partner=self.refresh(self.partner))
+        moved = replace(self, partner=self.client.refresh(self.partner))
         if moved.partner.endpoints.get(self.module.identifier) in (None, self._endpoint):
             return response
         return moved.whole_at_endpoint(method, body)
 
     def whole_at_endpoint(self, method: str, body: bytes) -> Response:
-        """What is answered to a request about the whole object."""
+        """The answer to a request about the whole object at the endpoint that we know."""
         return self._send(method, self._endpoint if method == "POST" else self._url(), body)
 
     def _where_it_is_shown(self, whole: Json) -> str | None:
@@ -145,14 +167,14 @@ class ObjectRequests:
         return self.partner.endpoints[self.module.identifier]
 
     def _url(self, *path: str) -> str:
-        party = self.our_party
+        party = self.client.our_party
         return object_url(self._endpoint, party.country_code, party.party_id, self.object_id, *path)
 
     def _send(self, method: str, url: str, body: bytes = b"") -> Response:
-        left_s = (self.ends_at - self.clock()).total_seconds()
+        left_s = (self.ends_at - self.client.clock()).total_seconds()
         if left_s <= 0:
             raise Unreachable(f"{method}: their answers took so long that no time is left for it", unsent=True)
-        return self.outbound.send(
+        return self.client.outbound.send(
             self.partner, self.module.identifier, method, url, body, timeout_s=min(left_s, _ANSWERED_WITHIN_S)
         )
 
@@ -172,12 +194,12 @@ def is_final(failure: OcpiError) -> bool:
 
 
 def _location(endpoint: str, response: Response) -> str | None:
-    """Where they say that the object is: some give a path, relative to what they were asked; some nothing (Q-67)."""
+    """The URL in the answer's ``Location``, relative to the endpoint; None where there is none, or no URL (Q-67)."""
     location = response.headers.get("location", "").strip()
     try:
         return urljoin(endpoint, location) if location else None
     except ValueError:
-        # It has arrived all the same.
+        # The object has arrived all the same.
         return None
 
 

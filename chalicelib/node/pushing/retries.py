@@ -1,7 +1,7 @@
-"""Partners that something is due for: probed when they are not called, told again what they missed. Needs N-42; Q-57.
+"""Retries: entries of the outbox are queued as deliveries when they are due, and partners with an open breaker probed.
 
-Once a minute we look who that is; each of them is then looked after by a message of its own, so that one that hangs
-holds up nobody.
+Once a minute ``retry_all`` sends a message for each partner that needs that, and ``retry`` handles it; a partner that
+hangs so holds up no other. Needs N-42; OFF-03, OFF-04, Q-57.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from chalicelib.ocpi.envelope import accepted, code_of
 from chalicelib.ocpi.errors import NotTaken, OcpiError
 
 MOST_REQUEUED: Final = 100
-"""Entries of the outbox that one message queues again; the next message comes behind them."""
+"""Entries of the outbox that one message queues; if there are more, another message follows their deliveries."""
 _PROBE_S: Final = 10
+"""The longest that a probe may take."""
 _UNSERVED: Final = timedelta(days=1)
-"""How long a module's entries rest that the partner does not serve any more."""
+"""How long an entry is put off whose module the partner has no endpoint for (any more)."""
 _AT_WORK: Final = timedelta(minutes=1)
-"""How long a partner may still be at work with what we have given up: only then it is worth while to look for it."""
+"""For so long a partner may be at work with a request that we waited for in vain; it is not looked for before."""
 
 
 class Retries:
-    """Looks after partners."""
+    """Queues what is due at partners, and probes those whose breaker is open."""
 
     def __init__(
         self,
@@ -49,7 +50,10 @@ class Retries:
         self._clock = clock
 
     def retry_all(self) -> None:
-        """Send for each partner that something is due for: two calls, and one for each partner that can be called."""
+        """Queue a message for each partner that has entries due, or a probe.
+
+        Calls: two, one per partner that is called now, and one per message.
+        """
         now, breakers = self._clock(), self._breakers.all()
         for partner in self._partners.all():
             known = breakers.get(partner.id)
@@ -57,7 +61,7 @@ class Retries:
             if not partner.is_active:
                 continue
             if known and known.needs_probe and not breaker.needs_probe:
-                # Since they were not reached, credentials were exchanged: all of it is worth a try.
+                # Credentials were exchanged since the breaker opened: all entries are worth a try.
                 self._queues.retry(RetryDue(partner.id, after=""), cause=f"{now:%Y-%m-%dT%H:%M}")
             elif self._is_due(partner, breaker, now):
                 self._queues.retry(RetryDue(partner.id), cause=f"{now:%Y-%m-%dT%H:%M}")
@@ -68,7 +72,7 @@ class Retries:
         return not breaker.blocks(now) and bool(self._outbox.due(partner.id, now, 1))
 
     def retry(self, due: RetryDue) -> None:
-        """Probe the partner if that is due; queue again what is."""
+        """Probe the partner, or queue the entries that the message asks for; nothing while it is not to be called."""
         partner = self._partners.get(due.partner_id)
         if partner is None or not partner.is_active:
             return
@@ -79,47 +83,51 @@ class Retries:
         elif breaker.blocks(now):
             return
         elif due.after is None:
-            self._again(partner, self._outbox.due(partner.id, now, MOST_REQUEUED), now, None)
+            self._requeue(partner, self._outbox.due(partner.id, now, MOST_REQUEUED), now, None)
         else:
-            missed = self._outbox.entries(partner.id, due.after, MOST_REQUEUED)
-            self._again(partner, missed, now, due.after)
+            self._requeue(partner, self._outbox.entries(partner.id, due.after, MOST_REQUEUED), now, due.after)
 
     def _answers(self, partner: Partner) -> bool:
-        """Whether they answer a GET of their versions, and take our token."""
+        """Whether the partner answers a GET of its versions, with our token; the breaker is told where it does not."""
         try:
             response = self._outbound.send(partner, "versions", "GET", partner.versions_url or "", timeout_s=_PROBE_S)
             if not accepted(response) or code_of(response)[0] is None:
                 raise NotTaken(f"GET versions was answered with HTTP {response.status}", response)
-        except OcpiError as failed:
-            self._breakers.failed(partner, failed, is_probe=True)
+        except OcpiError as failure:
+            self._breakers.failed(partner, failure, is_probe=True)
             return False
         return True
 
-    def _again(self, partner: Partner, found: list[OutboxEntry], now: datetime, after: str | None) -> None:
-        again = []
-        for failure in self._those_to_try(found, after):
-            rest = _rest(partner, failure, now)
-            if self._outbox.lease(failure, now + (rest or LEASE)) and not rest:
-                again.append(Delivery(partner.id, failure.announcement, failure.attempts))
-        self._queues.deliver(again, cause=f"{now:%Y-%m-%dT%H:%M:%S}")
+    def _requeue(self, partner: Partner, found: list[OutboxEntry], now: datetime, after: str | None) -> None:
+        """Queue a delivery for each entry that can be leased and needs no back-off; then a message for those behind."""
+        deliveries = []
+        for entry in found if after is None else _unanswered(found):
+            backoff = backoff_of(partner, entry, now)
+            if self._outbox.lease(entry, now + (backoff or LEASE)) and not backoff:
+                deliveries.append(Delivery(partner.id, entry.announcement, entry.attempts))
+        self._queues.deliver(deliveries, cause=f"{now:%Y-%m-%dT%H:%M:%S}")
         if len(found) == MOST_REQUEUED:
             last = entry_name(object_key_of(found[-1].announcement))
             self._queues.retry(RetryDue(partner.id, None if after is None else last), cause=f"{now:%H:%M:%S} {last}")
 
-    @staticmethod
-    def _those_to_try(found: list[OutboxEntry], after: str | None) -> Iterable[OutboxEntry]:
-        """What nobody answered is due at once when they are reached again; what they refused, in its time."""
-        return found if after is None else (each for each in found if each.no_answer and each.due_at)
+
+def _unanswered(found: Iterable[OutboxEntry]) -> list[OutboxEntry]:
+    """The entries that are retried at once when the partner is reached again; what it refused waits for its time."""
+    return [entry for entry in found if entry.no_answer and entry.due_at]
 
 
-def _rest(partner: Partner, failure: OutboxEntry, now: datetime) -> timedelta | None:
-    """How long this is better left alone, although it is due; None: not at all."""
-    if failure.announcement.module not in partner.endpoints:
+def backoff_of(partner: Partner, entry: OutboxEntry, now: datetime) -> timedelta | None:
+    """For how long the entry is put off although it was found; None: it is retried now.
+
+    An entry whose retries have failed keeps the pause of its schedule, however often the partner is reached again in
+    between; within ``RETRY_WINDOW``, the longest pause of a breaker at most. One that may have arrived waits until the
+    partner can have finished with it.
+    """
+    if entry.announcement.module not in partner.endpoints:
         return _UNSERVED
-    # One that failed again and again is likely to, however often its partner is reached with something else.
-    least = RETRY_DELAYS[min(failure.attempts, len(RETRY_DELAYS)) - 2] if failure.attempts > 1 else timedelta()
-    if now - (failure.first_failed_at or now) < RETRY_WINDOW:
-        # Quicker tries use up no schedule that is not over yet.
-        least = min(least, LONGEST_PAUSE)
-    left = failure.failed_at + (max(least, _AT_WORK) if failure.is_unsure else least) - now
+    pause = RETRY_DELAYS[min(entry.attempts, len(RETRY_DELAYS)) - 2] if entry.attempts > 1 else timedelta()
+    if now - (entry.first_failed_at or now) < RETRY_WINDOW:
+        # Tries that come quicker than the schedule do not end it early, so the last ones need no full pause.
+        pause = min(pause, LONGEST_PAUSE)
+    left = entry.failed_at + (max(pause, _AT_WORK) if entry.is_unsure else pause) - now
     return left if left > timedelta() else None

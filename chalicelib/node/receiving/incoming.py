@@ -13,7 +13,7 @@ from chalicelib.node.partners.partner import Partner
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import Level, stand_ins_of
 from chalicelib.ocpi.parties import Party
-from chalicelib.ocpi.parts import Json, Path, merged
+from chalicelib.ocpi.parts import Json, Path, merge_patch
 from chalicelib.ocpi.reading import Deviation, Profile, Reading, StandIns, read, read_value
 from chalicelib.ocpi.types import OcpiObject, format_date_time
 
@@ -64,7 +64,7 @@ class IncomingPart:
     def keeping(self, at: ObjectAddress, known: Json) -> IncomingPart:
         """With the parts that the owner did not mention at all and may not delete (Q-29)."""
         inner = at.inner
-        if inner is None or not inner.removed or inner.list_field in self.part or not known.get(inner.list_field):
+        if inner is None or not inner.tombstone or inner.list_field in self.part or not known.get(inner.list_field):
             return self
         return replace(self, part=self.part | {inner.list_field: known[inner.list_field]}, is_whole=False)
 
@@ -92,7 +92,7 @@ def read_patch(at: ObjectAddress, known: Json, patch: Json, partner: Partner, no
     stamped_by_us = fields.get("last_updated") is None
     if stamped_by_us:
         fields |= {"last_updated": format_date_time(now)}
-    whole, skipped = merged(known, fields, at.levels, _completeness(at.levels, partner, now))
+    whole, skipped = merge_patch(known, fields, at.levels, _completeness(at.levels, partner, now))
     if skipped and profile is Profile.STRICT:
         raise InvalidParameters(f"{at.level.model.__name__}: {skipped[0]} is neither known nor complete (Q-45)")
     _require_own_id(at, whole)

@@ -31,7 +31,7 @@ from chalicelib.node.receiving.outcome import Outcome
 from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
 from chalicelib.ocpi.module import Module
 from chalicelib.ocpi.parties import Party
-from chalicelib.ocpi.parts import Json, difference, find, replaced, touched
+from chalicelib.ocpi.parts import Json, difference, find_part, touch_ancestors, with_part
 from chalicelib.ocpi.reading import Deviation, parse
 from chalicelib.ocpi.types import format_date_time, parse_date_time
 
@@ -108,9 +108,9 @@ class ReceivedObjects:
         self, partner: Partner, at: ObjectAddress, push: IncomingPart, now: datetime, stored: StoredObject | None
     ) -> ReceiveResult:
         whole = None if stored is None or stored.metadata.get("deleted_at") else json.loads(stored.body)
-        if at.path and (whole is None or find(whole, self.module.levels, at.path[:-1]) is None):
+        if at.path and (whole is None or find_part(whole, self.module.levels, at.path[:-1]) is None):
             raise self.not_found(at, parent=True)
-        known = None if whole is None else find(whole, self.module.levels, at.path)
+        known = None if whole is None else find_part(whole, self.module.levels, at.path)
         if stored is not None and known is not None:
             if self._is_stale(partner, at, stored, known, push, now):
                 return ReceiveResult(is_new=False)
@@ -197,11 +197,11 @@ class ReceivedObjects:
     def _patch(self, partner: Partner, at: ObjectAddress, patch: Json, now: datetime, qualified: str | None) -> Remarks:
         stored = self.find(at, qualified)
         whole = None if stored is None else json.loads(stored.body)
-        known = None if whole is None else find(whole, self.module.levels, at.path)
+        known = None if whole is None else find_part(whole, self.module.levels, at.path)
         if stored is None or known is None:
             raise self.not_found(at)
         if not at.path:
-            patch = self.module.receiving.patched(known, patch)
+            patch = self.module.receiving.expand_patch(known, patch)
         push = read_patch(at, known, patch, partner, now)
         if self._is_stale(partner, at, stored, known, push, now):
             return ()
@@ -252,9 +252,9 @@ class ReceivedObjects:
     ) -> Remarks:
         """Writes what the object is after the push, and says what the partner should not have done."""
         levels = self.module.levels
-        after = replaced(whole, levels, at.path, push.part)
-        after = touched(after, levels, at.path, format_date_time(push.stamp))
-        after, remarks = self.module.receiving.succeeding(whole, after) if whole else (after, ())
+        after = with_part(whole, levels, at.path, push.part)
+        after = touch_ancestors(after, levels, at.path, format_date_time(push.stamp))
+        after, remarks = self.module.receiving.reconcile(whole, after) if whole else (after, ())
         if known := self._elsewhere(at.owner, whole or None, after):
             # What we know from elsewhere overtook this push, which is nobody's fault.
             after, remarks = known, ()
@@ -275,7 +275,7 @@ class ReceivedObjects:
 
     def _with_absent_parts(self, new: StoredObject, before: Json, after: Json) -> StoredObject:
         """Remembers parts that a whole no longer lists although the spec forbids to delete them (Q-29)."""
-        lasting = [level for level in self.module.levels[1:2] if level.removed]
+        lasting = [level for level in self.module.levels[1:2] if level.tombstone]
         if not lasting:
             return new
         level = lasting[0]

@@ -21,7 +21,7 @@ from chalicelib.ocpi.errors import InvalidParameters, NotFound
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import Module, ModuleID
 from chalicelib.ocpi.parties import Party
-from chalicelib.ocpi.parts import find
+from chalicelib.ocpi.parts import find_part
 from chalicelib.ocpi.reading import parse
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Receiver:
             raise self._received.not_found(at)
         if not at.path:
             return success(call.now, stored.body)
-        part = find(json.loads(stored.body), self._module.levels, at.path)
+        part = find_part(json.loads(stored.body), self._module.levels, at.path)
         if part is None:
             raise self._received.not_found(at)
         return success(call.now, as_bytes(part))

@@ -18,7 +18,7 @@ from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import Module
 from chalicelib.ocpi.paging import Page, page_headers, window_of
-from chalicelib.ocpi.parts import find
+from chalicelib.ocpi.parts import find_part
 
 
 class Sender:
@@ -56,7 +56,7 @@ class Sender:
             stored = None
         if stored is not None and len(ids) == 1:
             return success(call.now, stored.body)
-        part = find(json.loads(stored.body), levels, tuple(ids[1:])) if stored else None
+        part = find_part(json.loads(stored.body), levels, tuple(ids[1:])) if stored else None
         if part is None:
             name = self._module.level_of(ids[1:]).model.__name__
             raise self._module.not_found(f"we have no such {name}")

@@ -1,4 +1,6 @@
-"""May this driver charge here? By the whitelist, or by asking the eMSP, as the token's whitelist type says.
+"""May this driver charge here? As a CPO: by the whitelist, or by real-time authorization at the eMSP.
+
+The token's whitelist type says which of the two.
 
 Spec: mod_tokens.md 2.2.2, 4.4; rules TOK-06, TOK-07, TOK-20, TOK-21, TOK-23; Q-52, Q-77.
 """
@@ -31,15 +33,15 @@ from chalicelib.ocpi.reading import Deviation, read_value
 
 _LOG = logging.getLogger(__name__)
 
-PATIENCE_S: Final = 3.0
-"""Seconds that a driver stands in front of the charge point while we ask; after that the token's own rules count."""
-_OUT_OF_REACH: Final = (502, 503, 504)
-"""What a gateway answers when the eMSP behind it does not."""
+AUTHORIZE_TIMEOUT_S: Final = 3.0
+"""Seconds for all real-time authorizations of one driver, who waits meanwhile; then the whitelist type decides."""
+_UNREACHABLE_STATUSES: Final = (502, 503, 504)
+"""HTTP statuses of a gateway whose eMSP does not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether a driver may charge, and how we know."""
+    """Whether a driver may charge, and who decided it."""
 
     allowed: str
     """An ``Allowed`` of the spec."""
@@ -51,18 +53,20 @@ class Verdict:
     token: Json | None = None
     info: Json | None = None
     location: Json | None = None
-    """Where the eMSP allows it, as far as it says so."""
+    """The places where the eMSP allows it; None if it names none."""
 
     @property
     def auth_method(self) -> str | None:
-        """How the driver was let in, for the session and the CDR (SES-13); None if nobody was asked."""
+        """The ``auth_method`` of the session and the CDR (SES-13); None if nobody decided."""
         if self.decided_by == "nobody":
             return None
         return "WHITELIST" if self.decided_by in ("whitelist", "offline") else "AUTH_REQUEST"
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class _TokenCandidate:
+    """A token that the charge point may have read, for several can have one uid."""
+
     token: Json
     last_updated: datetime
     partner: Partner | None = field(default=None)
@@ -70,8 +74,8 @@ class _Candidate:
     own: IndexHit | None = None
 
 
-class Authorizer:
-    """The CPO's side of authorization."""
+class DriverAuthorizer:
+    """Decides, as a CPO, whether a driver may charge at our charge points."""
 
     def __init__(
         self,
@@ -88,7 +92,7 @@ class Authorizer:
         self._decide = decide
 
     def authorize(self, uid: str, token_type: str | None = None, location: Json | None = None) -> Verdict:
-        """Whether the token may charge; three calls, and a request to its eMSP where the whitelist does not decide.
+        """Whether the token may charge: three store calls, and a request to its eMSP if the whitelist does not decide.
 
         Args:
             uid: as the charge point read it; letter case and separators do not matter.
@@ -105,7 +109,7 @@ class Authorizer:
         if len(candidates) > 1:
             whose = ", ".join(each.partner.id if each.partner else "ours" for each in candidates)
             _LOG.warning("one token uid belongs to several: %s", whose)
-        until = self._clock() + timedelta(seconds=PATIENCE_S)
+        until = self._clock() + timedelta(seconds=AUTHORIZE_TIMEOUT_S)
         verdicts = []
         for candidate in candidates:
             verdicts.append(self._verdict(candidate, location, until))
@@ -113,8 +117,8 @@ class Authorizer:
                 return verdicts[-1]
         return verdicts[0]
 
-    def _candidates(self, uid: str, token_type: str | None) -> Sequence[_Candidate]:
-        """The tokens of this uid that count, the likeliest first: valid ones, then the latest (Q-52)."""
+    def _candidates(self, uid: str, token_type: str | None) -> Sequence[_TokenCandidate]:
+        """The tokens of this uid, of active partners or our own: valid ones first, then the latest (Q-52)."""
         found = self._tokens.find("by_uid", normal_form(uid))
         active = [each for each in self._partners.all() if each.is_active] if found else []
         partners = {each.party: each for each in active if each.our_role is Role.CPO}
@@ -124,16 +128,16 @@ class Authorizer:
             partner = partners.get(party) if party else None
             own = each if each.owner == OURS else None
             if (own or partner) and token_type in (None, token["type"]):
-                candidates.append(_Candidate(token, each.stored.last_updated, partner, own))
+                candidates.append(_TokenCandidate(token, each.stored.last_updated, partner, own))
         return sorted(candidates, key=lambda each: (each.token["valid"], each.last_updated), reverse=True)
 
-    def _verdict(self, candidate: _Candidate, location: Json | None, until: datetime) -> Verdict:
+    def _verdict(self, candidate: _TokenCandidate, location: Json | None, until: datetime) -> Verdict:
         token, partner = candidate.token, candidate.partner
         if partner is None:
             return self._own_verdict(candidate, location)
         valid, whitelist = token["valid"], token["whitelist"]
         if whitelist == "ALWAYS" or (whitelist == "ALLOWED" and valid):
-            return _by_validity(candidate, "whitelist", f"whitelist {whitelist}")
+            return _verdict_by_validity(candidate, "whitelist", f"whitelist {whitelist}")
         try:
             return self._ask(partner, token, location, until)
         except Unreachable as unreachable:
@@ -142,13 +146,13 @@ class Authorizer:
                 return Verdict(
                     allowed="NOT_ALLOWED", decided_by="offline", reason=reason, partner_id=partner.id, token=token
                 )
-            return _by_validity(candidate, "offline", f"whitelist {whitelist}, and the eMSP did not answer")
+            return _verdict_by_validity(candidate, "offline", f"whitelist {whitelist}, and the eMSP did not answer")
         except OcpiError as failed:
             return Verdict(
                 allowed="NOT_ALLOWED", decided_by="real-time", reason=str(failed), partner_id=partner.id, token=token
             )
 
-    def _own_verdict(self, candidate: _Candidate, location: Json | None) -> Verdict:
+    def _own_verdict(self, candidate: _TokenCandidate, location: Json | None) -> Verdict:
         token, own = candidate.token, candidate.own
         try:
             info: Json = self._decide(token, ruling_of(own.stored), location) if own else {"allowed": "NOT_ALLOWED"}
@@ -168,11 +172,11 @@ class Authorizer:
         )
 
     def _ask(self, partner: Partner, token: Json, location: Json | None, until: datetime) -> Verdict:
-        """What the eMSP says.
+        """The verdict of the eMSP.
 
         Raises:
-            Unreachable: nothing, in the time that there is.
-            OcpiError: something else than a verdict, which is a refusal (TOK-21).
+            Unreachable: it did not answer before ``until``.
+            OcpiError: it answered anything else, which counts as a refusal (TOK-21).
         """
         endpoint, left = partner.endpoints.get(TOKENS.identifier), (until - self._clock()).total_seconds()
         if endpoint is None or left <= 0:
@@ -180,7 +184,7 @@ class Authorizer:
         url = f"{object_url(endpoint, token['uid'], 'authorize')}?{urlencode({'type': token['type']})}"
         body = as_bytes(location) if location else b""
         response = self._outbound.send(partner, TOKENS.identifier, "POST", url, body, timeout_s=left)
-        if response.status in _OUT_OF_REACH:
+        if response.status in _UNREACHABLE_STATUSES:
             raise Unreachable(f"HTTP {response.status}")
         info = self._info(partner, response)
         if info["allowed"] == "ALLOWED" and not _covers(info.get("location"), location):
@@ -212,7 +216,7 @@ class Authorizer:
         return as_json(reading.value)
 
 
-def _by_validity(candidate: _Candidate, decided_by: str, reason: str) -> Verdict:
+def _verdict_by_validity(candidate: _TokenCandidate, decided_by: str, reason: str) -> Verdict:
     allowed, valid = ("ALLOWED", "valid") if candidate.token["valid"] else ("BLOCKED", "not valid")
     partner_id = candidate.partner.id if candidate.partner else None
     return Verdict(
@@ -225,19 +229,19 @@ def _by_validity(candidate: _Candidate, decided_by: str, reason: str) -> Verdict
 
 
 def _without_empty_info(data: Json) -> tuple[Json, tuple[Deviation, ...]]:
-    """The answer without a text that says nothing, on which no driver's charging may depend (Q-73)."""
+    """The answer without ``info`` that has no text or language, because of which nobody is refused (Q-73)."""
     info = data.get("info")
     if not isinstance(info, dict) or (info.get("language") and info.get("text")):
         return data, ()
-    remark = Deviation(path="info", rule="FMT-09", what="has no language or no text")
-    return {name: value for name, value in data.items() if name != "info"}, (remark,)
+    deviation = Deviation(path="info", rule="FMT-09", what="has no language or no text")
+    return {name: value for name, value in data.items() if name != "info"}, (deviation,)
 
 
 def _covers(allowed: Json | None, asked: Json | None) -> bool:
-    """Whether what they allow includes where the driver stands; saying nothing allows everything."""
+    """Whether the places that they allow include the one asked about; if they name none, they allow all."""
     if not allowed or not asked:
         return True
     if allowed["location_id"] != asked["location_id"]:
         return False
     fields = [(allowed.get(field), asked.get(field)) for field in ("evse_uids", "connector_ids")]
-    return all(not good or not wanted or any(each in good for each in wanted) for good, wanted in fields)
+    return all(not permitted or not wanted or any(each in permitted for each in wanted) for permitted, wanted in fields)

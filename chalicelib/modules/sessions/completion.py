@@ -1,7 +1,7 @@
-"""A CDR ends its session: it is the last word, whichever of the two arrives first (Q-47).
+"""A CDR completes the session of the same id, whichever of the two arrives first (Q-47).
 
-2.1.1 does not name the session in a CDR. CPOs that use one id for both are understood; the others' sessions stay as
-their owners left them (Q-63).
+A CDR of 2.1.1 does not name its session. Many CPOs give both the same id; sessions of other CPOs stay as they were
+pushed (Q-63).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from chalicelib.ocpi.types import parse_date_time
 
 _LOG = logging.getLogger(__name__)
 
-_LIKE_THE_CDR: Final = {
+_CDR_FIELD_OF: Final = {
     "start_datetime": "start_date_time",
     "end_datetime": "stop_date_time",
     "kwh": "total_energy",
@@ -38,11 +38,11 @@ _LIKE_THE_CDR: Final = {
     "charging_periods": "charging_periods",
     "total_cost": "total_cost",
 }
-"""Fields of a session, and those of a CDR that say the same; but for the contract, by which a session is found."""
+"""Session fields that are taken from the CDR, by the CDR's names; not ``auth_id``, which is an index key."""
 
 
-class SessionEnds:
-    """What the CDRs that we hold tell about the sessions that we hold."""
+class SessionCompletion:
+    """Completes the sessions that we received with the values of the CDRs that we received."""
 
     def __init__(
         self, cdr_module: Module, sleep: Sleep, announcer: EventAnnouncer, *, sessions: ObjectStore, cdrs: ObjectStore
@@ -53,49 +53,49 @@ class SessionEnds:
         self._sleep = sleep
         self._announcer = announcer
 
-    def corrected(self, owner: Party, before: Json | None, session: Json) -> Json | None:
-        """The session as the CDR of the same id tells it; None without one.
+    def corrected_by_cdr(self, owner: Party, before: Json | None, session: Json) -> Json | None:
+        """The session with the values of the CDR of the same id; None without one.
 
-        Looks only where there can be one: a CDR that came later than ``before`` has ended that.
+        The CDR is read only where it can exist: one that came after ``before`` has completed that already.
         """
         if before and not is_final(session):
             return None
         stored = self._cdrs.get(theirs(owner), self._cdr_module.key_of(session["id"]))
         cdr: Json = json.loads(stored.body) if stored else {}
-        return _finished(session, cdr) if cdr.get("id") == session["id"] else None
+        return _completed(session, cdr) if cdr.get("id") == session["id"] else None
 
-    def ended(self, partner: Partner, cdrs: Sequence[Json]) -> None:
-        """Finish the sessions of these CDRs, where we hold them; one call per hundred, two more for each session."""
+    def complete(self, partner: Partner, cdrs: Sequence[Json]) -> None:
+        """Complete the sessions of these CDRs that we hold: one store call per hundred, two more for each session."""
         ids = [cdr["id"] for cdr in cdrs]
         held = self._sessions.get_many(theirs(partner.party), ids) if partner.party else {}
         for cdr in cdrs:
             session: Json = json.loads(held[cdr["id"]].body) if cdr["id"] in held else {}
-            if session and _finished(session, cdr) != session:
+            if session and _completed(session, cdr) != session:
                 try:
-                    retry_on_conflict(partial(self._ended, partner, cdr), self._sleep)
+                    retry_on_conflict(partial(self._complete, partner, cdr), self._sleep)
                 except BodyTooLarge:
-                    # The CDR is kept; that its session stays open hurts neither that nor other CDRs.
+                    # The CDR is kept and the others go on; only this session stays open.
                     _LOG.exception("partner %s: the session of CDR %r is too large to be ended", partner.id, cdr["id"])
 
-    def _ended(self, partner: Partner, cdr: Json) -> None:
+    def _complete(self, partner: Partner, cdr: Json) -> None:
         owner = theirs(partner.party) if partner.party else ""
         stored = self._sessions.get(owner, cdr["id"]) if owner else None
         if stored is None:
             return
         session: Json = json.loads(stored.body)
-        finished = _finished(session, cdr)
-        if finished == session:
+        completed = _completed(session, cdr)
+        if completed == session:
             return
         # Pushes of the session that are older than its CDR come too late.
-        stamp = max(stored.last_updated, parse_date_time(finished["last_updated"]))
+        stamp = max(stored.last_updated, parse_date_time(completed["last_updated"]))
         self._announcer.object(partner, ModuleID.SESSIONS, stored.id, EventKind.UPDATED, stored.version + 1)
         self._sessions.put(
-            owner, replace(stored, body=as_bytes(finished), last_updated=stamp, version=stored.version + 1)
+            owner, replace(stored, body=as_bytes(completed), last_updated=stamp, version=stored.version + 1)
         )
 
 
-def _finished(session: Json, cdr: Json) -> Json:
-    """The session as its CDR bills it."""
-    told = {name: cdr[field] for name, field in _LIKE_THE_CDR.items()}
+def _completed(session: Json, cdr: Json) -> Json:
+    """The session, completed, with the values of its CDR."""
+    billed = {name: cdr[field] for name, field in _CDR_FIELD_OF.items()}
     stamp = max(session["last_updated"], cdr["last_updated"])
-    return session | told | {"status": "COMPLETED", "last_updated": stamp}
+    return session | billed | {"status": "COMPLETED", "last_updated": stamp}

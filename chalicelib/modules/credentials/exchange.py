@@ -1,4 +1,4 @@
-"""How two parties introduce themselves to each other: our credentials for them, and what theirs make of a partner.
+"""What both sides of a registration need: our credentials object, and a partner updated with theirs.
 
 Spec: credentials.md 2 and 3.
 """
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from chalicelib.modules.credentials.handshake import their_endpoints
 from chalicelib.modules.credentials.objects import Credentials
-from chalicelib.modules.versions.interface import Published
+from chalicelib.modules.versions.interface import PublishedEndpoints
 from chalicelib.node.flows import Flow, T, drive
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.partners.partner import Partner
@@ -22,31 +22,43 @@ from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 
-_LOOK_TIMEOUT_S: Final = 8.0
-"""Two looks at their versions have to fit into the POST that they are part of (Q-43)."""
+_GET_TIMEOUT_S: Final = 8.0
+"""Seconds for a GET of their versions or details; two of them have to fit into the POST that causes them (Q-43)."""
 _EXCHANGE_TIMEOUT_S: Final = 60.0
-"""They look at our versions before they answer (Q-43)."""
+"""Seconds for a POST or PUT of credentials; they fetch our versions before they answer (Q-43)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who we are in a credentials object."""
+    """Our party and business details, as every credentials object of ours states them."""
 
     party: Party
     business_details: Mapping[str, Any]
 
 
-class Introduction:
-    """What responder and initiator have in common."""
+class CredentialsExchange:
+    """Makes our credentials, applies theirs to a partner, and sends the requests of a handshake.
+
+    The responder (they POST to us) and the initiator (we POST to them) both use it.
+    """
 
     def __init__(
         self,
         identity: Identity,
         outbound: Outbound,
         clock: Callable[[], datetime],
-        published: Callable[[Role], Published],
+        published: Callable[[Role], PublishedEndpoints],
         required_modules: Collection[str],
     ) -> None:
+        """Exchanges of these credentials.
+
+        Args:
+            identity: who we are.
+            outbound: sends the requests.
+            clock: the time.
+            published: where partners find the endpoints of a role of ours.
+            required_modules: modules without which we register with nobody (CRD-13, CRD-23).
+        """
         self._identity = identity
         self._outbound = outbound
         self._clock = clock
@@ -54,7 +66,7 @@ class Introduction:
         self.required_modules = required_modules
 
     def our_credentials(self, role: Role, token: AuthToken) -> dict[str, Any]:
-        """What the bearer of ``token`` uses to reach us (CRD-01)."""
+        """Our credentials object for a partner in the other role, which uses ``token`` to reach us (CRD-01)."""
         return {
             "token": token.secret,
             "url": self._published(role).versions_url,
@@ -63,16 +75,19 @@ class Introduction:
             "country_code": self._identity.party.country_code,
         }
 
-    def is_ours(self, party: Party) -> bool:
-        """Whether this is us."""
+    def is_our_party(self, party: Party) -> bool:
+        """Whether this is our own party."""
         return party == self._identity.party
 
-    def is_up_to_date(self, partner: Partner) -> bool:
-        """Whether nothing changed in what we publish since credentials were last exchanged (VER-11)."""
+    def knows_our_endpoints(self, partner: Partner) -> bool:
+        """Whether our endpoints are those that we published when credentials were last exchanged (VER-11)."""
         return partner.shown == self._published(partner.our_role).fingerprint
 
-    def introduced(self, partner: Partner, theirs: Credentials, endpoints: Mapping[str, str]) -> Partner:
-        """The partner as its credentials describe it, except for the party: that needs more than their word (Q-34)."""
+    def with_credentials(self, partner: Partner, theirs: Credentials, endpoints: Mapping[str, str]) -> Partner:
+        """The partner with these credentials and endpoints of theirs, but with the party that it had.
+
+        Callers decide about the party: a partner may not name itself another one (Q-34).
+        """
         return partner.with_(
             name=partner.name or theirs.business_details.name,
             versions_url=theirs.url,
@@ -83,19 +98,19 @@ class Introduction:
             problem=None,
         )
 
-    def endpoints(self, partner: Partner, versions_url: str, token: AuthToken) -> dict[str, str]:
-        """Where the partner serves its modules, as published now.
+    def fetch_endpoints(self, partner: Partner, versions_url: str, token: AuthToken) -> dict[str, str]:
+        """The URL of each module that the partner serves, by identifier, fetched now from their versions and details.
 
         Raises:
             PartnerError: their API cannot be used.
         """
-        return self.held(partner, their_endpoints(versions_url, token, self.required_modules, self._clock()))
+        return self.run(partner, their_endpoints(versions_url, token, self.required_modules, self._clock()))
 
-    def held(self, partner: Partner, conversation: Flow[T]) -> T:
-        """What a conversation with the partner comes to.
+    def run(self, partner: Partner, handshake: Flow[T]) -> T:
+        """The result of a handshake, whose requests are sent to the partner.
 
         Raises:
-            PartnerError: they failed us.
+            PartnerError: their API cannot be used, or refused.
         """
 
         def send(request: Request) -> Response:
@@ -106,8 +121,8 @@ class Introduction:
                 request.url,
                 AuthToken(request.headers["authorization"].removeprefix("Token ")),
                 request.body,
-                timeout_s=_LOOK_TIMEOUT_S if request.method == "GET" else _EXCHANGE_TIMEOUT_S,
+                timeout_s=_GET_TIMEOUT_S if request.method == "GET" else _EXCHANGE_TIMEOUT_S,
                 unspoken=[AuthToken(json.loads(request.body)["token"])] if request.body else [],
             )
 
-        return drive(conversation, send)
+        return drive(handshake, send)

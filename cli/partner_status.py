@@ -1,4 +1,4 @@
-"""How it stands with one partner, by module and direction: what ``partners show`` and ``outbox list`` print."""
+"""Tables about one partner, for ``partners show`` and ``outbox list``: status by module, and undelivered objects."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ FAILURES: Final = ("object", "since", "attempts", "failed_at", "next_try", "reas
 
 
 def entries(api: OperatorApi, partner_id: str) -> Iterator[dict[str, Any]]:
-    """Everything that the partner still has to be told."""
-    return api.every("partners", partner_id, "outbox", of="failures")
+    """The partner's outbox: every object that was not delivered yet."""
+    return api.list_all("partners", partner_id, "outbox", of="failures")
 
 
 def show_failures(failures: list[dict[str, Any]]) -> None:
-    """What could not be delivered, as a table."""
+    """Print entries of the outbox as a table."""
     show_table(FAILURES, map(_failure, failures))
 
 
-def show_standing(partner: Mapping[str, Any]) -> None:
-    """Whether we call the partner, and what flows in which direction."""
+def show_partner_status(partner: Mapping[str, Any]) -> None:
+    """Print the state of the circuit breaker, and a table by module and direction."""
     breaker = partner.get("breaker") or {}
     if breaker.get("state", "closed") != "closed":
-        say(f"\n{_said(breaker)}")
+        say(f"\n{_breaker_message(breaker)}")
     rows = list(_rows(partner))
     if rows:
         say("\nBy module and direction (in: they called us, out: we called them):")
         show_table(COLUMNS, ([each.get(column) for column in COLUMNS] for each in rows))
 
 
-def _said(breaker: Mapping[str, Any]) -> str:
+def _breaker_message(breaker: Mapping[str, Any]) -> str:
     why, until = breaker.get("problem") or "", breaker.get("until")
     if breaker["state"] == "waiting":
         return f"They asked us to wait until {until}: {why}"
@@ -46,7 +46,7 @@ def _said(breaker: Mapping[str, Any]) -> str:
 
 
 def _rows(partner: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """What is known of each module and direction; what waits goes out, and a pull, which we ask for, too."""
+    """The rows of the table: contacts by module and direction; a backlog or a pull belongs to direction ``out``."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for contact in partner.get("contacts") or ():
         found[contact["module"], contact["direction"]] = dict(contact)
