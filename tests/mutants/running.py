@@ -137,11 +137,15 @@ def verdicts(copies: Sequence[Copy], mutants: Iterable[Mutant]) -> Iterator[Verd
 def _problem(copy: Copy, mutant: Mutant) -> str:
     try:
         with copy.broken_by(mutant):
-            run = copy.run(mutant.tests, _LONGEST_RUN_S)
+            return problem_of(mutant, copy.run(mutant.tests, _LONGEST_RUN_S))
     except ValueError as moved:
         return str(moved)
     except subprocess.TimeoutExpired:
         return f"its tests took more than {_LONGEST_RUN_S:.0f} s"
+
+
+def problem_of(mutant: Mutant, run: Run) -> str:
+    """Why the mutant counts as alive after this run of its tests; empty where each of them noticed it."""
     if run.exit_code not in (0, 1):
         return f"pytest ended with {run.exit_code}, which is no verdict: {run.said.strip().splitlines()[-1][:200]}"
     return "; ".join(filter(None, (_unnoticed(test, run.of(test)) for test in mutant.tests)))

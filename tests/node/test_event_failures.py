@@ -106,6 +106,17 @@ def test_an_event_that_comes_before_its_write_waits_for_it(there: Pair) -> None:
     assert kinds(heard(there.emsp)) == ["object.created"]
 
 
+def test_an_event_of_a_change_waits_for_that_version_and_not_for_an_earlier_one(there: Pair) -> None:
+    """A push that fails leaves the version before, which the host has heard of already."""
+    push(there, ModuleID.TARIFFS, make.tariff("X1"))
+    heard(there.emsp)
+    whole = with_failing_stores(there.emsp, "put")
+    assert sent(there, ModuleID.TARIFFS, make.tariff("X1", currency="SEK", last_updated=LATER)) == 3000
+    run_on(there.emsp, stores=whole.stores)
+
+    assert heard(there.emsp) == []
+
+
 class Late:
     """A store in which nothing is seen for some looks."""
 
