@@ -147,7 +147,7 @@ def test_a_message_to_post_a_result_that_comes_again_posts_it_no_second_time() -
     there.answers(command.id, "ACCEPTED")
     before = there.command(command.id)
 
-    there.cpo.company.results.post(command.id)
+    there.cpo.company.command_results.post(command.id)
 
     assert inbox.results == [{"result": "ACCEPTED"}]
     assert there.command(command.id) == before
