@@ -15,6 +15,7 @@ ROOMS = [path.parent for path in FILES if path.name == "__init__.py"]
 MOST_ARGUMENTS = 6
 RECORDS = {
     # Values with many fields, which are always made by name.
+    "Attempt",
     "Call",
     "CircuitBreaker",
     "Command",

@@ -31,6 +31,10 @@ from chalicelib.node.partners.partner import Partner
 from chalicelib.node.partners.registry import PartnerRegistry
 from chalicelib.node.partners.store import PartnerStore
 from chalicelib.node.pulling.crawl import Crawler
+from chalicelib.node.pulling.listed import ListedObjects
+from chalicelib.node.pulling.pages import PageFetcher
+from chalicelib.node.pulling.progress import PullProgress
+from chalicelib.node.pulling.schedule import PullSchedule
 from chalicelib.node.pushing.delivery import Deliverer
 from chalicelib.node.pushing.fan_out import FanOut
 from chalicelib.node.pushing.messages import RetryDue
@@ -64,6 +68,7 @@ class Company:
     authorizer: DriverAuthorizer
     sent_commands: SentCommands
     command_results: CommandResults
+    pull_schedule: PullSchedule
     crawler: Crawler
     quarantine_retry: QuarantineRetry
     publisher: EventPublisher
@@ -101,25 +106,14 @@ def build_company(settings: Settings, ports: Ports) -> Company:
     def on_reachable(partner: Partner) -> None:
         """Queue what the partner missed while it was unreachable, and pull what we missed (Q-57, OFF-04)."""
         ports.push_queues.retry(RetryDue(partner.id, after=""), cause=f"{clock():%Y-%m-%dT%H:%M:%S}")
-        crawler.catch_up(partner)
+        pull_schedule.catch_up(partner)
 
     breakers = CircuitBreakers(ports.breakers, clock, _when_breaker_changes(announcer), on_reachable)
     received = received_modules(ports, announcer)
-    crawler = Crawler(
-        MODULES,
-        received.receive_all,
-        disappearances(ports, announcer),
-        partners,
-        ports.pulls,
-        ports.pull_queue,
-        ports.quarantine,
-        breakers,
-        outbound,
-        observer,
-        clock,
-        ports.fresh_id,
-        settings.page_limit,
-    )
+    progress = PullProgress(ports.pulls, ports.pull_queue)
+    pull_schedule = PullSchedule(MODULES, progress, breakers, clock, ports.fresh_id, settings.page_limit)
+    listed = ListedObjects(received.receive_all, disappearances(ports, announcer), ports.pulls, ports.quarantine, clock)
+    fetcher = PageFetcher(outbound, breakers, observer)
     deliverer = Deliverer(
         MODULES,
         ports.stores,
@@ -134,7 +128,7 @@ def build_company(settings: Settings, ports: Ports) -> Company:
         stores=ports.stores,
         counters=partners,
         received=received,
-        on_unknown_object=crawler.catch_up,
+        on_unknown_object=pull_schedule.catch_up,
         registrations=registrations,
         relay=_relay(settings, ports),
         sent_commands=sent_commands,
@@ -150,7 +144,8 @@ def build_company(settings: Settings, ports: Ports) -> Company:
         authorizer=DriverAuthorizer(ports.stores[ModuleID.TOKENS], partners, outbound, clock, decide),
         sent_commands=sent_commands,
         command_results=CommandResults(ports.commands, partners, ports.command_queues, outbound, clock),
-        crawler=crawler,
+        pull_schedule=pull_schedule,
+        crawler=Crawler(MODULES, partners, progress, fetcher, listed, clock),
         quarantine_retry=QuarantineRetry(MODULES, received.receive_one, ports.stores, ports.quarantine, clock),
         publisher=EventPublisher(
             EventSources(MODULES, ports.stores, partners, ports.commands),

@@ -79,7 +79,7 @@ def pull_partners(_event: CloudWatchEvent) -> None:
     """Start a crawl of every list of a partner that is due."""
     with telemetry().event("pull_partners", uuid4().hex):
         for partner in company().ports.partners.all():
-            company().crawler.start_due(partner)
+            company().pull_schedule.start_due(partner)
 
 
 def tend_partners(_event: CloudWatchEvent) -> None:

@@ -1,21 +1,21 @@
-"""One request to a partner: with the right token, told to the observer, its answer judged."""
+"""Requests to partners: sent with the right token, reported to the observer, their answers read once."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from chalicelib.node.partners.partner import Partner
 from chalicelib.node.telemetry import Exchange, Observer
+from chalicelib.ocpi.answer import NO_ANSWER, Answer
 from chalicelib.ocpi.auth import AuthToken
-from chalicelib.ocpi.envelope import code_of
+from chalicelib.ocpi.envelope import read_answer
 from chalicelib.ocpi.errors import UnableToUseApi
 from chalicelib.ocpi.http import Request, Response
-from chalicelib.ocpi.reading import parse
 
 
 def object_url(endpoint: str, *steps: str) -> str:
@@ -24,7 +24,7 @@ def object_url(endpoint: str, *steps: str) -> str:
 
 
 class Outbound:
-    """The way to partners' APIs."""
+    """Sends requests to partners' APIs, and tells the observer of each."""
 
     def __init__(self, web: Web, observer: Observer, clock: Callable[[], datetime]) -> None:
         self._web = web
@@ -33,26 +33,37 @@ class Outbound:
 
     def send(
         self, partner: Partner, module: str, method: str, url: str, body: bytes = b"", *, timeout_s: float | None = None
-    ) -> Response:
-        """What the partner answers; our former token is tried once where a fresh one is refused (Q-40).
+    ) -> Answer:
+        """What the partner answers to a request with the token that it gave us.
+
+        Where it refuses that token during a rotation, the former one is tried, once (Q-40).
+
+        Args:
+            partner: whom to ask.
+            module: what the request is about, for the observer.
+            method: the HTTP method.
+            url: absolute, at the partner's own API.
+            body: JSON; empty for none.
+            timeout_s: seconds for both tries together; None leaves it to the web client.
 
         Raises:
-            UnableToUseApi: no answer, or we have no token for them.
+            UnableToUseApi: no answer, or the partner gave us no token.
         """
         if partner.token_we_send is None:
             raise UnableToUseApi("we have no token of theirs: register first")
         began = self._clock()
-        response = self.ask(partner.id, module, method, url, partner.token_we_send, body, timeout_s=timeout_s)
+        answer = self.ask(partner.id, module, method, url, partner.token_we_send, body, timeout_s=timeout_s)
         former, until = partner.former_token_we_send, partner.overlap_until
-        if response.status in (401, 403) and former is not None and until is not None and self._clock() < until:
+        if answer.http_status in (401, 403) and former is not None and until is not None and self._clock() < until:
             left_s = timeout_s and max(0.0, timeout_s - (self._clock() - began).total_seconds())
             return self.ask(partner.id, module, method, url, former, body, timeout_s=left_s)
-        return response
+        return answer
 
-    def answer(self, partner: Partner, module: str, url: str, body: bytes) -> Response:
-        """What is answered to a POST at a URL that the partner gave in a request of its own (Q-59).
+    def answer(self, partner: Partner, module: str, url: str, body: bytes) -> Answer:
+        """What is answered to a POST at a URL that the partner named in a request of its own, a ``response_url``.
 
-        Where its host is none that the partner registered, our token stays here, and the address has to be public.
+        If its host is none that the partner registered, the request carries no token, and its address has to be public
+        (Q-59).
 
         Raises:
             UnableToUseApi: no answer.
@@ -73,24 +84,34 @@ class Outbound:
         timeout_s: float | None = None,
         public: bool = False,
         unspoken: Collection[AuthToken] = (),
-    ) -> Response:
-        """What is answered to a request with this token, if any; ``unspoken`` are the tokens in its body.
+    ) -> Answer:
+        """What is answered to one request, with our tokens masked in its message.
+
+        Args:
+            partner_id: whom we ask, for the observer.
+            module: what the request is about, for the observer.
+            method: the HTTP method.
+            url: absolute.
+            token: goes into the ``Authorization`` header; None for none.
+            body: JSON; empty for none.
+            timeout_s: seconds; None leaves it to the web client.
+            public: the address has to be public, also where the network was opened for local runs.
+            unspoken: further tokens of ours that the answer's message must not repeat: those in the body.
 
         Raises:
             UnableToUseApi: no answer.
         """
-        began, problem, response = time.perf_counter(), "", Response(0)
+        began, problem, answer = time.perf_counter(), "", NO_ANSWER
         headers = {**(token.header if token else {}), **({"content-type": "application/json"} if body else {})}
         try:
             response = self._web.send(
                 Request(method=method, url=url, headers=headers, body=body), timeout_s=timeout_s, public=public
             )
+            answer = _masked(read_answer(response), [*([token] if token else []), *unspoken])
         except UnableToUseApi as failed:
             problem = str(failed)
             raise
         finally:
-            code, said = code_of(response)
-            told = _masked(said, [*([token] if token else []), *unspoken])
             self._observer.exchange(
                 Exchange(
                     direction="out",
@@ -98,41 +119,42 @@ class Outbound:
                     module=module,
                     method=method,
                     path=urlsplit(url).path,
-                    http_status=response.status,
-                    status_code=code,
+                    http_status=answer.http_status,
+                    status_code=answer.status_code,
                     latency_ms=(time.perf_counter() - began) * 1000,
-                    problem=problem or told,
+                    problem=problem or answer.status_message,
                 )
             )
-        return response if told == said else _saying(told, response)
+        return answer
 
 
-def _masked(text: str, tokens: Collection[AuthToken]) -> str:
-    """The text without our secrets: some platforms quote what they refuse, and messages go into logs."""
+def _masked(answer: Answer, tokens: Collection[AuthToken]) -> Answer:
+    """The answer without these tokens in its message: some platforms quote what they refuse, and we log messages."""
+    message = answer.status_message
     for token in tokens:
-        text = text.replace(token.secret, str(token))
-    return text
-
-
-def _saying(message: str, response: Response) -> Response:
-    frame = parse(response.body) | {"status_message": message}
-    return Response(response.status, response.headers, json.dumps(frame).encode())
+        message = message.replace(token.secret, str(token))
+    return replace(answer, status_message=message)
 
 
 class Web(Protocol):
-    """The way out to partners."""
+    """The HTTP client that calls partners."""
 
     def check(self, url: str, *, public: bool = False) -> None:
-        """Nothing, if the URL itself is one that we call; where its name leads is seen when it is called.
+        """Refuses a URL that we never call; its name is resolved, and the address checked, only when it is called.
 
         Raises:
-            AddressNotAllowed: it is none.
+            AddressNotAllowed: the URL is not allowed.
         """
 
     def send(self, request: Request, *, timeout_s: float | None = None, public: bool = False) -> Response:
-        """The partner's answer; ``public`` closes a network that was opened for local runs.
+        """The answer to one request.
+
+        Args:
+            request: its ``url`` is absolute.
+            timeout_s: seconds; None for the client's own limit.
+            public: the address has to be public, also where the network was opened for local runs.
 
         Raises:
             Unreachable: no answer.
-            UnableToUseApi: the address is not one we may call, or the answer is not one we may read.
+            UnableToUseApi: the address is not allowed, or the answer is larger than we read.
         """

@@ -6,6 +6,7 @@ parts       parts of an object: find, replace, merge a patch, compare
 module      what each module declares
 paging      offset, limit, dates, Link
 envelope    the envelope of an answer: data, status_code, timestamp
+answer      what a partner answered, its envelope read once
 auth        the token in the Authorization header
 parties     party and role
 countries   country codes, alpha-2 and alpha-3

@@ -1,4 +1,7 @@
-"""The frame around every answer: ours written, theirs opened. Spec: transport_and_format.md, Response format."""
+"""The envelope around the data of every answer: ours written, theirs read.
+
+Spec: transport_and_format.md, Response format.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from chalicelib.ocpi.answer import Answer
 from chalicelib.ocpi.errors import OcpiError, UnableToUseApi
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.reading import parse
@@ -20,7 +24,14 @@ _HEADERS: Final = {"content-type": "application/json"}
 def success(
     now: datetime, data: bytes | None = None, *, created: bool = False, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A success answer around ``data``, ready JSON that is passed on as it is; None sends no ``data`` (Q-14)."""
+    """Our answer to a request that went well: HTTP 200, or 201 where something was created, and OCPI status 1000.
+
+    Args:
+        now: the time, for the envelope's ``timestamp``.
+        data: the envelope's ``data`` as JSON, which is not parsed; None leaves the field out (Q-14).
+        created: whether the request created an object (TRA-26).
+        headers: more HTTP headers, beside the content type.
+    """
     payload = b"" if data is None else b'"data":' + data + b","
     stamp = format_date_time(now).encode()
     body = b"{" + payload + b'"status_code":1000,"timestamp":"' + stamp + b'"}'
@@ -28,70 +39,60 @@ def success(
 
 
 def json_list(bodies: Iterable[bytes]) -> bytes:
-    """A JSON array of ready JSON values."""
+    """A JSON array of these JSON values, none of which is parsed."""
     return b"[" + b",".join(bodies) + b"]"
 
 
 def failure(now: datetime, error: OcpiError) -> Response:
-    """The answer that ``error`` deserves."""
+    """Our answer to a request that failed with ``error``, with its HTTP status, OCPI status and headers."""
     frame = {
         "status_code": error.status_code,
-        "status_message": str(error)[:_LONGEST_MESSAGE],
+        "status_message": message_of(error),
         "timestamp": format_date_time(now),
     }
     return Response(error.http_status, {**_HEADERS, **error.headers}, json.dumps(frame).encode())
 
 
-def opened(response: Response, what: str) -> Any:
-    """The ``data`` of a partner's success answer; None when there is none.
+def message_of(error: OcpiError) -> str:
+    """What a failure answer says in its ``status_message``: the error's text, cut to 500 characters."""
+    return str(error)[:_LONGEST_MESSAGE]
+
+
+def read_answer(response: Response) -> Answer:
+    """The partner's answer, its body parsed; a body that is no envelope, or no JSON at all, is no error."""
+    frame, is_json = _parsed(response.body)
+    code, message = frame.get("status_code"), frame.get("status_message")
+    return Answer(
+        http_status=response.status,
+        headers=response.headers,
+        status_code=code if isinstance(code, int) and not isinstance(code, bool) else None,
+        status_message=message if isinstance(message, str) else "",
+        data=frame.get("data"),
+        is_json=is_json,
+    )
+
+
+def data_of(answer: Answer, what: str) -> Any:
+    """The ``data`` of a partner's success answer, a JSON value; None if it has none.
 
     Args:
-        response: what the partner answered.
+        answer: what the partner answered.
         what: what we asked for, to name it in the error, such as ``GET versions``.
 
     Raises:
-        UnableToUseApi: not a success: an HTTP error, an OCPI status of 2000 or more, or no envelope (TRA-14).
+        UnableToUseApi: no success: an HTTP error, an OCPI status of 2000 or more, or no envelope (TRA-14).
     """
-    frame = _frame(response)
-    code, message = _status_of(frame)
-    if 200 <= response.status < 300 and code is not None and 1000 <= code < 2000:
-        return frame.get("data")
-    status = f"OCPI status {code}" if code is not None else "no OCPI envelope"
-    said = f": {message[:200]}" if message else ""
-    raise UnableToUseApi(f"{what} was answered with HTTP {response.status} and {status}{said}")
+    if answer.is_success:
+        return answer.data
+    status = f"OCPI status {answer.status_code}" if answer.status_code is not None else "no OCPI envelope"
+    message = f": {answer.status_message[:200]}" if answer.status_message else ""
+    raise UnableToUseApi(f"{what} was answered with HTTP {answer.http_status} and {status}{message}")
 
 
-def code_of(response: Response) -> tuple[int | None, str]:
-    """The OCPI status code and message of an answer, as far as it has them."""
-    return _status_of(_frame(response))
-
-
-def accepted(response: Response) -> bool:
-    """Whether a push was taken: a 2xx whose envelope, if it is not left out, says 1xxx or nothing (TRA-14, Q-14)."""
-    code, _ = code_of(response)
-    if code is None and response.body.strip() and not _is_json(response.body):
-        # What answers in no JSON is something in front of the partner's node.
-        return False
-    return 200 <= response.status < 300 and (code is None or 1000 <= code < 2000)
-
-
-def _status_of(frame: Mapping[str, Any]) -> tuple[int | None, str]:
-    code, message = frame.get("status_code"), frame.get("status_message")
-    is_code = isinstance(code, int) and not isinstance(code, bool)
-    return (code if is_code else None), (message if isinstance(message, str) else "")
-
-
-def _is_json(body: bytes) -> bool:
+def _parsed(body: bytes) -> tuple[Mapping[str, Any], bool]:
+    """The JSON object in the body, an empty one if it holds none; and whether it is JSON, or empty."""
     try:
-        parse(body)
+        frame = parse(body)
     except OcpiError:
-        return False
-    return True
-
-
-def _frame(response: Response) -> Mapping[str, Any]:
-    try:
-        frame = parse(response.body)
-    except OcpiError:
-        return {}
-    return frame if isinstance(frame, dict) else {}
+        return {}, not body.strip()
+    return (frame if isinstance(frame, dict) else {}), True

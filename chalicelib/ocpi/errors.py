@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-from chalicelib.ocpi.http import Response
+from chalicelib.ocpi.answer import Answer
 
 
 class OcpiError(Exception):
@@ -154,11 +154,11 @@ class Unreachable(UnableToUseApi):
 
 
 class NotTaken(PartnerError):
-    """The partner answered, but did not do what we asked for; ``response`` is its answer."""
+    """The partner answered, but did not do what we asked for; ``answer`` is what it said."""
 
-    def __init__(self, message: str, response: Response) -> None:
+    def __init__(self, message: str, answer: Answer) -> None:
         super().__init__(message)
-        self.response = response
+        self.answer = answer
 
 
 class AddressNotAllowed(UnableToUseApi):

@@ -1,7 +1,7 @@
 """Parses and validates what a partner sent, in one of two profiles, and lists each deviation that was let pass.
 
-The models state the rules of the spec. An object is first validated from its bytes. Only if that fails, and only for a
-lenient partner, breaches are repaired or let pass one by one; each is listed with its JSON path and the rule.
+The models state the rules of the spec. A body is parsed once, and the value is validated. Only if that fails, and only
+for a lenient partner, breaches are repaired or let pass one by one; each is listed with its JSON path and the rule.
 """
 
 from __future__ import annotations
@@ -160,11 +160,7 @@ def read(
         InvalidJson: not JSON (TRA-15).
         InvalidParameters: JSON that breaks rules of the spec, listed by their paths (TRA-16, TRA-20).
     """
-    value = parse(body)
-    try:
-        return Reading(built(model).model_validate_json(body, context=Tolerance.PEDANTIC, extra="allow"))
-    except ValidationError:
-        return read_value(model, value, profile, now, stand_ins=stand_ins)
+    return read_value(model, parse(body), profile, now, stand_ins=stand_ins)
 
 
 def read_value(
@@ -182,6 +178,11 @@ def read_value(
         InvalidParameters: it breaks rules of the spec.
     """
     model = built(model)
+    try:
+        # Most objects break no rule at all.
+        return Reading(_flawless(model, value, unknown))
+    except ValidationError:
+        pass
     deviations: list[Deviation] = []
     filled: set[Loc] = set()
     for _ in range(_MOST_ROUNDS):
@@ -209,12 +210,16 @@ def _breaches(model: type[OcpiObject], value: Any, unknown: Unknown = "keep") ->
         InvalidParameters: there are too many.
     """
     try:
-        model.model_validate(value, context=Tolerance.PEDANTIC, extra="allow" if unknown == "keep" else "forbid")
+        _flawless(model, value, unknown)
     except ValidationError as invalid:
         if invalid.error_count() > _MOST_BREACHES:
             raise InvalidParameters(f"{model.__name__}: breaks more than {_MOST_BREACHES} rules") from None
         return invalid.errors(include_url=False)
     return []
+
+
+def _flawless(model: type[M], value: Any, unknown: Unknown) -> M:
+    return model.model_validate(value, context=Tolerance.PEDANTIC, extra="allow" if unknown == "keep" else "forbid")
 
 
 def _hidden_breaches(found: OcpiObject, value: Json) -> list[Any]:
@@ -275,10 +280,16 @@ def _repairs(breaches: list[Any], now: datetime, stand_ins: StandIns) -> dict[Lo
 
 def _repaired(value: Any, repairs: Mapping[Loc, Any]) -> Any:
     """A copy of ``value`` with these repairs."""
-    copy = json.loads(json.dumps(value))
+    copy = _copied(value)
     for loc, repair in repairs.items():
         _set_at(copy, loc, repair)
     return copy
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copied(each) for name, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
 def _repair(breach: Mapping[str, Any], now: datetime, stand_ins: StandIns) -> Any:

@@ -200,9 +200,9 @@ def test_a_redirect_is_the_answer_and_leads_nowhere(ear: Ear, status: int) -> No
     for to in (f"http://127.0.0.1:{ear.port}/", "http://169.254.169.254/latest/meta-data/", "/elsewhere"):
         with partner(Answer(status, [("Location", to)])) as server:
             them = registered_at(f"{server.url}/credentials")
-            response = outbound(HttpWeb(open_network=True)).answer(them, "commands", f"{server.url}/results", b"{}")
+            answer = outbound(HttpWeb(open_network=True)).answer(them, "commands", f"{server.url}/results", b"{}")
 
-            assert (response.status, len(server.seen)) == (status, 1)
+            assert (answer.http_status, len(server.seen)) == (status, 1)
     assert not ear.heard
 
 

@@ -63,7 +63,7 @@ class Side:
     def pull(self) -> None:
         """What the schedule does each hour."""
         for partner in self.company.partners():
-            self.tried(lambda partner=partner: self.company.company.crawler.start_due(partner))  # type: ignore[misc]
+            self.tried(lambda partner=partner: self.company.company.pull_schedule.start_due(partner))  # type: ignore[misc]
 
     @property
     def next_due(self) -> datetime | None:

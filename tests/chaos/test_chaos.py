@@ -180,9 +180,9 @@ def test_two_nodes_hold_the_same_in_the_end(crashes: float, seed: int) -> None:
 def sometimes_pull(storm: Storm, side: Side) -> None:
     """What an operator does who is not sure of something."""
     if storm.weather.strikes(0.1):
-        (partner,), crawler = side.company.partners(), side.company.company.crawler
-        module = storm.weather.one_of(crawler.pullable(partner))
-        side.tried(lambda: crawler.start(partner, module, full=storm.weather.flips(0.5)))
+        (partner,), schedule = side.company.partners(), side.company.company.pull_schedule
+        module = storm.weather.one_of(schedule.pullable(partner))
+        side.tried(lambda: schedule.start(partner, module, full=storm.weather.flips(0.5)))
 
 
 def held(company: CompanyInWorld, module: ModuleID, owner: Party) -> dict[str, Json]:

@@ -34,7 +34,7 @@ def emsp(pair: Pair) -> CompanyOnAws:
 
 def begin(pair: Pair) -> Pull:
     """Let the eMSP begin to pull everything."""
-    return pair.emsp.company.crawler.start(pair.emsp.partners()[0], ModuleID.LOCATIONS, full=True)
+    return pair.emsp.company.pull_schedule.start(pair.emsp.partners()[0], ModuleID.LOCATIONS, full=True)
 
 
 def found(pair: Pair) -> Pull:

@@ -33,7 +33,7 @@ from tests.infra.unpacked import ARCHITECTURES
 
 T = TypeVar("T")
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """What comes, comes within seconds; on a busy machine, where every function starts cold, it may take longer."""
 
 

@@ -15,6 +15,7 @@ from chalicelib.modules.credentials.handshake import Registration, register, sen
 from chalicelib.modules.credentials.objects import Credentials
 from chalicelib.node.flows import Flow, T
 from chalicelib.ocpi.auth import AuthToken
+from chalicelib.ocpi.envelope import read_answer
 from chalicelib.ocpi.errors import MissingEndpoints, PartnerError, UnableToUseApi, UnsupportedVersion
 from chalicelib.ocpi.http import Request, Response
 from tests import make
@@ -42,9 +43,9 @@ def endpoint(identifier: str, url: str) -> dict[str, str]:
 
 def driven(flow: Flow[T], *answers: Response) -> tuple[T, list[Request]]:
     """What the flow comes to with these answers, no more and no fewer, and what it asked."""
-    asked = [next(flow), *(flow.send(answer) for answer in answers[:-1])]
+    asked = [next(flow), *(flow.send(read_answer(answer)) for answer in answers[:-1])]
     with pytest.raises(StopIteration) as done:
-        flow.send(answers[-1])
+        flow.send(read_answer(answers[-1]))
     return done.value.value, asked
 
 
@@ -101,7 +102,7 @@ def test_a_partner_without_our_version_is_told_which_one_is_missing() -> None:
     next(flow)
 
     with pytest.raises(UnsupportedVersion, match=r"offers 2\.0, 2\.2\.1, but not 2\.1\.1"):
-        flow.send(frame([endpoint("", "") | {"version": version} for version in ("2.2.1", "2.0")]))
+        flow.send(read_answer(frame([endpoint("", "") | {"version": version} for version in ("2.2.1", "2.0")])))
 
 
 @pytest.mark.parametrize(
@@ -148,10 +149,10 @@ def test_no_endpoints_come_of_an_answer_that_is_none(failure: Response, step: in
     flow = their_endpoints(VERSIONS_URL, A, (), NOW)
     next(flow)
     if step:
-        flow.send(VERSIONS)
+        flow.send(read_answer(VERSIONS))
 
     with pytest.raises(PartnerError, match=("GET versions", "GET version details")[step]):
-        flow.send(failure)
+        flow.send(read_answer(failure))
 
 
 def test_endpoints_that_we_require_must_be_there() -> None:
@@ -209,16 +210,16 @@ def test_our_token_is_made_only_when_the_post_is_about_to_leave() -> None:
 
     flow = register(VERSIONS_URL, A, (), credentials, NOW)
     next(flow)
-    flow.send(VERSIONS)
+    flow.send(read_answer(VERSIONS))
     assert made == []
-    flow.send(listed())
+    flow.send(read_answer(listed()))
     assert made == ["B"]
 
     in_vain = register(VERSIONS_URL, A, ("cdrs",), credentials, NOW)
     next(in_vain)
-    in_vain.send(VERSIONS)
+    in_vain.send(read_answer(VERSIONS))
     with pytest.raises(MissingEndpoints):
-        in_vain.send(listed())
+        in_vain.send(read_answer(listed()))
     assert made == ["B"]
 
 
@@ -239,7 +240,7 @@ def test_credentials_answered_with_anything_else_are_refused(failure: Response) 
     next(flow)
 
     with pytest.raises(UnableToUseApi, match="PUT credentials was answered"):
-        flow.send(failure)
+        flow.send(read_answer(failure))
 
 
 def test_parties_in_small_letters_are_the_same_parties() -> None:
@@ -282,4 +283,4 @@ def test_whatever_they_answer_the_handshake_ends_in_a_registration_or_in_their_f
     next(flow)
 
     with pytest.raises((PartnerError, StopIteration)):
-        deque(map(flow.send, answers))
+        deque(map(flow.send, map(read_answer, answers)))

@@ -132,8 +132,8 @@ def test_the_lists_of_a_suspended_partner_are_not_pulled_and_pulled_whole_when_i
     crawl.asked.clear()
 
     crawl.world.clock.pass_(days=8)
-    crawl.crawler.start_due(partner)
-    crawl.crawler.catch_up(partner)
+    crawl.schedule.start_due(partner)
+    crawl.schedule.catch_up(partner)
     answer = desk("POST", f"/partners/{partner.id}/pull/{module}")
     assert (answer.status, answer.error) == (409, "this partner is suspended: resume it first")
     assert (crawl.us.pull_steps.steps, crawl.asked) == ([], [])
@@ -149,7 +149,7 @@ def test_a_pull_that_is_at_work_ends_with_the_suspension() -> None:
     """N-03."""
     crawl = Crawl()
     crawl.answers = [answered(ids(1), following(f"{crawl.endpoint}?offset=1"), 2)]
-    crawl.crawler.start(crawl.them, crawl.module)
+    crawl.schedule.start(crawl.them, crawl.module)
     (step, _), *_ = crawl.us.pull_steps.steps
     suspended(Desk(crawl.us))
 

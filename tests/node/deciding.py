@@ -15,6 +15,7 @@ from chalicelib.node.pushing.decision import Attempt, Skip, SkipReason, Wait, de
 from chalicelib.node.pushing.messages import Announcement, Delivery
 from chalicelib.node.pushing.outbox import DeliveryState, OutboxEntry, SentVersion
 from chalicelib.ocpi.auth import AuthToken
+from chalicelib.ocpi.envelope import read_answer
 from chalicelib.ocpi.errors import NotTaken
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
@@ -117,4 +118,4 @@ def stored(of: ModuleID = LOCATIONS, version: int = 5, body: Any = BODY, **field
 
 
 def refused(code: int = 2000, status: int = 200) -> NotTaken:
-    return NotTaken("PUT was answered", said(status, code))
+    return NotTaken("PUT was answered", read_answer(said(status, code)))

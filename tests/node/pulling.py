@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from chalicelib.modules import MODULES
 from chalicelib.node.partners.partner import Partner
 from chalicelib.node.pulling.crawl import Crawler
+from chalicelib.node.pulling.schedule import PullSchedule
 from chalicelib.node.pulling.state import Pull
 from chalicelib.node.receiving.quarantine import QuarantineEntry
 from chalicelib.ocpi.errors import Unreachable
@@ -88,6 +89,10 @@ class Crawl:
         return self.us.partners()[0]
 
     @property
+    def schedule(self) -> PullSchedule:
+        return self.us.company.pull_schedule
+
+    @property
     def crawler(self) -> Crawler:
         return self.us.company.crawler
 
@@ -126,7 +131,7 @@ class Crawl:
     def run(self, *pages: Response | None, full: bool = False) -> Pull:
         """A crawl from its beginning to its end, over these pages."""
         self.answers = list(pages) or self.answers
-        self.crawler.start(self.them, self.module, full=full)
+        self.schedule.start(self.them, self.module, full=full)
         return self.work()
 
     def work(self) -> Pull:

@@ -71,8 +71,8 @@ def test_what_was_pulled_just_now_is_not_pulled_again() -> None:
     """OFF-04, PAG-17."""
     there = pair()
     partner = there.emsp.partners()[0]
-    for module in there.emsp.company.crawler.pullable(partner):
-        there.emsp.company.crawler.start(partner, module)
+    for module in there.emsp.company.pull_schedule.pullable(partner):
+        there.emsp.company.pull_schedule.start(partner, module)
     there.emsp.pull_steps.steps.clear()
     there.world.down.add("cpo.example")
     there.put_in(TOKENS, make.token("K1"))

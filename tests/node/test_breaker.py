@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.node.partners.breaker import FIRST_PAUSE, LONGEST_WAIT, OPENS_AFTER, CircuitBreaker, CircuitState
 from chalicelib.ocpi.auth import AuthToken
+from chalicelib.ocpi.envelope import read_answer
 from chalicelib.ocpi.errors import NotTaken, Unreachable
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import ModuleID
@@ -94,7 +95,7 @@ def test_failures_that_several_workers_see_at_once_are_all_counted(caplog: pytes
     """N-42: and that they are not called any more is said once."""
     there = partner()
     to, company = there.owner.partners()[0], there.owner.company
-    failure = NotTaken("HTTP 500", said(500, 3000))
+    failure = NotTaken("HTTP 500", read_answer(said(500, 3000)))
 
     at_once(*[lambda: company.breakers.failed(to, failure)] * (OPENS_AFTER - 1))
     assert breaker(there).failures == OPENS_AFTER - 1

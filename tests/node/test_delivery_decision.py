@@ -27,6 +27,7 @@ from chalicelib.node.pushing.decision import (
 from chalicelib.node.pushing.messages import Announcement, Delivery
 from chalicelib.node.pushing.outbox import RETRY_DELAYS, RETRY_WINDOW, OutboxEntry, SentVersion
 from chalicelib.node.pushing.pacing import PacedPush
+from chalicelib.ocpi.envelope import read_answer
 from chalicelib.ocpi.errors import NotTaken, OcpiError, ServerError, UnableToUseApi, Unreachable
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.parties import Role
@@ -575,7 +576,7 @@ KINDS: dict[str, tuple[Known, OcpiError, tuple[datetime | None, bool, bool]]] = 
     "a CDR with OCPI 3000": (known_of(A_CDR), refused(3000), (A_MINUTE, False, True)),
     "a CDR with a page instead of an envelope": (
         known_of(A_CDR),
-        NotTaken("POST was answered", Response(200, {}, b"<html>")),
+        NotTaken("POST was answered", read_answer(Response(200, {}, b"<html>"))),
         (A_MINUTE, False, True),
     ),
     "a CDR that never left us": (known_of(A_CDR), UNSENT, (A_MINUTE, True, False)),

@@ -38,7 +38,7 @@ def test_a_list_of_several_pages_is_held_whole(module: ModuleID) -> None:
     there = two_nodes(module, 25)
     us = there.receiver(module)
 
-    us.company.crawler.start(us.partners()[0], module)
+    us.company.pull_schedule.start(us.partners()[0], module)
     delays = work_off(us)
 
     done = us.ports.pulls.get(us.partners()[0].id, module)
@@ -239,13 +239,13 @@ def test_a_delta_overlaps_the_last_crawl_that_succeeded() -> None:
 def test_what_changed_around_the_boundary_is_pulled() -> None:
     """PAG-27: between two real nodes."""
     there = two_nodes(ModuleID.LOCATIONS, 2)
-    crawler, cpo = there.emsp.company.crawler, there.emsp.partners()[0]
-    crawler.start(cpo, ModuleID.LOCATIONS)
+    schedule, cpo = there.emsp.company.pull_schedule, there.emsp.partners()[0]
+    schedule.start(cpo, ModuleID.LOCATIONS)
     work_off(there.emsp)
     there.world.clock.pass_(hours=1)
     there.put_in(ModuleID.LOCATIONS, make.location("X1", name="New"))
 
-    crawler.start(cpo, ModuleID.LOCATIONS)
+    schedule.start(cpo, ModuleID.LOCATIONS)
     work_off(there.emsp)
 
     done = there.emsp.ports.pulls.get(cpo.id, ModuleID.LOCATIONS)

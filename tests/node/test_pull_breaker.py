@@ -55,7 +55,7 @@ def test_whoever_is_not_reached_is_not_asked_for_its_lists_by_the_schedule(modul
     crawl.run(None)
     crawl.world.clock.pass_(hours=1)
 
-    crawl.crawler.start_due(crawl.them)
+    crawl.schedule.start_due(crawl.them)
     assert crawl.us.pull_steps.steps == []
 
     crawl.answers = [answered(ids(1, module=module))]
@@ -71,7 +71,7 @@ def test_a_page_waits_as_long_as_the_partner_asks_for() -> None:
     busy = Response(429, {"retry-after": "77"})
     crawl.answers = [busy, answered([])]
 
-    crawl.crawler.start(crawl.them, crawl.module)
+    crawl.schedule.start(crawl.them, crawl.module)
 
     assert work_off(crawl.us, crawl.module) == [0, 77]
     assert crawl.now.state is PullState.DONE

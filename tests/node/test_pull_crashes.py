@@ -77,7 +77,7 @@ class Fallible:
         """Begin, if need be an hour later once more; from then on the queue alone keeps it going."""
         for _ in range(3):
             try:
-                self.crawl.crawler.start(self.crawl.them, self.crawl.module, full=True)
+                self.crawl.schedule.start(self.crawl.them, self.crawl.module, full=True)
             except (Broken, Died):
                 self.crawl.world.clock.pass_(hours=1)
                 continue

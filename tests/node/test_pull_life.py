@@ -32,7 +32,7 @@ def test_a_page_is_tried_again_later_and_later(away: Response | None) -> None:
         answered([]),
     ]
 
-    crawl.crawler.start(crawl.them, crawl.module)
+    crawl.schedule.start(crawl.them, crawl.module)
     delays = work_off(crawl.us, crawl.module)
 
     assert delays == [0, 0, 5, 30, 120, 600, 0]
@@ -60,7 +60,7 @@ def test_a_partner_that_stays_away_ends_the_crawl(away: Response | None, problem
 def test_what_happened_is_not_told_while_the_crawl_is_well_again() -> None:
     crawl = Crawl()
     crawl.answers = [Response(503), answered(ids(1), following("?c=1"))]
-    crawl.crawler.start(crawl.them, crawl.module)
+    crawl.schedule.start(crawl.them, crawl.module)
 
     for expected in ("HTTP 503", None):
         crawl.crawler.crawl_page(crawl.us.pull_steps.steps.pop(0)[0])
@@ -103,7 +103,7 @@ def test_who_is_no_partner_any_more_is_not_asked() -> None:
     """CRD-17: not even for the next page."""
     crawl = Crawl()
     crawl.answers = [answered(ids(1), following("?c=1"))]
-    crawl.crawler.start(crawl.them, crawl.module)
+    crawl.schedule.start(crawl.them, crawl.module)
     crawl.crawler.crawl_page(crawl.us.pull_steps.steps.pop(0)[0])
 
     crawl.us.company.registrations.unregister(crawl.them)
@@ -111,7 +111,7 @@ def test_who_is_no_partner_any_more_is_not_asked() -> None:
 
     assert (done.state, done.problem, len(crawl.asked)) == (PullState.FAILED, "they are no longer a partner", 1)
     with pytest.raises(InvalidParameters, match="serves us no locations"):
-        crawl.crawler.start(crawl.them, crawl.module)
+        crawl.schedule.start(crawl.them, crawl.module)
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -121,23 +121,23 @@ def test_only_lists_that_the_partner_serves_are_crawled(role: Role) -> None:
     us = crawl.pair.emsp if role is Role.CPO else crawl.pair.cpo
     theirs = [module for module in LISTED if crawl.pair.receiver(module) is us]
 
-    assert us.company.crawler.pullable(us.partners()[0]) == theirs
+    assert us.company.pull_schedule.pullable(us.partners()[0]) == theirs
     for module in set(LISTED) - set(theirs):
         with pytest.raises(InvalidParameters):
-            us.company.crawler.start(us.partners()[0], module)
+            us.company.pull_schedule.start(us.partners()[0], module)
 
 
 def test_there_is_one_crawl_at_a_time() -> None:
     """PAG-17: who asks for another gets the one that is at work."""
     crawl = Crawl(answers=[answered([])])
 
-    first = crawl.crawler.start(crawl.them, crawl.module)
-    second = crawl.crawler.start(crawl.them, crawl.module, full=True)
+    first = crawl.schedule.start(crawl.them, crawl.module)
+    second = crawl.schedule.start(crawl.them, crawl.module, full=True)
 
     assert second == first
     assert len(crawl.us.pull_steps.steps) == 1
     assert crawl.work().state is PullState.DONE
-    assert crawl.crawler.start(crawl.them, crawl.module).crawl != first.crawl
+    assert crawl.schedule.start(crawl.them, crawl.module).crawl != first.crawl
 
 
 class Late:
@@ -156,10 +156,10 @@ class Late:
 def test_who_begins_at_the_same_moment_gets_the_same_crawl() -> None:
     """PAG-17."""
     crawl = Crawl(answers=[answered([])])
-    first = crawl.crawler.start(crawl.them, crawl.module)
+    first = crawl.schedule.start(crawl.them, crawl.module)
     run_on(crawl.us, pulls=Late(crawl))
 
-    assert crawl.crawler.start(crawl.them, crawl.module) == first
+    assert crawl.schedule.start(crawl.them, crawl.module) == first
     assert len(crawl.us.pull_steps.steps) == 1
 
 
@@ -167,16 +167,16 @@ def test_a_crawl_that_is_stuck_goes_on_at_its_page() -> None:
     """OFF-04: nobody is left who would fetch it; what had been asked for stays."""
     crawl = Crawl()
     crawl.answers = [answered(ids(1), following("?c=1")), answered(ids(2))]
-    began = crawl.crawler.start(crawl.them, crawl.module)
+    began = crawl.schedule.start(crawl.them, crawl.module)
     crawl.crawler.crawl_page(crawl.us.pull_steps.steps.pop(0)[0])
     crawl.us.pull_steps.steps.clear()
 
     crawl.world.clock.now = crawl.now.updated_at + STUCK_AFTER - timedelta(seconds=1)
-    crawl.crawler.start_due(crawl.them)
+    crawl.schedule.start_due(crawl.them)
     assert all(step.module is not crawl.module for step, _ in crawl.us.pull_steps.steps)
 
     crawl.world.clock.pass_(seconds=2)
-    crawl.crawler.start_due(crawl.them)
+    crawl.schedule.start_due(crawl.them)
     done = crawl.work()
 
     assert (done.state, done.crawl, done.since) == (PullState.DONE, began.crawl, began.began_at)
@@ -189,7 +189,7 @@ def test_a_crawl_that_is_stuck_goes_on_at_its_page() -> None:
 
 def tended(crawl: Crawl) -> list[tuple[ModuleID, bool]]:
     """What is begun now, and whether as a whole; all of it is then worked off."""
-    crawl.crawler.start_due(crawl.them)
+    crawl.schedule.start_due(crawl.them)
     begun = [step.module for step, _ in crawl.us.pull_steps.steps]
     fulls = {pull.module: pull.is_full for pull in crawl.us.ports.pulls.of(crawl.them.id)}
     work_off(crawl.us)
@@ -199,7 +199,7 @@ def tended(crawl: Crawl) -> list[tuple[ModuleID, bool]]:
 def test_each_list_is_crawled_each_hour_and_whole_each_week() -> None:
     """PAG-17: and not more often, whatever the schedule does."""
     crawl = Crawl(answers=[answered([])])
-    lists = crawl.crawler.pullable(crawl.them)
+    lists = crawl.schedule.pullable(crawl.them)
     assert tended(crawl) == [(module, True) for module in lists]
 
     crawl.world.clock.pass_(minutes=50)
@@ -248,16 +248,16 @@ def test_crawls_begin_at_moments_of_their_own() -> None:
     crawl = Crawl(answers=[answered([])])
     delays = []
     for _ in range(50):
-        crawl.crawler.start_due(crawl.them)
+        crawl.schedule.start_due(crawl.them)
         delays += [delay_s for _, delay_s in crawl.us.pull_steps.steps]
         work_off(crawl.us)
         crawl.world.clock.pass_(hours=1)
 
-    assert len(delays) == 50 * len(crawl.crawler.pullable(crawl.them))
+    assert len(delays) == 50 * len(crawl.schedule.pullable(crawl.them))
     assert 0 <= min(delays) < 100
     assert 800 < max(delays) <= 900
     assert timedelta(seconds=max(delays)) < STUCK_AFTER
-    crawl.crawler.start(crawl.them, crawl.module)
+    crawl.schedule.start(crawl.them, crawl.module)
     assert [delay_s for _, delay_s in crawl.us.pull_steps.steps] == [0]
 
 
@@ -266,7 +266,7 @@ def test_who_is_no_partner_any_more_is_left_alone() -> None:
     crawl = Crawl()
     crawl.us.company.registrations.unregister(crawl.them)
 
-    crawl.crawler.start_due(crawl.them)
+    crawl.schedule.start_due(crawl.them)
 
     assert crawl.us.pull_steps.steps == []
     assert crawl.us.ports.pulls.of(crawl.them.id) == []
@@ -277,7 +277,7 @@ def test_what_was_missed_while_we_were_away_is_fetched_within_the_hour(module: M
     """OFF-04: of every list, as soon as its turn comes."""
     there = pair()
     us, owner = there.receiver(module), there.owner(module)
-    them, tend = us.partners()[0], us.company.crawler.start_due
+    them, tend = us.partners()[0], us.company.pull_schedule.start_due
     tend(them)
     work_off(us)
     there.world.down.add(us.base_url.removeprefix("https://"))

@@ -105,7 +105,7 @@ def test_pages_that_go_in_circles_end_the_crawl(size: int) -> None:
 
     crawl.answer = answer
 
-    crawl.crawler.start(crawl.them, crawl.module)
+    crawl.schedule.start(crawl.them, crawl.module)
     done = crawl.work()
 
     assert (done.state, done.problem) == (PullState.FAILED, "the link to the next page leads back")
@@ -132,13 +132,13 @@ def test_an_empty_page_with_a_link_ends_the_crawl() -> None:
 def test_there_is_an_end_to_the_pages_that_we_fetch() -> None:
     """Q-09: as many as we fetch may be had, one more may not."""
     crawl = Crawl()
-    crawl.crawler.start(crawl.them, crawl.module)
+    crawl.schedule.start(crawl.them, crawl.module)
     crawl.us.pull_steps.steps.clear()
     crawl.us.ports.pulls.save(crawl.now.with_(crawl.world.clock(), page=MOST_PAGES - 2))
     crawl.world.clock.pass_(hours=1)
     crawl.answers = [answered(ids(1), following("?c=1")), answered(ids(2), following("?c=2"))]
 
-    crawl.crawler.start(crawl.them, crawl.module)
+    crawl.schedule.start(crawl.them, crawl.module)
     done = crawl.work()
 
     assert (done.state, done.problem) == (PullState.FAILED, f"more than {MOST_PAGES} pages")
@@ -229,7 +229,7 @@ def test_nothing_is_missed_when_the_list_shrinks(count: int, gone: list[int], *,
     crawl = Crawl()
     shrinking(crawl, count, gone, links=links)
 
-    crawl.crawler.start(crawl.them, crawl.module)
+    crawl.schedule.start(crawl.them, crawl.module)
     done = crawl.work()
 
     assert done.state is PullState.DONE

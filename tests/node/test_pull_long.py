@@ -98,7 +98,7 @@ def test_a_long_list_is_held_whole_whatever_interrupts_its_crawl() -> None:
         pull_queue=whims.around(queue, "enqueue"),
         web=whims.around(crawl.world, "send"),
     )
-    crawl.crawler.start(crawl.them, crawl.module, full=True)
+    crawl.schedule.start(crawl.them, crawl.module, full=True)
     crawl.us.ports = ports
 
     queue.work(crawl, whims)

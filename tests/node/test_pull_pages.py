@@ -164,7 +164,7 @@ def test_a_page_that_is_served_again_ends_the_crawl(total: int, *, linked: bool)
     crawl = Crawl()
     forgetful(crawl, 2, total, linked=linked)
 
-    crawl.crawler.start(crawl.them, crawl.module)
+    crawl.schedule.start(crawl.them, crawl.module)
     done = crawl.work()
 
     assert (done.state, len(crawl.asked)) == (PullState.FAILED, 2)

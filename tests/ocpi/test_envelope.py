@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.ocpi.envelope import accepted, code_of, failure, json_list, opened, success
+from chalicelib.ocpi.answer import NO_ANSWER, Answer
+from chalicelib.ocpi.envelope import data_of, failure, json_list, read_answer, success
 from chalicelib.ocpi.errors import (
     ClientError,
     InvalidParameters,
@@ -50,7 +52,7 @@ def test_a_success_without_data_has_no_data() -> None:
 @given(message=st.text())
 def test_every_error_is_framed(kind: type[OcpiError], message: str) -> None:
     """TRA-10, TRA-11, TRA-16: a short message, whatever was said."""
-    answer = failure(NOW, NotTaken(message, Response(500)) if kind is NotTaken else kind(message))
+    answer = failure(NOW, NotTaken(message, NO_ANSWER) if kind is NotTaken else kind(message))
 
     assert envelopes.objections(answer, NOW) == []
     assert (answer.status, json.loads(answer.body)["status_code"]) == (kind.http_status, kind.status_code)
@@ -79,16 +81,16 @@ def test_only_the_layer_below_the_envelope_uses_http_errors() -> None:
         assert kind.http_status == refined.http_status
 
 
-def theirs(status: int, frame: Any) -> Response:
-    return Response(status, {}, frame if isinstance(frame, bytes) else json.dumps(frame).encode())
+def theirs(status: int, frame: Any) -> Answer:
+    return read_answer(Response(status, {}, frame if isinstance(frame, bytes) else json.dumps(frame).encode()))
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 @pytest.mark.parametrize("code", [1000, 1001, 1999])
 def test_a_success_of_theirs_opens(status: int, code: int) -> None:
     """TRA-14, Q-14: with or without the fields that may be missing."""
-    assert opened(theirs(status, {"status_code": code, "data": [1]}), "GET x") == [1]
-    assert opened(theirs(status, {"status_code": code, "status_message": None, "data": None}), "GET x") is None
+    assert data_of(theirs(status, {"status_code": code, "data": [1]}), "GET x") == [1]
+    assert data_of(theirs(status, {"status_code": code, "status_message": None, "data": None}), "GET x") is None
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 401, 404, 500, 503])
@@ -100,7 +102,7 @@ def test_everything_else_of_theirs_is_a_failure_with_both_statuses(status: int, 
     with pytest.raises(
         UnableToUseApi, match=rf"GET x was answered with HTTP {status} and OCPI status {frame['status_code']}"
     ):
-        opened(theirs(status, frame), "GET x")
+        data_of(theirs(status, frame), "GET x")
 
 
 @given(
@@ -110,14 +112,57 @@ def test_everything_else_of_theirs_is_a_failure_with_both_statuses(status: int, 
 def test_any_answer_of_theirs_opens_or_is_a_failure(status: int, frame: Any) -> None:
     """TRA-14: nothing else is ever raised, and a push counts as taken by the same measure."""
     answer = theirs(status, frame)
-    code, _ = code_of(answer)
+    code = answer.status_code
 
     try:
-        opened(answer, "GET x")
+        data_of(answer, "GET x")
     except UnableToUseApi:
-        assert not accepted(answer) or code is None
+        assert not answer.is_accepted or code is None
     else:
-        assert accepted(answer)
+        assert answer.is_accepted
         assert 200 <= status < 300
         assert code is not None
         assert 1000 <= code < 2000
+
+
+def test_what_is_kept_of_an_answer_is_what_its_body_says_and_not_the_body() -> None:
+    """A page of ten thousand objects is held in memory once."""
+    page = [{"id": f"LOC{n}"} for n in range(10_000)]
+    response = Response(200, {"X-Total-Count": "10000"}, json.dumps({"status_code": 1000, "data": page}).encode())
+
+    answer = read_answer(response)
+
+    assert data_of(answer, "GET x") == page
+    assert answer.headers["x-total-count"] == "10000"
+    assert response.body not in gc.get_referents(answer)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b" \n", b"[]", b"null", b'{"status_code": "OK"}', b'{"status_code": true}', b'"x"']
+)
+def test_a_success_without_an_envelope_takes_a_push_but_opens_nothing(body: bytes) -> None:
+    """TRA-14, Q-14: whether the body is left out, or is JSON that says nothing."""
+    answer = read_answer(Response(200, {}, body))
+
+    assert (answer.is_json, answer.is_accepted, answer.is_success, answer.status_code) == (True, True, False, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"\xff",
+        b'{"a": 1, "a": 2}',
+        b'{"a": NaN}',
+        b'{"a": 1e999}',
+        b"[" * 300 + b"]" * 300,
+        b'"\\ud800"',
+        b"9" * 5000,
+    ],
+)
+@pytest.mark.parametrize("status", [200, 201, 404, 500])
+def test_a_body_that_we_do_not_read_takes_no_push(status: int, body: bytes) -> None:
+    """Q-14: even beside a success."""
+    answer = read_answer(Response(status, {}, body))
+
+    assert (answer.is_json, answer.is_accepted, answer.is_success, answer.status_code) == (False, False, False, None)

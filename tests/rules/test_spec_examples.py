@@ -18,7 +18,7 @@ from chalicelib.modules.tariffs.interface import TARIFFS
 from chalicelib.modules.tokens.interface import TOKENS
 from chalicelib.node.partners.partner import Partner, State
 from chalicelib.node.receiving.incoming import IncomingPart, ObjectAddress, read_patch, read_put
-from chalicelib.ocpi.envelope import accepted, code_of, opened
+from chalicelib.ocpi.envelope import data_of, read_answer
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import Module
@@ -97,7 +97,7 @@ def partner(profile: Profile, **facts: Any) -> Partner:
 
 def put_evse(value: Json, reader: Partner) -> IncomingPart:
     at = ObjectAddress(TNM, "1012", (value["uid"],), LOCATIONS.levels[1:])
-    return read_put(at, json.dumps(value).encode(), reader, NOW)
+    return read_put(at, value, reader, NOW)
 
 
 def test_every_example_is_looked_at() -> None:
@@ -194,13 +194,13 @@ def test_the_added_evse_is_refused_anywhere_else(reader: Partner) -> None:
 @pytest.mark.parametrize("name", ENVELOPES)
 def test_an_example_of_an_answer_is_opened(name: str) -> None:
     """TRA-14: and what is inside is read strictly."""
-    response, model = Response(200, {}, json.dumps(body(name)).encode()), ENVELOPES[name]
+    answer, model = read_answer(Response(200, {}, json.dumps(body(name)).encode())), ENVELOPES[name]
 
     if model is None:
-        assert code_of(response) == (2001, "Missing required field: type")
-        assert not accepted(response)
+        assert (answer.status_code, answer.status_message) == (2001, "Missing required field: type")
+        assert not answer.is_accepted
         return
-    data = opened(response, "GET")
+    data = data_of(answer, "GET")
     objects = data if isinstance(data, list) else [data]
     assert [read_value(model, each, Profile.STRICT, NOW).deviations for each in objects] == [()] * len(objects)
     assert objects

@@ -176,7 +176,7 @@ def test_a_page_of_a_hundred_objects_that_we_hold_costs_a_handful_of_calls(
     listed = ids(*range(100), module=module)
     assert crawl.run(answered(listed)).taken == 100
     crawl.answers = [answered(listed, following("?c=1"))]
-    crawl.crawler.start(crawl.them, module, full=full)
+    crawl.schedule.start(crawl.them, module, full=full)
     calls.made()
 
     crawl.crawler.crawl_page(crawl.us.pull_steps.steps.pop(0)[0])

@@ -12,7 +12,7 @@ from chalicelib.modules.tokens.authorize import Ruling
 from chalicelib.modules.tokens.objects import TOKEN_TYPE, LocationReferences
 from chalicelib.node.bodies import as_json
 from chalicelib.node.outbound import object_url
-from chalicelib.ocpi.envelope import opened
+from chalicelib.ocpi.envelope import data_of
 from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
@@ -117,7 +117,7 @@ def _fetched(call: OperatorCall, posted: dict[str, Any], ours: dict[str, Any]) -
     url = posted["url"] or object_url(endpoint, ours["id"])
     if not partner.hosts(url):
         raise ClientError("its URL is at a host that is not theirs, which must not see our token (Q-59)")
-    theirs = opened(call.company.outbound.send(partner, ModuleID.CDRS, "GET", url), "GET of the CDR")
+    theirs = data_of(call.company.outbound.send(partner, ModuleID.CDRS, "GET", url), "GET of the CDR")
     return {"theirs": theirs, "is_equal": _as_we_write(theirs, call) == ours}
 
 

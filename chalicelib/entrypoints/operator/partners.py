@@ -108,8 +108,8 @@ def _suspend(call: OperatorCall) -> OperatorReply:
 def _resume(call: OperatorCall) -> OperatorReply:
     """Resume the exchange: pull all their lists, push what they missed; also if an earlier attempt failed half-way."""
     partner, company = _set_suspended(call, is_suspended=False), call.company
-    for module in company.crawler.pullable(partner):
-        company.crawler.start(partner, module, full=True)
+    for module in company.pull_schedule.pullable(partner):
+        company.pull_schedule.start(partner, module, full=True)
     company.on_reachable(partner)
     return OperatorReply(_partner_json(company, partner))
 

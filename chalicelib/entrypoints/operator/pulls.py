@@ -13,7 +13,7 @@ def _start(call: OperatorCall) -> OperatorReply:
     full = call.request.query.get("full", "no")
     if full not in ("yes", "no"):
         raise InvalidParameters("full is yes or no")
-    pull = call.company.crawler.start(call.active_partner, call.module.identifier, full=full == "yes")
+    pull = call.company.pull_schedule.start(call.active_partner, call.module.identifier, full=full == "yes")
     return OperatorReply(pull_json(pull), 202)
 
 

@@ -26,7 +26,7 @@ from chalicelib.node.receiving.outcome import Outcome
 from chalicelib.node.receiving.quarantine import Quarantine, QuarantineEntry
 from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
 from chalicelib.ocpi.parts import Json
-from chalicelib.ocpi.reading import Deviation, Profile, read, read_value
+from chalicelib.ocpi.reading import Deviation, Profile, parse, read_value
 
 _LOG = logging.getLogger(__name__)
 
@@ -73,13 +73,13 @@ class ReceivedCdrs:
             ContradictedCdr: we hold one of this id with other content; this one is in the quarantine, for the operator.
         """
         try:
-            return self._receive(partner, body, now)
+            return self._receive(partner, parse(body), now)
         except ContradictedCdr as contradiction:
             self._quarantine_contradiction(partner, contradiction, now)
             raise
 
-    def _receive(self, partner: Partner, body: bytes, now: datetime) -> tuple[Json, bool]:
-        cdr, is_new, deviations = self._store_once(partner, body, now)
+    def _receive(self, partner: Partner, value: Any, now: datetime) -> tuple[Json, bool]:
+        cdr, is_new, deviations = self._store_once(partner, value, now)
         count_deviations(self._counters, partner.id, CDRS.identifier, deviations)
         # For a repeat as well: the first attempt may have failed after it stored the CDR.
         self._on_received(partner, [cdr])
@@ -95,7 +95,7 @@ class ReceivedCdrs:
         cdrs, deviations = list[Json](), list[Deviation]()
         for item in items:
             try:
-                cdr, is_new, found = self._store_once(partner, as_bytes(item), now, held)
+                cdr, is_new, found = self._store_once(partner, item, now, held)
             except ContradictedCdr as contradiction:
                 # It goes to the quarantine, and the crawl goes on.
                 self._quarantine_contradiction(partner, contradiction, now)
@@ -116,17 +116,17 @@ class ReceivedCdrs:
         return self._store.get_many(theirs(partner.party), keys) if partner.party else {}
 
     def _store_once(
-        self, partner: Partner, body: bytes, now: datetime, held: dict[str, StoredObject] | None = None
+        self, partner: Partner, value: Any, now: datetime, held: dict[str, StoredObject] | None = None
     ) -> tuple[Json, bool, Sequence[Deviation]]:
         """The CDR as stored, whether it is new, and the deviations that were let pass.
 
         Args:
             partner: whose CDR it is.
-            body: the CDR as it came.
+            value: the CDR as it came, as a JSON value.
             now: the time.
             held: CDRs that were just read from the store, by their keys.
         """
-        reading = read(Cdr, body, partner.profile, now)
+        reading = read_value(Cdr, value, partner.profile, now)
         # A GET shows what was posted (CDR-05), without defaults of fields that they did not send.
         cdr = as_json(reading.value, defaults=False)
         if held and (stored := held.get(CDRS.key_of(cdr["id"]))):
@@ -141,7 +141,7 @@ class ReceivedCdrs:
             InvalidParameters: the body is no CDR.
             ContradictedCdr: we hold one of this id with other content.
         """
-        return self._receive(partner, body, now)[1]
+        return self._receive(partner, parse(body), now)[1]
 
     def _put_if_new(self, partner: Partner, cdr: Json, value: Cdr, now: datetime) -> Json | None:
         """The CDR that we held before; None if there was none, and this one is stored."""

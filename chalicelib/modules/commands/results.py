@@ -20,7 +20,6 @@ from chalicelib.node.objects import is_storable
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.partners.partner import Partner
 from chalicelib.node.partners.store import PartnerStore
-from chalicelib.ocpi.envelope import accepted, code_of
 from chalicelib.ocpi.errors import InvalidParameters, NotFound, OcpiError, Unreachable
 from chalicelib.ocpi.module import ModuleID
 
@@ -115,20 +114,19 @@ class CommandResults:
             return "they are suspended" if partner and partner.is_suspended else "they are no longer a partner"
         body = as_bytes({"result": command.result})
         try:
-            response = self._outbound.answer(partner, ModuleID.COMMANDS, command.response_url, body)
+            answer = self._outbound.answer(partner, ModuleID.COMMANDS, command.response_url, body)
         except Unreachable as unreachable:
             if not unreachable.unsent:
                 return str(unreachable)
             try:
-                response = self._outbound.answer(partner, ModuleID.COMMANDS, command.response_url, body)
+                answer = self._outbound.answer(partner, ModuleID.COMMANDS, command.response_url, body)
             except OcpiError as failed:
                 return str(failed)
         except OcpiError as failed:
             return str(failed)
-        if accepted(response):
+        if answer.is_accepted:
             return None
-        code, said = code_of(response)
-        return f"HTTP {response.status}, OCPI status {code}: {said[:200]}"
+        return f"HTTP {answer.http_status}, OCPI status {answer.status_code}: {answer.status_message[:200]}"
 
 
 def _lane(command: Command) -> str:

@@ -21,7 +21,7 @@ from chalicelib.node.objects import OURS, ObjectStore, is_storable, theirs
 from chalicelib.node.outbound import Outbound, object_url
 from chalicelib.node.partners.partner import Partner
 from chalicelib.node.serving.router import Call, Endpoint, version_root
-from chalicelib.ocpi.envelope import opened, success
+from chalicelib.ocpi.envelope import data_of, success
 from chalicelib.ocpi.errors import InvalidParameters, NotFound, OcpiError, UnableToUseApi
 from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import ModuleID
@@ -100,8 +100,8 @@ class SentCommands:
         try:
             body = as_bytes(dict(command.request))
             url = object_url(endpoint, name)
-            response = self._outbound.send(partner, ModuleID.COMMANDS, "POST", url, body, timeout_s=ANSWER_TIMEOUT_S)
-            answer, raw = _meaning(opened(response, name))
+            reply = self._outbound.send(partner, ModuleID.COMMANDS, "POST", url, body, timeout_s=ANSWER_TIMEOUT_S)
+            answer, raw = _meaning(data_of(reply, name))
             facts: dict[str, Any] = {"answer": answer}
             what = f"answered {raw}"
         except OcpiError as failed:

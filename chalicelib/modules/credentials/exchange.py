@@ -5,7 +5,6 @@ Spec: credentials.md 2 and 3.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +16,9 @@ from chalicelib.modules.versions.interface import PublishedEndpoints
 from chalicelib.node.flows import Flow, T, drive
 from chalicelib.node.outbound import Outbound
 from chalicelib.node.partners.partner import Partner
+from chalicelib.ocpi.answer import Answer
 from chalicelib.ocpi.auth import AuthToken
-from chalicelib.ocpi.http import Request, Response
+from chalicelib.ocpi.http import Request
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 
@@ -106,14 +106,19 @@ class CredentialsExchange:
         """
         return self.run(partner, their_endpoints(versions_url, token, self.required_modules, self._clock()))
 
-    def run(self, partner: Partner, handshake: Flow[T]) -> T:
+    def run(self, partner: Partner, handshake: Flow[T], ours: AuthToken | None = None) -> T:
         """The result of a handshake, whose requests are sent to the partner.
+
+        Args:
+            partner: whom we talk to.
+            handshake: the requests, and what is made of their answers.
+            ours: the token in our credentials, if the conversation sends them; nothing that is logged repeats it.
 
         Raises:
             PartnerError: their API cannot be used, or refused.
         """
 
-        def send(request: Request) -> Response:
+        def send(request: Request) -> Answer:
             return self._outbound.ask(
                 partner.id,
                 ModuleID.CREDENTIALS,
@@ -122,7 +127,7 @@ class CredentialsExchange:
                 AuthToken(request.headers["authorization"].removeprefix("Token ")),
                 request.body,
                 timeout_s=_GET_TIMEOUT_S if request.method == "GET" else _EXCHANGE_TIMEOUT_S,
-                unspoken=[AuthToken(json.loads(request.body)["token"])] if request.body else [],
+                unspoken=[ours] if ours else [],
             )
 
         return drive(handshake, send)

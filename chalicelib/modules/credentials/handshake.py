@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 
 from chalicelib.modules.credentials.objects import Credentials, ListedEndpoint, Version, VersionDetails, VersionList
 from chalicelib.node.flows import Flow
+from chalicelib.ocpi.answer import Answer
 from chalicelib.ocpi.auth import AuthToken
-from chalicelib.ocpi.envelope import opened
+from chalicelib.ocpi.envelope import data_of
 from chalicelib.ocpi.errors import InvalidParameters, MissingEndpoints, UnableToUseApi, UnsupportedVersion
-from chalicelib.ocpi.http import Request, Response
+from chalicelib.ocpi.http import Request
 from chalicelib.ocpi.module import VERSION, ModuleID
 from chalicelib.ocpi.reading import Profile, read_value
 from chalicelib.ocpi.types import OcpiObject
@@ -108,13 +109,13 @@ def send_credentials(
     """
     body = json.dumps(our_credentials).encode()
     headers = token.header | {"content-type": "application/json"}
-    response = yield Request(method=method, url=endpoints[ModuleID.CREDENTIALS], headers=headers, body=body)
-    return _read(Credentials, opened(response, f"{method} credentials"), f"{method} credentials", now)
+    answer = yield Request(method=method, url=endpoints[ModuleID.CREDENTIALS], headers=headers, body=body)
+    return _read(Credentials, data_of(answer, f"{method} credentials"), f"{method} credentials", now)
 
 
 def _get(model: type[M], url: str, token: AuthToken, what: str, now: datetime, wrap: str = "") -> Flow[M]:
-    response: Response = yield Request(method="GET", url=url, headers=token.header)
-    data = opened(response, what)
+    answer: Answer = yield Request(method="GET", url=url, headers=token.header)
+    data = data_of(answer, what)
     return _read(model, {wrap: data} if wrap else data, what, now)
 
 

@@ -180,7 +180,7 @@ class Registrations:
         required = self._exchange.required_modules
         try:
             handshake = register(versions_url, token, required, issue_token, self._clock())
-            return self._complete(partner, self._exchange.run(partner, handshake))
+            return self._complete(partner, self._exchange.run(partner, handshake, ours))
         except OcpiError as failed:
             self._record_problem(partner, str(failed), issued=())
             raise
@@ -215,7 +215,7 @@ class Registrations:
         partner = self._offer_token(partner, ours, former, now + _OFFER_LASTS)
         handshake = send_credentials("PUT", partner.endpoints, token, self.our_credentials(partner, ours), now)
         try:
-            theirs = self._exchange.run(partner, handshake)
+            theirs = self._exchange.run(partner, handshake, ours)
         except PartnerError as failed:
             self._record_problem(partner, str(failed))
             raise
@@ -257,9 +257,9 @@ class Registrations:
         if partner.is_registered and ModuleID.CREDENTIALS in partner.endpoints:
             try:
                 url = partner.endpoints[ModuleID.CREDENTIALS]
-                response = self._outbound.send(partner, ModuleID.CREDENTIALS, "DELETE", url)
-                if response.status >= 300 and response.status not in (401, 404, 405):
-                    problem = f"DELETE credentials was answered with HTTP {response.status}"
+                answer = self._outbound.send(partner, ModuleID.CREDENTIALS, "DELETE", url)
+                if answer.http_status >= 300 and answer.http_status not in (401, 404, 405):
+                    problem = f"DELETE credentials was answered with HTTP {answer.http_status}"
             except UnableToUseApi as failed:
                 problem = f"they may not know that it is over: {failed}"
         return self._end(partner, problem)

@@ -24,9 +24,9 @@ from chalicelib.node.outbound import Outbound, object_url
 from chalicelib.node.partners.partner import Partner
 from chalicelib.node.partners.store import PartnerStore
 from chalicelib.node.receiving.leniency import count_deviations
-from chalicelib.ocpi.envelope import opened
+from chalicelib.ocpi.answer import Answer
+from chalicelib.ocpi.envelope import data_of
 from chalicelib.ocpi.errors import InvalidParameters, NotEnoughInformation, OcpiError, Unreachable
-from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.parties import Role
 from chalicelib.ocpi.parts import Json
 from chalicelib.ocpi.reading import Deviation, read_value
@@ -183,10 +183,10 @@ class DriverAuthorizer:
             raise Unreachable("no tokens endpoint to ask at" if endpoint is None else "no time left to ask")
         url = f"{object_url(endpoint, token['uid'], 'authorize')}?{urlencode({'type': token['type']})}"
         body = as_bytes(location) if location else b""
-        response = self._outbound.send(partner, TOKENS.identifier, "POST", url, body, timeout_s=left)
-        if response.status in _UNREACHABLE_STATUSES:
-            raise Unreachable(f"HTTP {response.status}")
-        info = self._info(partner, response)
+        answer = self._outbound.send(partner, TOKENS.identifier, "POST", url, body, timeout_s=left)
+        if answer.http_status in _UNREACHABLE_STATUSES:
+            raise Unreachable(f"HTTP {answer.http_status}")
+        info = self._info(partner, answer)
         if info["allowed"] == "ALLOWED" and not _covers(info.get("location"), location):
             return Verdict(
                 allowed="NOT_ALLOWED",
@@ -206,8 +206,8 @@ class DriverAuthorizer:
             location=info.get("location"),
         )
 
-    def _info(self, partner: Partner, response: Response) -> Json:
-        data = opened(response, "authorize")
+    def _info(self, partner: Partner, answer: Answer) -> Json:
+        data = data_of(answer, "authorize")
         if not isinstance(data, dict):
             raise InvalidParameters("authorize was answered without an AuthorizationInfo")
         said, forgiven = _without_empty_info(data)

@@ -17,8 +17,8 @@ from typing import Final, Protocol
 from chalicelib.node.clock import Clock
 from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.partners.partner import Partner
+from chalicelib.ocpi.answer import NO_ANSWER, Answer
 from chalicelib.ocpi.errors import NotTaken, OcpiError, Unreachable
-from chalicelib.ocpi.http import Response
 
 _LOG = logging.getLogger(__name__)
 
@@ -201,12 +201,12 @@ def for_current_token(breaker: CircuitBreaker | None, partner: Partner) -> Circu
 
 def is_partner_failure(failure: OcpiError) -> bool:
     """Whether it tells of the partner, rather than of what we sent."""
-    return is_refusal(failure.response) if isinstance(failure, NotTaken) else isinstance(failure, Unreachable)
+    return is_refusal(failure.answer) if isinstance(failure, NotTaken) else isinstance(failure, Unreachable)
 
 
-def is_refusal(response: Response) -> bool:
+def is_refusal(answer: Answer) -> bool:
     """Whether they do not let us in, or cannot answer, whatever we ask."""
-    return response.status in (*_REFUSING, *_ASKING_TO_WAIT) or response.status >= 500
+    return answer.http_status in (*_REFUSING, *_ASKING_TO_WAIT) or answer.http_status >= 500
 
 
 def _fingerprint(partner: Partner) -> str:
@@ -221,19 +221,19 @@ def _after_success(breaker: CircuitBreaker, *, is_probe: bool) -> CircuitBreaker
 def _after_failure(breaker: CircuitBreaker, failure: OcpiError, now: datetime, *, is_probe: bool) -> CircuitBreaker:
     if not is_probe and breaker.blocks(now):
         return breaker
-    answer = failure.response if isinstance(failure, NotTaken) else Response(0)
+    answer = failure.answer if isinstance(failure, NotTaken) else NO_ANSWER
     breaker = replace(breaker, problem=str(failure)[:_LONGEST_PROBLEM])
-    if answer.status in _ASKING_TO_WAIT and not breaker.needs_probe:
+    if answer.http_status in _ASKING_TO_WAIT and not breaker.needs_probe:
         return _pausing(breaker, CircuitState.WAITING, answer, now)
     breaker = replace(breaker, failures=breaker.failures + 1)
-    if answer.status in _REFUSING:
+    if answer.http_status in _REFUSING:
         return _pausing(breaker, CircuitState.CREDENTIALS_BROKEN, answer, now)
     if breaker.failures >= OPENS_AFTER or is_probe:
         return _pausing(breaker, CircuitState.OPEN, answer, now)
     return breaker
 
 
-def _pausing(breaker: CircuitBreaker, state: CircuitState, answer: Response, now: datetime) -> CircuitBreaker:
+def _pausing(breaker: CircuitBreaker, state: CircuitState, answer: Answer, now: datetime) -> CircuitBreaker:
     asked = retry_after(answer.headers, now)
     pause = _pause(breaker.pauses) if asked is None else min(asked, LONGEST_WAIT)
     pausing = replace(breaker, state=state, pauses=breaker.pauses + 1, until=now + pause)

@@ -1,7 +1,7 @@
-"""What a complete crawl did not list any more: gone, if the next complete crawl does not list it either.
+"""Objects that a full pull did not list any more: marked as absent, and gone if the next full pull does not list them.
 
-Objects are never deleted for it, and nothing happens where too many would vanish at once: that is a partner's mistake
-more often than its will. Rules PAG-25, TAR-15; Q-28.
+Objects that are gone are hidden, never deleted. Nothing is marked where too many would vanish at once: that is more
+likely a mistake of the partner. Rules PAG-25, TAR-15; Q-28.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from chalicelib.ocpi.types import format_date_time
 
 _LOG = logging.getLogger(__name__)
 MOST_DISAPPEARED: Final = 0.2
-"""Of what a partner has; more than that is taken for a mistake."""
+"""The share of a partner's objects that may vanish in one pull; more than that is taken for a mistake."""
 _FEW: Final = 1
-"""So few may vanish whatever their share."""
-_AT_A_TIME: Final = 100
+"""So many may vanish whatever their share."""
+_BATCH: Final = 100
+"""Objects that are read with one call."""
 
 
 class Disappearance:
-    """The objects of one module that their owners do not list."""
+    """Marks the objects of one module that their owners do not list."""
 
     def __init__(self, module: ModuleID, store: ObjectStore, sleep: Sleep, announcer: EventAnnouncer) -> None:
         self._module = module
@@ -39,11 +40,21 @@ class Disappearance:
         self._announcer = announcer
 
     def note(self, partner: Partner, owner: Party, seen: Collection[bytes], crawl: str, now: datetime) -> str | None:
-        """Remember what this crawl has not seen, and what it has seen again; why not, where too much would vanish.
+        """Mark the objects that this pull did not list, and unmark those that it lists again.
 
-        A crawl counts once, however often this is asked.
+        A pull counts once, however often it is noted.
+
+        Args:
+            partner: whose list was pulled.
+            owner: the party of that partner.
+            seen: digests of the ids on all pages, as ``digest_of`` makes them.
+            crawl: the id of the pull.
+            now: the time.
+
+        Returns:
+            Why nothing was marked, where so many are missing that it is taken for a mistake; else None.
         """
-        # Without their bodies, for there may be a great many.
+        # Without their bodies, for there may be very many.
         known = {
             each.id: each.metadata.get("absent_in") for each in self._all(owner) if not each.metadata.get("deleted_at")
         }
@@ -54,7 +65,7 @@ class Disappearance:
             return problem
         back = [object_id for object_id, absent_in in known.items() if absent_in and digest_of(object_id) in seen]
         for object_id in absent:
-            # Whoever was stopped on the way goes on where that was.
+            # An earlier worker may have marked some of them before it died.
             if known[object_id] != crawl:
                 self._mark(partner, owner, object_id, crawl, now, is_absent=True)
         for object_id in back:
@@ -63,7 +74,7 @@ class Disappearance:
 
     def _all(self, owner: Party) -> Iterator[StoredObject]:
         after: str | None = None
-        while found := self._store.received(theirs(owner), after, _AT_A_TIME):
+        while found := self._store.received(theirs(owner), after, _BATCH):
             yield from found
             after = found[-1].id
 

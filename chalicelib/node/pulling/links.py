@@ -1,37 +1,36 @@
-"""The URLs that lead through a partner's list, from page to page; pure, so that every form of link is easily tried.
+"""The URLs that lead through a partner's list, from page to page, as pure functions.
 
 Rules PAG-15, PAG-16, PAG-27; Q-07, Q-09, Q-10, Q-24.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from chalicelib.node.partners.partner import Partner
-from chalicelib.node.pulling.state import MOST_PAGES, MOST_RESTARTS, Pull, digest_of_page
+from chalicelib.node.pulling.pages import ListPage, number
+from chalicelib.node.pulling.state import MOST_PAGES, MOST_RESTARTS, Pull
 from chalicelib.ocpi.errors import UnableToUseApi
-from chalicelib.ocpi.http import Response
-from chalicelib.ocpi.paging import next_link
 from chalicelib.ocpi.types import format_date_time
 
 OVERLAP: Final = timedelta(minutes=5)
-"""A delta asks again for what changed this long before the last crawl began: clocks differ (PAG-27)."""
+"""A delta asks for what changed since this long before the last pull began, for clocks differ (PAG-27)."""
 BEGINNING: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
-"""Where a list cannot be had without ``date_from``, this asks for all of it (Q-10)."""
+"""The ``date_from`` that asks for everything, where a list is not served without one (Q-10)."""
 
 
 def first_page(endpoint: str, limit: int, since: datetime | None, *, date_required: bool) -> str:
-    """Where a crawl begins.
+    """The URL of the first page of a list.
 
     Args:
-        endpoint: of the module, as the partner registered it.
+        endpoint: the URL of the module, as the partner registered it.
         limit: how many objects we ask for on a page.
-        since: when the last crawl began that succeeded; None asks for everything.
-        date_required: whether the list cannot be had without ``date_from``.
+        since: when the last pull that succeeded began; None asks for everything.
+        date_required: whether the list is not served without ``date_from``.
     """
     query = {"limit": str(limit)}
     if since is None and date_required:
@@ -41,51 +40,36 @@ def first_page(endpoint: str, limit: int, since: datetime | None, *, date_requir
     return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
 
 
-@dataclass(frozen=True, slots=True)
-class CrawledPage:
-    """What a page says about the way on."""
+def next_page(partner: Partner, pull: Pull, page: ListPage) -> Pull | None:
+    """The pull with the URL of its next page, and with what recognises circles; None after the last page.
 
-    count: int
-    """Objects on it."""
-    _: KW_ONLY
-    listed: str | None
-    """A digest of their ids."""
-    total: int | None
-    """Objects that there are in all, says the partner."""
-    link: str | None
-    """To the next page, as it is written there."""
-
-    @classmethod
-    def of(cls, response: Response, ids: Collection[str]) -> CrawledPage:
-        """The page in this response, which lists objects of these ids."""
-        headers = response.headers
-        total, link = _number(headers.get("x-total-count")), next_link(headers.get("link", ""))
-        return cls(len(ids), listed=digest_of_page(ids), total=total, link=link)
-
-
-def next_page(partner: Partner, pull: Pull, page: CrawledPage) -> dict[str, Any] | None:
-    """The URL of the next page, and what else changes in the pull with it; None on the last one.
+    Args:
+        partner: whose list it is.
+        pull: how far it was when the page was fetched.
+        page: the page that was fetched.
 
     Raises:
-        UnableToUseApi: the crawl goes in circles, has no end, or leads to somebody else.
+        UnableToUseApi: the pages go in circles, have no end, or the link leads to a host that is not the partner's.
     """
     fewer = pull.total - page.total if page.total is not None and pull.total is not None else 0
     if fewer > 0 and (back := _moved_back(pull, fewer)):
-        return back | {"landmark": None, "listed": None}
+        return back
     if page.listed is not None and page.listed == pull.listed:
         raise UnableToUseApi("they serve the same page again, whatever we ask for")
     url = _unlinked(pull, page) if page.link is None else _linked(partner, pull, page.link)
     if url is None:
         return None
-    if not page.count:
+    if not page.items:
         raise UnableToUseApi("an empty page has a next one")
     if pull.page + 1 >= MOST_PAGES:
         raise UnableToUseApi(f"more than {MOST_PAGES} pages")
-    # Each power of two pages another one is remembered, so that a circle of any size comes by it.
-    return {"url": url, "landmark": url if pull.page & (pull.page + 1) == 0 else pull.landmark}
+    # The URL after each power of two pages is remembered, so that a circle of any size comes by it.
+    is_landmark = pull.page & (pull.page + 1) == 0
+    return replace(pull, url=url, listed=page.listed, landmark=url if is_landmark else pull.landmark)
 
 
 def _linked(partner: Partner, pull: Pull, link: str) -> str:
+    """The URL in the link, which may be relative."""
     try:
         url = _at_their_host(urljoin(pull.url, link), partner.endpoints[pull.module])
         is_theirs = partner.hosts(url)
@@ -98,35 +82,38 @@ def _linked(partner: Partner, pull: Pull, link: str) -> str:
     return url
 
 
-def _unlinked(pull: Pull, page: CrawledPage) -> str | None:
-    """Some serve pages, but no links (Q-24)."""
-    offset = _offset(pull.url)
-    reached = (pull.received if offset is None else offset) + page.count
-    if page.total is None or reached >= page.total or not page.count:
+def _unlinked(pull: Pull, page: ListPage) -> str | None:
+    """The next URL by ``offset``, for partners that serve pages without links; None if there are no more (Q-24)."""
+    offset, count = _offset(pull.url), len(page.items)
+    reached = (pull.received if offset is None else offset) + count
+    if page.total is None or reached >= page.total or not count:
         return None
     return _with_query(pull.first_url, offset=str(reached))
 
 
-def _moved_back(pull: Pull, fewer: int) -> dict[str, Any] | None:
-    """The page again, begun earlier by as many objects as have left the list before it (PAG-16).
+def _moved_back(pull: Pull, fewer: int) -> Pull | None:
+    """The same page, begun earlier by as many objects as have left the list meanwhile (PAG-16).
 
-    Where only its owner knows how the URL says that, the crawl begins again, once.
+    Where the URL has no ``offset`` that we could lower, the pull begins again at its first page, once; None where it
+    did already.
     """
+    # What was remembered to recognise circles would take this for one.
+    again = replace(pull, landmark=None, listed=None)
     offset = _offset(pull.url)
     if offset:
-        return {"url": _with_query(pull.url, offset=str(max(0, offset - fewer)))}
+        return replace(again, url=_with_query(pull.url, offset=str(max(0, offset - fewer))))
     if offset is None and pull.url != pull.first_url and pull.restarts < MOST_RESTARTS:
-        return {"url": pull.first_url, "restarts": pull.restarts + 1}
+        return replace(again, url=pull.first_url, restarts=pull.restarts + 1)
     return None
 
 
 def drops_date(url: str, onward: str) -> bool:
-    """Whether the list was asked for from a date on, and its next page is not (Q-24)."""
+    """Whether ``url`` has a ``date_from``, and the URL of the next page has none (Q-24)."""
     return "date_from" in _query(url) and "date_from" not in _query(onward)
 
 
 def _at_their_host(url: str, endpoint: str) -> str:
-    """The link at the module's own host, where only host or scheme differ: proxies write such links (Q-24)."""
+    """The link with the endpoint's scheme and host, if it has the endpoint's path: some proxies write others (Q-24)."""
     link, own = urlsplit(url), urlsplit(endpoint)
     if link.path.rstrip("/") == own.path.rstrip("/"):
         return urlunsplit((own.scheme, own.netloc, link.path, link.query, ""))
@@ -138,14 +125,10 @@ def _query(url: str) -> Mapping[str, str]:
 
 
 def _offset(url: str) -> int | None:
-    return _number(_query(url).get("offset"))
+    return number(_query(url).get("offset"))
 
 
 def _with_query(url: str, **fields: str) -> str:
     parts = urlsplit(url)
     query = {**_query(url), **fields}
     return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(query), ""))
-
-
-def _number(text: str | None) -> int | None:
-    return int(text[:20]) if text and text.isascii() and text.isdigit() else None

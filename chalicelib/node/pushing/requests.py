@@ -19,9 +19,9 @@ from chalicelib.node.outbound import Outbound, object_url
 from chalicelib.node.partners.breaker import is_refusal
 from chalicelib.node.partners.partner import Partner
 from chalicelib.node.pushing.messages import Announcement
-from chalicelib.ocpi.envelope import accepted, code_of, opened
+from chalicelib.ocpi.answer import Answer
+from chalicelib.ocpi.envelope import data_of
 from chalicelib.ocpi.errors import NotTaken, OcpiError, UnableToUseApi, Unreachable
-from chalicelib.ocpi.http import Response
 from chalicelib.ocpi.module import Module
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Json, Path, find_part
@@ -68,9 +68,9 @@ class ObjectRequests:
         Raises:
             OcpiError: no answer, or a refusal.
         """
-        response = self._where_they_are("DELETE")
-        if not _is_missing(response):
-            _expect_taken(response, "DELETE")
+        answer = self._where_they_are("DELETE")
+        if not _is_missing(answer):
+            _expect_taken(answer, "DELETE")
 
     def tell(self, whole: Json, announcements: Iterable[Announcement]) -> bool:
         """PUT or PATCH the parts that have changed, as they are now; whether any request was needed.
@@ -110,17 +110,17 @@ class ObjectRequests:
         """
         if is_unsure and (url := self._where_it_is_shown(json.loads(stored.body))):
             return url
-        response = self._where_they_are("POST", stored.body)
-        _expect_taken(response, "POST")
-        return _location(self._endpoint, response)
+        answer = self._where_they_are("POST", stored.body)
+        _expect_taken(answer, "POST")
+        return _location(self._endpoint, answer)
 
     def _patch(self, whole: Json, part: Json, path: Path, fields: Iterable[str]) -> None:
         patch = {name: part[name] for name in fields if name in part} | {"last_updated": part["last_updated"]}
-        response = self._send("PATCH", self._url(*path), as_bytes(patch))
-        if accepted(response):
+        answer = self._send("PATCH", self._url(*path), as_bytes(patch))
+        if answer.is_accepted:
             return
         # Look what they have, and PUT where that differs (TRA-25).
-        _expect_not_refused(response, "PATCH")
+        _expect_not_refused(answer, "PATCH")
         if _found(self._send("GET", self._url(*path))) != part:
             self._put(whole, path)
 
@@ -128,23 +128,23 @@ class ObjectRequests:
         """PUT the part as it is now; where the partner does not know its parent, the whole object."""
         if path:
             part = find_part(whole, self.module.levels, path)
-            response = self._send("PUT", self._url(*path), as_bytes(part or {}))
-            if not _is_missing(response):
-                _expect_taken(response, "PUT")
+            answer = self._send("PUT", self._url(*path), as_bytes(part or {}))
+            if not _is_missing(answer):
+                _expect_taken(answer, "PUT")
                 return
         _expect_taken(self._where_they_are("PUT", as_bytes(whole)), "PUT")
 
-    def _where_they_are(self, method: str, body: bytes = b"") -> Response:
+    def _where_they_are(self, method: str, body: bytes = b"") -> Answer:
         """The answer to a request about the whole object; of the endpoint it moved to, if there is one (VER-13)."""
-        response = self.whole_at_endpoint(method, body)
-        if not _is_missing(response):
-            return response
+        answer = self.whole_at_endpoint(method, body)
+        if not _is_missing(answer):
+            return answer
         moved = replace(self, partner=self.client.refresh(self.partner))
         if moved.partner.endpoints.get(self.module.identifier) in (None, self._endpoint):
-            return response
+            return answer
         return moved.whole_at_endpoint(method, body)
 
-    def whole_at_endpoint(self, method: str, body: bytes) -> Response:
+    def whole_at_endpoint(self, method: str, body: bytes) -> Answer:
         """The answer to a request about the whole object at the endpoint that we know."""
         return self._send(method, self._endpoint if method == "POST" else self._url(), body)
 
@@ -153,13 +153,13 @@ class ObjectRequests:
         name, key_of = self.module.id_field, self.module.key_of
         # With the id as it was posted: not every receiver knows that its case does not matter (FMT-07).
         url = object_url(self._endpoint, whole[name])
-        response = self._send("GET", url)
-        _expect_not_refused(response, "GET")
-        code, _ = code_of(response)
-        if response.status < 300 and (code is None or code >= 3000):
+        answer = self._send("GET", url)
+        _expect_not_refused(answer, "GET")
+        code = answer.status_code
+        if answer.http_status < 300 and (code is None or code >= 3000):
             # They cannot tell today; posting it twice would be worse than posting it late.
-            raise NotTaken(f"GET was answered with HTTP {response.status}, OCPI status {code}", response)
-        found = _found(response)
+            raise NotTaken(f"GET was answered with HTTP {answer.http_status}, OCPI status {code}", answer)
+        found = _found(answer)
         return url if isinstance(found, dict) and key_of(str(found.get(name))) == key_of(whole[name]) else None
 
     @property
@@ -170,7 +170,7 @@ class ObjectRequests:
         party = self.client.our_party
         return object_url(self._endpoint, party.country_code, party.party_id, self.object_id, *path)
 
-    def _send(self, method: str, url: str, body: bytes = b"") -> Response:
+    def _send(self, method: str, url: str, body: bytes = b"") -> Answer:
         left_s = (self.ends_at - self.client.clock()).total_seconds()
         if left_s <= 0:
             raise Unreachable(f"{method}: their answers took so long that no time is left for it", unsent=True)
@@ -182,20 +182,19 @@ class ObjectRequests:
 def may_have_arrived(failure: OcpiError) -> bool:
     """Whether they may have done what we asked for all the same: their answer got lost, or says nothing about it."""
     if isinstance(failure, NotTaken):
-        code, _ = code_of(failure.response)
-        status = failure.response.status
+        code, status = failure.answer.status_code, failure.answer.http_status
         return status >= 500 or (status < 400 if code is None else code >= 3000)
     return not (isinstance(failure, Unreachable) and failure.unsent)
 
 
 def is_final(failure: OcpiError) -> bool:
     """Whether they will never take it as it is: they understood what we sent, and say that it is wrong (Q-57)."""
-    return isinstance(failure, NotTaken) and code_of(failure.response)[0] == 2001
+    return isinstance(failure, NotTaken) and failure.answer.status_code == 2001
 
 
-def _location(endpoint: str, response: Response) -> str | None:
+def _location(endpoint: str, answer: Answer) -> str | None:
     """The URL in the answer's ``Location``, relative to the endpoint; None where there is none, or no URL (Q-67)."""
-    location = response.headers.get("location", "").strip()
+    location = answer.headers.get("location", "").strip()
     try:
         return urljoin(endpoint, location) if location else None
     except ValueError:
@@ -203,28 +202,28 @@ def _location(endpoint: str, response: Response) -> str | None:
         return None
 
 
-def _expect_not_refused(response: Response, what: str) -> None:
+def _expect_not_refused(answer: Answer, what: str) -> None:
     """Asking again is no use where they do not let us in, or cannot answer."""
-    if is_refusal(response):
-        _expect_taken(response, what)
+    if is_refusal(answer):
+        _expect_taken(answer, what)
 
 
-def _is_missing(response: Response) -> bool:
+def _is_missing(answer: Answer) -> bool:
     """Whether nothing is at that URL; some say so with HTTP 404, some with OCPI status 2003 (Q-76)."""
-    return response.status == 404 or code_of(response)[0] == 2003
+    return answer.http_status == 404 or answer.status_code == 2003
 
 
-def _found(response: Response) -> Any:
+def _found(answer: Answer) -> Any:
     """What a GET has brought; None if we cannot tell."""
     try:
-        return opened(response, "GET")
+        return data_of(answer, "GET")
     except UnableToUseApi:
         return None
 
 
-def _expect_taken(response: Response, what: str) -> None:
-    if not accepted(response):
-        code, said = code_of(response)
+def _expect_taken(answer: Answer, what: str) -> None:
+    if not answer.is_accepted:
+        code, said = answer.status_code, answer.status_message
         status = f"OCPI status {code}" if code is not None else "no OCPI envelope"
-        problem = ": ".join(filter(None, (f"{what} was answered with HTTP {response.status}, {status}", said[:200])))
-        raise NotTaken(problem, response)
+        problem = ": ".join(filter(None, (f"{what} was answered with HTTP {answer.http_status}, {status}", said[:200])))
+        raise NotTaken(problem, answer)

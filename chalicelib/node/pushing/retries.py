@@ -17,7 +17,6 @@ from chalicelib.node.partners.store import PartnerStore
 from chalicelib.node.pushing.coalescing import object_key_of
 from chalicelib.node.pushing.messages import Delivery, PushQueues, RetryDue
 from chalicelib.node.pushing.outbox import LEASE, RETRY_DELAYS, RETRY_WINDOW, Outbox, OutboxEntry, entry_name
-from chalicelib.ocpi.envelope import accepted, code_of
 from chalicelib.ocpi.errors import NotTaken, OcpiError
 
 MOST_REQUEUED: Final = 100
@@ -90,9 +89,9 @@ class Retries:
     def _answers(self, partner: Partner) -> bool:
         """Whether the partner answers a GET of its versions, with our token; the breaker is told where it does not."""
         try:
-            response = self._outbound.send(partner, "versions", "GET", partner.versions_url or "", timeout_s=_PROBE_S)
-            if not accepted(response) or code_of(response)[0] is None:
-                raise NotTaken(f"GET versions was answered with HTTP {response.status}", response)
+            answer = self._outbound.send(partner, "versions", "GET", partner.versions_url or "", timeout_s=_PROBE_S)
+            if not answer.is_success:
+                raise NotTaken(f"GET versions was answered with HTTP {answer.http_status}", answer)
         except OcpiError as failure:
             self._breakers.failed(partner, failure, is_probe=True)
             return False

@@ -1,4 +1,7 @@
-"""A push as it came in: what it makes of the part it addresses, whose time that carries, what had to be forgiven."""
+"""A push as a value: the object or part as it shall become, the time it carries, and what had to be forgiven.
+
+A part is an EVSE or connector, which has a URL of its own below its object.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import Level, stand_ins_of
 from chalicelib.ocpi.parties import Party
 from chalicelib.ocpi.parts import Json, Path, merge_patch
-from chalicelib.ocpi.reading import Deviation, Profile, Reading, StandIns, read, read_value
+from chalicelib.ocpi.reading import Deviation, Profile, Reading, StandIns, read_value
 from chalicelib.ocpi.types import OcpiObject, format_date_time
 
 _TOLERATED_SKEW: Final = timedelta(minutes=5)
@@ -23,69 +26,93 @@ _TOLERATED_SKEW: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class ObjectAddress:
-    """What a receiver's URL addresses: an owner's object, or a part of it."""
+    """What the URL of a push names: an object of an owner, or a part of it."""
 
     owner: Party
     id: str
+    """The object's id."""
     path: Path
+    """The ids that lead from the object to the part; empty for the object itself."""
     levels: Sequence[Level]
-    """That of the part, then those of the parts in it."""
+    """The level of what is addressed, then those inside it."""
 
     @property
     def level(self) -> Level:
-        """The depth that is addressed."""
+        """The level of what is addressed."""
         return self.levels[0]
 
     @property
     def inner(self) -> Level | None:
-        """The depth below it, if there is one."""
+        """The level below it; None if there is none."""
         return self.levels[1] if len(self.levels) > 1 else None
 
     @property
     def own_id(self) -> str:
-        """The last segment, which the body must repeat."""
+        """The id of what is addressed: the last segment of the URL, which the body must repeat (TRA-31)."""
         return self.path[-1] if self.path else self.id
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingPart:
-    """A part as it shall become, and how it came."""
+    """An object or part as it shall become after a push, before it is compared with what we hold."""
 
     part: Json
+    """All of its fields."""
     stamp: datetime
+    """Its ``last_updated``."""
     _: KW_ONLY
     stamped_by_us: bool
+    """Whether the partner left ``last_updated`` out, so that it is the time of the push."""
     is_whole: bool
-    """A PUT: what is not in it is gone."""
+    """Whether it was a PUT: inner parts that are not in it are gone."""
     unsure: frozenset[str]
-    """The paths whose ``last_updated`` says nothing about order: set by us, or in the future (Q-31, Q-72)."""
+    """Paths of the parts whose ``last_updated`` tells nothing about order: set by us, or in the future (Q-31, Q-72).
+    Ids joined by ``/``; the object itself is the empty path."""
     deviations: tuple[Deviation, ...]
+    """What was forgiven."""
 
     def keeping(self, at: ObjectAddress, known: Json) -> IncomingPart:
-        """With the parts that the owner did not mention at all and may not delete (Q-29)."""
+        """With the inner parts of ``known``, if the push has no list of them and they may not be deleted (Q-29).
+
+        Args:
+            at: what the push addresses.
+            known: the same as we hold it.
+        """
         inner = at.inner
         if inner is None or not inner.tombstone or inner.list_field in self.part or not known.get(inner.list_field):
             return self
         return replace(self, part=self.part | {inner.list_field: known[inner.list_field]}, is_whole=False)
 
 
-def read_put(at: ObjectAddress, body: bytes, partner: Partner, now: datetime) -> IncomingPart:
-    """The whole part in ``body``.
+def read_put(at: ObjectAddress, value: Any, partner: Partner, now: datetime) -> IncomingPart:
+    """An object or part that was sent as a whole.
+
+    Args:
+        at: what it is.
+        value: the JSON value of the body, or of an element of a list that was pulled.
+        partner: who sent it, and how leniently it is read.
+        now: the time, which stands in for a ``last_updated`` that is left out (Q-31).
 
     Raises:
-        InvalidJson: it is no JSON.
-        InvalidParameters: it is no such part, or has another id than the URL (TRA-31).
+        InvalidParameters: it is no such object, or has another id than the URL (TRA-31).
     """
-    reading = read(at.level.model, body, partner.profile, now, stand_ins=_stand_ins(at.levels, partner))
+    reading = read_value(at.level.model, value, partner.profile, now, stand_ins=_stand_ins(at.levels, partner))
     lacks_stamp = any(each.path == "last_updated" and _is_missing_stamp(each) for each in reading.deviations)
     return _push_of(at, reading, now, stamped_by_us=lacks_stamp, is_whole=True)
 
 
 def read_patch(at: ObjectAddress, known: Json, patch: Json, partner: Partner, now: datetime) -> IncomingPart:
-    """``known`` with the fields in ``patch``.
+    """An object or part with some of its fields changed.
+
+    Args:
+        at: what it is.
+        known: all of it as we hold it.
+        patch: the fields to change; those in lists of inner parts are merged by id.
+        partner: who sent it, and how leniently it is read.
+        now: the time, which stands in for a ``last_updated`` that is left out (Q-31).
 
     Raises:
-        InvalidParameters: the merged whole breaks a rule, or has another id than the URL (TRA-31, LOC-22).
+        InvalidParameters: the changed object breaks a rule, or has another id than the URL (TRA-31, LOC-22).
     """
     profile = partner.profile
     fields, forgiven = _without_required_nulls(at.levels, patch, profile)
@@ -128,11 +155,11 @@ def _require_own_id(at: ObjectAddress, part: Json) -> None:
         raise InvalidParameters(f"{at.level.model.__name__}.{at.level.id_field} is not the id in the URL (TRA-31)")
 
 
-# --- whose time ----------------------------------------------------------------------------------------------------
+# --- order by time -------------------------------------------------------------------------------------------------
 
 
 def is_older(push: IncomingPart, at: ObjectAddress, stored: StoredObject, known: Json, now: datetime) -> bool:
-    """Whether the push is older than what we hold, as far as stamps can tell (Q-32)."""
+    """Whether the push is older than what we hold (Q-32); False where a ``last_updated`` tells nothing about order."""
     if push.stamped_by_us or _mark(at.path) in stored.metadata.get("unsure_stamps", ()):
         return False
     # Parts are stored to the second; a push within that second is no older than they are.
@@ -141,12 +168,15 @@ def is_older(push: IncomingPart, at: ObjectAddress, stored: StoredObject, known:
 
 
 def capped(stamp: datetime, now: datetime) -> datetime:
-    """The stamp; now if it lies in the future (Q-72)."""
+    """The stamp; ``now`` if the stamp lies more than five minutes ahead of it (Q-72)."""
     return stamp if stamp <= now + _TOLERATED_SKEW else now
 
 
 def metadata_after(stored: StoredObject | None, at: ObjectAddress, push: IncomingPart) -> dict[str, Any]:
-    """What we know beside the body after this push: which stamps to distrust is forgotten where it is replaced."""
+    """The metadata of the object after this push.
+
+    Marks of deletion and absence are dropped, and stamps of unsure order that the push replaces.
+    """
     before = dict(stored.metadata) if stored else {}
     for outlived in ("deleted_at", "absent_since", "absent_pulls", "absent_in"):
         before.pop(outlived, None)
@@ -164,7 +194,7 @@ def _mark(path: Path) -> str:
 
 
 def _stamps(part: Json, levels: Sequence[Level], path: Path) -> dict[str, str]:
-    """The ``last_updated`` of the part and of the parts in it, by their paths."""
+    """The ``last_updated`` of the part and of the parts inside it, by their paths."""
     found = {_mark(path): part["last_updated"]}
     for level in levels[1:2]:
         for item in part.get(level.list_field) or ():
@@ -173,7 +203,7 @@ def _stamps(part: Json, levels: Sequence[Level], path: Path) -> dict[str, str]:
 
 
 def _stand_ins(levels: Sequence[Level], partner: Partner) -> StandIns:
-    """What the operator lets this partner leave out."""
+    """Values for required fields that the operator lets this partner leave out; empty for most partners (Q-31)."""
     return stand_ins_of(levels) if partner.accept_incomplete_locations else {}
 
 
@@ -190,6 +220,8 @@ def _is_missing_stamp(deviation: Deviation) -> bool:
 
 
 def _completeness(levels: Sequence[Level], partner: Partner, now: datetime) -> Callable[[Level, Json], bool]:
+    """A function that says whether a fragment in a patch is a complete part, which may be added (Q-45)."""
+
     def complete(level: Level, fragment: Json) -> bool:
         inside = _stand_ins(levels[levels.index(level) :], partner)
         try:
@@ -204,23 +236,26 @@ def _completeness(levels: Sequence[Level], partner: Partner, now: datetime) -> C
 def _without_required_nulls(
     levels: Sequence[Level], patch: Json, profile: Profile, where: str = ""
 ) -> tuple[Json, tuple[Deviation, ...]]:
-    """The patch and the fragments in it without nulls for required fields, which mean nothing (Q-21)."""
+    """The patch without nulls for required fields, which mean nothing (Q-21), and the deviations that they are.
+
+    The same for the fragments of inner parts; ``where`` is the path to them, for the deviations.
+    """
     model = levels[0].model
     nulls = [name for name, field in model.model_fields.items() if field.is_required() and patch.get(name, "") is None]
-    told = [name for name in nulls if name != "last_updated"]
-    if told and profile is Profile.STRICT:
-        raise InvalidParameters(f"{model.__name__}: {where}{told[0]} is required and cannot be null (TRA-36)")
-    kept = {name: value for name, value in patch.items() if name not in nulls}
+    forgiven = [name for name in nulls if name != "last_updated"]
+    if forgiven and profile is Profile.STRICT:
+        raise InvalidParameters(f"{model.__name__}: {where}{forgiven[0]} is required and cannot be null (TRA-36)")
+    fields = {name: value for name, value in patch.items() if name not in nulls}
     deviations = [
-        Deviation(path=f"{where}{name}", rule="TRA-36", what="is null in a PATCH and was ignored") for name in told
+        Deviation(path=f"{where}{name}", rule="TRA-36", what="is null in a PATCH and was ignored") for name in forgiven
     ]
     for level in levels[1:2]:
-        fragments, below = kept.get(level.list_field), f"{where}{level.list_field}[]."
+        fragments, below = fields.get(level.list_field), f"{where}{level.list_field}[]."
         if isinstance(fragments, list):
             mended = [
                 _without_required_nulls(levels[1:], each, profile, below) if isinstance(each, dict) else (each, ())
                 for each in fragments
             ]
-            kept |= {level.list_field: [fragment for fragment, _ in mended]}
-            deviations += [deviation for _, forgiven in mended for deviation in forgiven]
-    return kept, tuple(deviations)
+            fields |= {level.list_field: [fragment for fragment, _ in mended]}
+            deviations += [deviation for _, inner in mended for deviation in inner]
+    return fields, tuple(deviations)

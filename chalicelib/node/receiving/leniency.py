@@ -1,4 +1,4 @@
-"""What was forgiven, counted by partner, rule and place, so that no leniency is silent."""
+"""Counters of what was forgiven, by partner, rule and place: no leniency is silent."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from chalicelib.ocpi.reading import Deviation
 
 
 class Counters(Protocol):
-    """Counts what was forgiven; a ``PartnerStore`` does."""
+    """Named counters of each partner; a ``PartnerStore`` has them."""
 
     def count(self, partner_id: str, counts: Mapping[str, int]) -> None:
-        """Add to the partner's counters."""
+        """Add these numbers to the partner's counters of these names; one call."""
 
 
 def count_deviations(counters: Counters, partner_id: str, module: ModuleID, deviations: Iterable[Deviation]) -> None:
-    """Count what was forgiven, by rule, place and fault; one call, or none."""
+    """Count deviations by rule, module, path and what is wrong; one call, or none if there are no deviations."""
     counts: dict[str, int] = {}
     for deviation in deviations:
         name = f"lenient {deviation.rule} {module} {deviation.path} {deviation.what}"

@@ -1,4 +1,4 @@
-"""What became of a received object, and the functions that receive objects from a list or from quarantine."""
+"""What became of a received object, and the types of the functions that receive pulled and retried objects."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from chalicelib.node.partners.partner import Partner
 from chalicelib.ocpi.errors import ClientError
 
 Outcome = bool | ClientError
-"""What became of an object that was pulled: whether it was new or newer than ours, or why it cannot be kept."""
+"""What became of an object that was pulled: True if it was stored, False if we hold it or a newer one; or the error for
+which it cannot be stored."""
 
 ReceiveAll = Callable[[Partner, Sequence[Any], datetime], list[Outcome]]
-"""Keeps the objects of a list, as they came out of its JSON, and says what became of each of them."""
-
+"""Stores the objects of a list, given as JSON values, that came at this time; one outcome each, in the same order."""
 
 ReceiveOne = Callable[[Partner, bytes, datetime], bool]
-"""Keeps an object; whether it was new or newer. Raises ClientError where it cannot be kept."""
+"""Stores an object, given as JSON bytes, that came at this time; True if it was new or newer than what we hold.
+
+Raises ClientError where it cannot be stored.
+"""

@@ -1,4 +1,4 @@
-"""What partners sent and we did not take: kept for the operator, who drops it or has it taken once more.
+"""The quarantine: what partners sent and we could not store, for the operator to look at, retry or drop.
 
 Rules TRA-39, CDR-08; Q-49.
 """
@@ -20,22 +20,26 @@ from chalicelib.ocpi.module import Module, ModuleID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineEntry:
-    """Something that a partner sent and that we did not take: kept for the operator to look at."""
+    """An object that a partner sent and that we could not store."""
 
     partner_id: str
     module: ModuleID
     id: str
+    """The object's id as the partner wrote it; empty if it has none."""
     body: bytes
+    """The object as JSON."""
     reason: str
+    """Why it was not stored."""
     at: datetime
+    """When it came."""
     is_cut: bool = False
-    """Whether only the beginning of the body is kept: it is too large."""
+    """Whether the body was too large, so that only its beginning is stored."""
     entry: str = field(default="", compare=False)
-    """What it is called among all that is kept of this partner; set by the store."""
+    """The name of the entry among those of the partner, as ``entry_name_of`` makes it; set by the store."""
 
 
 def entry_name_of(quarantined: QuarantineEntry) -> str:
-    """The name of the entry: the same content again is the same entry."""
+    """The name of the entry, 16 hexadecimal digits: the same object with the same content has the same name."""
     if quarantined.entry:
         return quarantined.entry
     content = hashlib.sha256(f"{quarantined.module}/{quarantined.id}\n".encode(errors="replace"))
@@ -44,34 +48,34 @@ def entry_name_of(quarantined: QuarantineEntry) -> str:
 
 
 class Quarantine(Protocol):
-    """What partners sent and we did not take, one entry per partner, object and content."""
+    """Stores entries, one per partner, object and content."""
 
     def record(self, quarantined: QuarantineEntry) -> None:
-        """Keep it for 90 days, cut where it is too large; the same content again is the same entry."""
+        """Store the entry for 90 days, in place of one of the same name; a body that is too large is cut. One call."""
 
     def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[QuarantineEntry]:
-        """What is kept of this partner by the names of the entries, those behind ``after``."""
+        """The partner's entries, ordered by their names, that come after ``after``; at most ``limit``."""
 
     def get(self, partner_id: str, entry: str) -> QuarantineEntry | None:
-        """The entry of this name, strongly consistent; one call."""
+        """The entry of this name, strongly consistent; None if there is none. One call."""
 
     def drop(self, partner_id: str, entry: str) -> None:
-        """Keep this entry no longer, if there is one; one call."""
+        """Delete the entry of this name, if there is one; one call."""
 
 
 class QuarantineRetry:
-    """Another chance for what is in quarantine."""
+    """What the operator does with entries of the quarantine: retry them, or drop them."""
 
     def __init__(
         self,
         modules: Mapping[ModuleID, Module],
-        takes: Mapping[ModuleID, ReceiveOne],
+        receivers: Mapping[ModuleID, ReceiveOne],
         stores: Mapping[ModuleID, ObjectStore],
         quarantine: Quarantine,
         clock: Callable[[], datetime],
     ) -> None:
         self._modules = modules
-        self._takes = takes
+        self._receivers = receivers
         self._stores = stores
         self._quarantine = quarantine
         self._clock = clock
@@ -82,32 +86,34 @@ class QuarantineRetry:
         Raises:
             NotFound: there is none.
         """
-        kept = self._quarantine.get(partner.id, entry) if is_storable(entry) else None
-        if kept is None:
+        found = self._quarantine.get(partner.id, entry) if is_storable(entry) else None
+        if found is None:
             raise NotFound(f"nothing of this partner is kept in quarantine as {entry[:40]!r}")
-        return kept
+        return found
 
     def retry(self, partner: Partner, entry: str) -> str:
-        """What became of the object: ``created``, ``updated``, or ``known`` where we hold it or a newer one already.
+        """Receive the object as if it had been pulled now, read by the partner's profile as it is now.
 
-        It is taken as if it had been pulled now, by the partner's profile as it is now, and leaves the quarantine. What
-        is refused again stays there, with the new reason.
+        Then the entry is deleted. An object that is refused again stays in quarantine, with the new reason.
+
+        Returns:
+            ``created``, ``updated``, or ``known`` where we hold the object, or a newer one, already.
 
         Raises:
             NotFound: there is no such entry.
-            ClientError: only its beginning is kept, or they are no longer a partner.
+            ClientError: only the beginning of the body is stored, or they are no longer a partner.
             InvalidParameters: it is refused again.
         """
-        kept = self.entry(partner, entry)
+        found = self.entry(partner, entry)
         if not partner.is_registered:
             raise ClientError(f"this partner is {partner.state}, not registered: nothing of theirs is taken")
-        if kept.is_cut:
+        if found.is_cut:
             raise ClientError("it was too large to be kept whole, so it cannot be taken: drop it and pull again")
-        is_new = not self._is_held(partner, kept)
+        is_new = not self._is_held(partner, found)
         try:
-            is_taken = self._takes[kept.module](partner, kept.body, self._clock())
+            is_taken = self._receivers[found.module](partner, found.body, self._clock())
         except ClientError as broken:
-            self._quarantine.record(replace(kept, reason=str(broken)))
+            self._quarantine.record(replace(found, reason=str(broken)))
             raise InvalidParameters(f"refused again: {broken}") from broken
         self._quarantine.drop(partner.id, entry)
         if not is_taken:
@@ -115,16 +121,16 @@ class QuarantineRetry:
         return "created" if is_new else "updated"
 
     def drop(self, partner: Partner, entry: str) -> None:
-        """Keep this entry no longer.
+        """Delete the entry of this name.
 
         Raises:
             NotFound: there is no such entry.
         """
         self._quarantine.drop(partner.id, self.entry(partner, entry).entry)
 
-    def _is_held(self, partner: Partner, kept: QuarantineEntry) -> bool:
-        key = self._modules[kept.module].key_of(kept.id)
+    def _is_held(self, partner: Partner, quarantined: QuarantineEntry) -> bool:
+        key = self._modules[quarantined.module].key_of(quarantined.id)
         if partner.party is None or not is_storable(key):
             return False
-        stored = self._stores[kept.module].get(theirs(partner.party), key)
+        stored = self._stores[quarantined.module].get(theirs(partner.party), key)
         return stored is not None and not stored.metadata.get("deleted_at")

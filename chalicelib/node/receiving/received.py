@@ -1,4 +1,6 @@
-"""What becomes of a partner's object that reaches us, pushed or pulled: merged with what we hold, and kept.
+"""Partners' objects in the store: what was pushed or pulled is compared and merged with what we hold, then written.
+
+A write is announced to the host first, and repeated if somebody else wrote meanwhile (optimistic lock).
 
 Rules TRA-21, TRA-22, TRA-26, LOC-14, LOC-23; Q-29, Q-32, Q-68.
 """
@@ -36,17 +38,21 @@ from chalicelib.ocpi.reading import Deviation, parse
 from chalicelib.ocpi.types import format_date_time, parse_date_time
 
 _LONGEST_FETCH: Final = timedelta(minutes=5)
-"""A list may have been written this long before it is kept: what it says of an object that was deleted since is past.
-As long as the overlap of two crawls, so that the next one brings what it was wrong about."""
+"""A page may be this old when it is stored: what it says of an object that was deleted meanwhile does not count.
+
+As long as the overlap of two pulls, so that the next one brings an object that was deleted and created again."""
 
 Remarks = tuple[Deviation, ...]
+"""What the partner should not have done, to be counted."""
 
 Correction = Callable[[Party, Json | None, Json], Json | None]
-"""What an object is after a push, given what it was before, where another module knows better; else None."""
+"""What an object is after a push, where another module knows better: a CDR, for instance, ends its session. Else None.
+
+Given are its owner, the object before the push (None if it is new), and after it."""
 
 
 def no_correction(_owner: Party, _before: Json | None, _whole: Json) -> None:
-    """Of most objects we know nothing from elsewhere."""
+    """None: of most objects no other module knows anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,8 @@ class ReceiveResult:
     """What became of a push."""
 
     is_new: bool
+    """Whether we held no such object or part."""
     remarks: Remarks = ()
-    """What the partner should not have done."""
 
 
 class ReceivedObjects:
@@ -78,21 +84,26 @@ class ReceivedObjects:
         self._elsewhere = elsewhere
 
     def get(self, at: ObjectAddress, *, deleted: bool = False) -> StoredObject | None:
-        """What we hold of the object, one that was deleted only if asked for."""
+        """The object as it is stored, its tombstone only if ``deleted``; None if there is none. One call."""
         if not is_storable(at.id):
             return None
         stored = self._store.get(theirs(at.owner), at.id)
         return None if stored is None or (stored.metadata.get("deleted_at") and not deleted) else stored
 
     def find(self, at: ObjectAddress, qualified: str | None = None) -> StoredObject | None:
-        """What we hold, unless the caller says that another one is meant (Q-51)."""
+        """The object as it is stored; None if there is none, or its qualifier is another one (Q-51).
+
+        Args:
+            at: the object.
+            qualified: what the caller says of the field that qualifies the id, such as a token's type.
+        """
         stored, qualifier = self.get(at), self.module.receiving.qualifier
         if stored and qualifier and qualified and json.loads(stored.body).get(qualifier) != qualified:
             return None
         return stored
 
     def not_found(self, at: ObjectAddress, *, parent: bool = False) -> NotFound:
-        """The error for what we do not hold."""
+        """The error for an object or part, or its ``parent``, that we do not hold."""
         level = self.module.level_of(at.path[:-1]) if parent else at.level
         return self.module.not_found(f"we have no such {level.model.__name__} of {at.owner}")
 
@@ -118,10 +129,15 @@ class ReceivedObjects:
         return ReceiveResult(known is None, self._write(partner, at, stored, whole or {}, push, now))
 
     def receive(self, partner: Partner, body: bytes, now: datetime) -> bool:
-        """Keep a whole object that was pulled; whether it was new, or newer than what we hold.
+        """Store an object as if it had been pulled; True if it was new, or newer than what we hold.
+
+        Args:
+            partner: its owner.
+            body: the object as JSON.
+            now: the time.
 
         Raises:
-            InvalidParameters: it is no such object.
+            ClientError: it is no such object, or cannot be stored.
         """
         (outcome,) = self.receive_all(partner, [parse(body)], now)
         if isinstance(outcome, ClientError):
@@ -129,10 +145,18 @@ class ReceivedObjects:
         return outcome
 
     def receive_all(self, partner: Partner, items: Sequence[Any], now: datetime) -> list[Outcome]:
-        """Like ``take``, for the objects of a list, of which a broken one hurts no other: what became of each.
+        """Store the objects of a page that are new or newer than what we hold; a broken one hurts no other.
 
-        One call per hundred reads what we hold, one counts what was forgiven, and one writes each that is new or newer.
-        Only what comes twice is read again, and what somebody else has written meanwhile.
+        One call per hundred reads what we hold, one counts what was forgiven, and one writes each object that is new or
+        newer. An object that is on the page twice, or that somebody else wrote meanwhile, is read again.
+
+        Args:
+            partner: their owner.
+            items: JSON values.
+            now: the time.
+
+        Returns:
+            What became of each, in the same order.
         """
         held, outcomes, forgiven = self._held(partner, items), list[Outcome](), list[Deviation]()
         for item in items:
@@ -156,8 +180,8 @@ class ReceivedObjects:
     def _taken(
         self, partner: Partner, at: ObjectAddress, stored: StoredObject | None, item: Any, now: datetime
     ) -> Remarks | None:
-        """What was forgiven in what we keep; None where it tells nothing new."""
-        push = read_put(at, as_bytes(item), partner, now)
+        """Store the object if it is new or newer; what was forgiven in it, None if it was not stored."""
+        push = read_put(at, item, partner, now)
         if stored is not None and not stored.metadata.get("deleted_at"):
             known = json.loads(stored.body)
             push = push.keeping(at, known)
@@ -173,8 +197,8 @@ class ReceivedObjects:
                 return None
             return self._put(partner, at, push, now, found)
 
-        kept = retry_on_conflict(attempt, self._sleep)
-        return None if kept is None else (*push.deviations, *kept.remarks)
+        result = retry_on_conflict(attempt, self._sleep)
+        return None if result is None else (*push.deviations, *result.remarks)
 
     def _pulled(self, partner: Partner, item: Any) -> ObjectAddress:
         if partner.party is None:
@@ -186,11 +210,18 @@ class ReceivedObjects:
         return object_id if isinstance(object_id, str) else ""
 
     def patch(self, partner: Partner, at: ObjectAddress, patch: Json, now: datetime, qualified: str | None) -> Remarks:
-        """Change the given fields of the object or part; the merged whole must be valid.
+        """Change some fields of the object or part, which must be valid afterwards as a whole.
+
+        Args:
+            partner: its owner.
+            at: the object or part.
+            patch: the fields to change.
+            now: the time.
+            qualified: as in ``find``.
 
         Raises:
-            NotFound: there is nothing to change.
-            InvalidParameters: the result would break a rule.
+            NotFound: we hold no such object or part.
+            InvalidParameters: the changed object would break a rule.
         """
         return retry_on_conflict(lambda: self._patch(partner, at, patch, now, qualified), self._sleep)
 
@@ -212,10 +243,10 @@ class ReceivedObjects:
         return (*push.deviations, *remarks)
 
     def delete(self, partner: Partner, at: ObjectAddress, now: datetime) -> None:
-        """Take the object away; we keep it aside for objects that still refer to it (TAR-03, TAR-16).
+        """Replace the object by a tombstone, which still has its body for objects that refer to it (TAR-03, TAR-16).
 
         Raises:
-            NotFound: there is no such object.
+            NotFound: we hold no such object.
         """
         retry_on_conflict(lambda: self._delete(partner, at, now), self._sleep)
 
@@ -223,9 +254,12 @@ class ReceivedObjects:
         stored = self.get(at)
         if stored is None:
             raise self.not_found(at)
-        aside = {"deleted_at": format_date_time(now)}
         tombstone = StoredObject(
-            id=at.id, body=stored.body, last_updated=stored.last_updated, version=stored.version + 1, metadata=aside
+            id=at.id,
+            body=stored.body,
+            last_updated=stored.last_updated,
+            version=stored.version + 1,
+            metadata={"deleted_at": format_date_time(now)},
         )
         self._announcer.object(partner, self.module.identifier, at.id, EventKind.REMOVED, tombstone.version)
         self._store.put(theirs(at.owner), tombstone)
@@ -235,7 +269,7 @@ class ReceivedObjects:
     def _is_stale(
         self, partner: Partner, at: ObjectAddress, stored: StoredObject, known: Json, push: IncomingPart, now: datetime
     ) -> bool:
-        """Whether the push is older than what we hold: accepted, not applied, counted (Q-32)."""
+        """Whether the push is older than what we hold; then it is counted, accepted, and not stored (Q-32)."""
         stale = is_older(push, at, stored, known, now)
         if stale:
             self._counters.count(partner.id, {"stale_ignored": 1})
@@ -250,7 +284,16 @@ class ReceivedObjects:
         push: IncomingPart,
         now: datetime,
     ) -> Remarks:
-        """Writes what the object is after the push, and says what the partner should not have done."""
+        """Write the object with the pushed part in it, announced before if it has changed.
+
+        Args:
+            partner: its owner.
+            at: the object or part that was pushed.
+            stored: the object as it is stored, or its tombstone; None if it is new.
+            whole: the object as we hold it; empty if it is new or was deleted.
+            push: the part as it shall become.
+            now: the time.
+        """
         levels = self.module.levels
         after = with_part(whole, levels, at.path, push.part)
         after = touch_ancestors(after, levels, at.path, format_date_time(push.stamp))
@@ -261,9 +304,9 @@ class ReceivedObjects:
         stamp, version = capped(push.stamp, now), stored.version + 1 if stored else 1
         if stored is not None and at.path:
             stamp = max(stamp, stored.last_updated)
-        aside, keys = metadata_after(stored, at, push), self.module.keys_of(after)
+        metadata, keys = metadata_after(stored, at, push), self.module.keys_of(after)
         new = StoredObject(
-            id=at.id, body=as_bytes(after), last_updated=stamp, version=version, metadata=aside, keys=keys
+            id=at.id, body=as_bytes(after), last_updated=stamp, version=version, metadata=metadata, keys=keys
         )
         is_back = stored is not None and is_gone(stored)
         # What changes no content, such as the same object sent again, is nothing to tell (Q-68).
@@ -274,7 +317,7 @@ class ReceivedObjects:
         return remarks
 
     def _with_absent_parts(self, new: StoredObject, before: Json, after: Json) -> StoredObject:
-        """Remembers parts that a whole no longer lists although the spec forbids to delete them (Q-29)."""
+        """The object with metadata that remembers the parts that it lists no more, though they may not go (Q-29)."""
         lasting = [level for level in self.module.levels[1:2] if level.tombstone]
         if not lasting:
             return new
@@ -283,14 +326,14 @@ class ReceivedObjects:
         absent = {part[level.id_field]: part for part in before.get(level.list_field) or ()}
         absent = {**new.metadata.get("absent", {}), **absent}
         absent = {part_id: part for part_id, part in absent.items() if part_id not in listed}
-        aside = {name: value for name, value in new.metadata.items() if name != "absent"}
+        metadata = {name: value for name, value in new.metadata.items() if name != "absent"}
         if absent:
-            aside["absent"] = absent
-        return replace(new, metadata=aside)
+            metadata["absent"] = absent
+        return replace(new, metadata=metadata)
 
 
 def _is_past(stored: StoredObject, push: IncomingPart, now: datetime) -> bool:
-    """Whether the object was deleted after a list with it had been written."""
+    """Whether the object was deleted after the page that lists it was written, as far as we can tell."""
     deleted_at = stored.metadata.get("deleted_at")
     if deleted_at is None:
         return False

@@ -1,4 +1,4 @@
-"""They own the object and push it to us: GET, PUT, PATCH and DELETE, once for every module.
+"""The endpoints that partners push their objects to: GET, PUT, PATCH and DELETE, the same code for every module.
 
 Spec: transport_and_format.md, Client owned object push; rules TRA-19 to TRA-32, LOC-11 to LOC-24, SES-04 to SES-06,
 TAR-02 to TAR-05, TOK-01 to TOK-03.
@@ -27,11 +27,11 @@ from chalicelib.ocpi.reading import parse
 T = TypeVar("T")
 
 OnUnknownObject = Callable[[Partner, ModuleID], None]
-"""Told where a partner changes something that we do not hold: its push did not arrive, or comes later (Q-46)."""
+"""Called with the partner and the module when a partner changes an object that we do not hold (Q-46)."""
 
 
 class Receiver:
-    """The receiver's interface of one module."""
+    """The receiver's interface of one module: partners own its objects, and push them to us."""
 
     def __init__(self, received: ReceivedObjects, counters: Counters, on_unknown_object: OnUnknownObject) -> None:
         self._received = received
@@ -40,10 +40,10 @@ class Receiver:
         self._on_unknown_object = on_unknown_object
 
     def get(self, call: Call) -> Response:
-        """What we hold of the object or part (LOC-17, TRA-17).
+        """The object or part as we hold it (LOC-17, TRA-17).
 
         Raises:
-            NotFound: nothing, or it is not the caller's.
+            NotFound: we hold none, or the URL names another owner than the caller.
         """
         at = self._addressed(call)
         stored = self._received.find(at, self._qualified(call))
@@ -64,17 +64,17 @@ class Receiver:
             NotFound: the parent is unknown (LOC-14), or the owner is not the caller.
         """
         at = self._addressed(call)
-        push = read_put(at, call.request.body, call.partner, call.now)
-        kept = self._known(call, lambda: self._received.put(call.partner, at, push, call.now))
-        self._count(call, (*push.deviations, *kept.remarks))
-        return success(call.now, created=kept.is_new)
+        push = read_put(at, parse(call.request.body), call.partner, call.now)
+        result = self._known(call, lambda: self._received.put(call.partner, at, push, call.now))
+        self._count(call, (*push.deviations, *result.remarks))
+        return success(call.now, created=result.is_new)
 
     def patch(self, call: Call) -> Response:
-        """Change the given fields of the object or part; the merged whole must be valid (TRA-22, TRA-24).
+        """Change the given fields of the object or part, which must be valid afterwards as a whole (TRA-22, TRA-24).
 
         Raises:
-            InvalidJson, InvalidParameters: not a JSON object, or the result would break a rule.
-            NotFound: there is nothing to change.
+            InvalidJson, InvalidParameters: the body is no JSON object, or the changed object would break a rule.
+            NotFound: we hold no such object or part, or the owner is not the caller.
         """
         at = self._addressed(call)
         patch = parse(call.request.body)
@@ -86,16 +86,16 @@ class Receiver:
         return success(call.now)
 
     def delete(self, call: Call) -> Response:
-        """Take the object away (TAR-03).
+        """Delete the object (TAR-03); a tombstone remains.
 
         Raises:
-            NotFound: there is no such object.
+            NotFound: we hold no such object, or the owner is not the caller.
         """
         self._received.delete(call.partner, self._addressed(call), call.now)
         return success(call.now)
 
     def _addressed(self, call: Call) -> ObjectAddress:
-        """What the URL addresses, if it is the caller's to address (TRA-30)."""
+        """The object or part that the URL names, if the caller owns it (TRA-30)."""
         try:
             owner = Party.of(call.params["country_code"], call.params["party_id"])
         except ValueError:
@@ -105,14 +105,14 @@ class Receiver:
         ids = [call.params[level.url_parameter] for level in self._module.levels if level.url_parameter in call.params]
         return ObjectAddress(owner, ids[0], tuple(ids[1:]), self._module.levels[len(ids) - 1 :])
 
-    def _known(self, call: Call, keep: Callable[[], T]) -> T:
-        """What ``keep`` answers.
+    def _known(self, call: Call, store: Callable[[], T]) -> T:
+        """The result of ``store``.
 
         Raises:
-            NotFound: we do not hold what it changes; its owner is asked for it (Q-46).
+            NotFound: we do not hold what it changes; we begin to pull it from its owner (Q-46).
         """
         try:
-            return keep()
+            return store()
         except NotFound:
             self._on_unknown_object(call.partner, self._module.identifier)
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from chalicelib.node.partners.store import Authentication
 from chalicelib.node.serving.router import Call, Endpoint, Router, ServedEndpoint
 from chalicelib.node.telemetry import Exchange, Observer
 from chalicelib.ocpi.auth import presented_tokens
-from chalicelib.ocpi.envelope import failure
+from chalicelib.ocpi.envelope import SUCCESS, failure, message_of
 from chalicelib.ocpi.errors import BodyTooLarge, NotAuthenticated, NotFound, OcpiError, ServerError
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.parties import Role
@@ -44,7 +43,7 @@ class Node:
         try:
             served, params = self.router.match(request.url)
         except NotFound as unknown:
-            return self._told(request, None, "", failure(self.clock(), unknown), 0.0)
+            return self._answered(request, None, "", unknown, 0.0)
         return self.answer(served, params, request, base_url, correlation_id)
 
     def answer(
@@ -65,6 +64,7 @@ class Node:
             correlation_id: named to the partner when we fail, so that the log line can be found (TRA-38).
         """
         began, partner_id, endpoint = time.perf_counter(), "", served.endpoint
+        outcome: Response | OcpiError
         try:
             if request.method == "OPTIONS":
                 return Response(204, {"allow": ", ".join(endpoint.allowed)})
@@ -75,7 +75,7 @@ class Node:
             if len(request.body) > LARGEST_BODY:
                 raise BodyTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
             url = base_url + request.url.removesuffix("/")
-            response = handler(
+            outcome = handler(
                 Call(
                     request=request,
                     params=params,
@@ -87,11 +87,11 @@ class Node:
                 )
             )
         except OcpiError as error:
-            response = failure(self.clock(), error)
+            outcome = error
         except Exception:  # noqa: BLE001 - the edge: whatever happened, the partner gets an envelope
             _LOG.exception("unexpected failure in %s %s", request.method, endpoint.path)
-            response = failure(self.clock(), ServerError(f"unexpected failure; reference {correlation_id}"))
-        return self._told(request, endpoint, partner_id, response, time.perf_counter() - began)
+            outcome = ServerError(f"unexpected failure; reference {correlation_id}")
+        return self._answered(request, endpoint, partner_id, outcome, time.perf_counter() - began)
 
     def _admission(self, endpoint: Endpoint[Any], request: Request) -> Authentication:
         if endpoint.role not in self.roles:
@@ -110,10 +110,17 @@ class Node:
                 return authentication
         raise NotAuthenticated(f"this token is not valid for {endpoint.module} here")
 
-    def _told(
-        self, request: Request, endpoint: Endpoint[Any] | None, partner_id: str, response: Response, seconds: float
+    def _answered(
+        self,
+        request: Request,
+        endpoint: Endpoint[Any] | None,
+        partner_id: str,
+        outcome: Response | OcpiError,
+        seconds: float,
     ) -> Response:
-        frame = json.loads(response.body) if response.status >= 400 or len(response.body) < 1000 else {}
+        """The answer to the request, after the observer has heard of it."""
+        error = outcome if isinstance(outcome, OcpiError) else None
+        response = failure(self.clock(), outcome) if isinstance(outcome, OcpiError) else outcome
         self.observer.exchange(
             Exchange(
                 direction="in",
@@ -122,9 +129,9 @@ class Node:
                 method=request.method,
                 path=endpoint.path if endpoint else "",
                 http_status=response.status,
-                status_code=frame.get("status_code"),
+                status_code=error.status_code if error else SUCCESS,
                 latency_ms=seconds * 1000,
-                problem=frame.get("status_message", ""),
+                problem=message_of(error) if error else "",
             )
         )
         return response
