@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test test-deep coverage lint format docs bench
+.PHONY: help venv run test test-deep coverage lint format docs bench mutants
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,3 +53,6 @@ docs: $(STAMP) ## Write docs/routes.md, docs/support.md and docs/events.schema.j
 
 bench: $(STAMP) ## Measure what a request costs, and what a sick partner costs the others
 	$(BIN)/python -m benchmarks
+
+mutants: $(STAMP) ## Break the code on trial, and see that its tests notice (ARGS="--rule PAG-05")
+	$(BIN)/python -m tests.mutants $(ARGS)

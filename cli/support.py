@@ -1,4 +1,7 @@
-"""Generates docs/support.md: every rule of OCPI 2.1.1 in ``docs/rules.csv``, and the tests that cite it."""
+"""Generates docs/support.md: every rule of OCPI 2.1.1 in ``docs/rules.csv``, and the tests that cite it.
+
+Those come first that are known to notice: a mutant in ``tests/mutants`` breaks the rule, and they have to fail then.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ import csv
 import io
 import re
 import tokenize
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 CHAPTERS = {
     "TRA": "Transport",
@@ -28,6 +34,8 @@ CHAPTERS = {
 }
 SHOWN = 3
 """Most tests that are named for one rule; the others are counted."""
+NOTICES = " \\*"
+"""Behind a test that is known to fail where its rule is broken."""
 
 _RULE = re.compile(rf"\b(?:{'|'.join(CHAPTERS)})-\d+\b")
 
@@ -39,9 +47,13 @@ them in a docstring, a comment or the name of a case. A test fails when a rule i
 exempt although it is proven, or when this page is stale. What binds is the wording of the
 [specification](https://github.com/ocpi/ocpi/tree/release-2.1.1-bugfixes).
 
+A test with an asterisk is known to notice: it fails when the code is changed so that it breaks the rule, as one of the
+mutants in [tests/mutants](../tests/mutants) does, which `make mutants` tries out. Such tests come first.
+
 Levels: **M** the spec demands it; **S** the spec advises it; **I** it follows from a table, an example or a general
 rule; **D** the spec is silent and this is our decision. Who: **S** whoever serves the URL, **C** whoever calls it,
-`emit` what we send, `accept` what we take, `calc` whoever computes prices. Tests that cite the fewest rules come first.
+`emit` what we send, `accept` what we take, `calc` whoever computes prices. Among equals, tests that cite the fewest
+rules come first.
 """
 
 
@@ -69,11 +81,46 @@ class Rule:
 
 @dataclass(frozen=True)
 class Proof:
-    """A test function, the file that it is in, and the rules that it cites."""
+    """A test function and the file that it is in.
+
+    Args:
+        rules: those that it cites.
+        notices: those of them of which it is known that it fails when they are broken.
+    """
 
     path: str
     name: str
     rules: frozenset[str]
+    notices: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """A small change that makes the product wrong.
+
+    Args:
+        area: the file of ``tests/mutants`` that it is written down in.
+        name: what is wrong then, as a sentence.
+        file: the file that is changed.
+        snippet: what is replaced in it; stands there once.
+        replacement: what takes its place.
+        rules: those that are broken then.
+        tests: those that have to fail, as pytest names them.
+    """
+
+    area: str
+    name: str
+    file: str
+    snippet: str
+    replacement: str
+    rules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+    @property
+    def functions(self) -> list[tuple[str, str]]:
+        """The tests by file and function, without their cases, each once."""
+        found = ((path, name.partition("[")[0]) for path, _, name in (test.partition("::") for test in self.tests))
+        return list(dict.fromkeys(found))
 
 
 def rules_of(project: Path) -> list[Rule]:
@@ -84,18 +131,41 @@ def rules_of(project: Path) -> list[Rule]:
 
 
 def proofs_of(project: Path) -> dict[str, list[Proof]]:
-    """The tests that cite each rule, those that cite the fewest first.
+    """The tests that cite each rule: first those that are known to notice, then those that cite the fewest.
 
     A rule counts by its whole name, so a range counts for its two ends alone.
     """
     found: defaultdict[str, list[Proof]] = defaultdict(list)
+    noticed = _noticed(mutants_of(project))
     for file in sorted((project / "tests").rglob("test_*.py")):
         for proof in _proofs_in(file.relative_to(project).as_posix(), file.read_text(encoding="utf-8")):
+            notices = proof.rules & noticed[proof.path, proof.name]
             for rule in proof.rules:
-                found[rule].append(proof)
-    return {
-        rule: sorted(proofs, key=lambda each: (len(each.rules), each.path, each.name)) for rule, proofs in found.items()
-    }
+                found[rule].append(replace(proof, notices=notices))
+    return {rule: sorted(proofs, key=partial(_order, rule)) for rule, proofs in found.items()}
+
+
+def _order(rule: str, proof: Proof) -> tuple[bool, int, str, str]:
+    return rule not in proof.notices, len(proof.rules), proof.path, proof.name
+
+
+def _noticed(mutants: Iterable[Mutant]) -> Mapping[tuple[str, str], set[str]]:
+    """By file and function, the rules whose mutants the test notices, cited or not."""
+    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for mutant in mutants:
+        for function in mutant.functions:
+            found[function] |= {*mutant.rules}
+    return found
+
+
+def mutants_of(project: Path) -> list[Mutant]:
+    """Every mutant, by area, in the order in which they are written down."""
+    files = sorted((project / "tests" / "mutants").glob("*.toml"))
+    return [_mutant(file.stem, facts) for file in files for facts in tomllib.loads(file.read_text("utf-8"))["mutants"]]
+
+
+def _mutant(area: str, facts: Mapping[str, Any]) -> Mutant:
+    return Mutant(area=area, **{**facts, "rules": tuple(facts["rules"]), "tests": tuple(facts["tests"])})
 
 
 def contradictions(rules: Sequence[Rule], proofs: Mapping[str, Sequence[Proof]]) -> list[str]:
@@ -119,7 +189,7 @@ def support_markdown(project: Path) -> str:
     """``docs/support.md`` as it should be."""
     rules, proofs = rules_of(project), proofs_of(project)
     by_chapter = {letters: [rule for rule in rules if rule.chapter == letters] for letters in CHAPTERS}
-    counts = ["| chapter | rules | proven | in part | exempt |", "|---|---|---|---|---|"]
+    counts = ["| chapter | rules | proven | in part | exempt | noticed |", "|---|---|---|---|---|---|"]
     counts += [_counts(CHAPTERS[letters], chapter, proofs) for letters, chapter in by_chapter.items()]
     counts.append(_counts("all", rules, proofs))
     tables = [_table(letters, chapter, proofs) for letters, chapter in by_chapter.items()]
@@ -130,7 +200,8 @@ def _counts(name: str, rules: Sequence[Rule], proofs: Mapping[str, Sequence[Proo
     proven = [rule for rule in rules if rule.id in proofs]
     in_part = sum(bool(rule.open) for rule in proven)
     exempt = sum(bool(rule.exempt) for rule in rules)
-    return f"| {name} | {len(rules)} | {len(proven) - in_part} | {in_part} | {exempt} |"
+    noticed = sum(any(rule.id in proof.notices for proof in proofs[rule.id]) for rule in proven)
+    return f"| {name} | {len(rules)} | {len(proven) - in_part} | {in_part} | {exempt} | {noticed} |"
 
 
 def _table(letters: str, rules: Iterable[Rule], proofs: Mapping[str, Sequence[Proof]]) -> Iterator[str]:
@@ -142,7 +213,7 @@ def _table(letters: str, rules: Iterable[Rule], proofs: Mapping[str, Sequence[Pr
 
 
 def _proven_by(rule: Rule, proofs: Sequence[Proof]) -> str:
-    cell = [f"[`{proof.name}`](../{proof.path})" for proof in proofs[:SHOWN]]
+    cell = [f"[`{proof.name}`](../{proof.path}){NOTICES * (rule.id in proof.notices)}" for proof in proofs[:SHOWN]]
     if len(proofs) > SHOWN:
         cell.append(f"and {len(proofs) - SHOWN} more")
     if rule.open:

@@ -109,7 +109,34 @@ def test_of_many_proofs_three_are_named_and_those_first_that_cite_the_least(tmp_
     names = "<br>".join(f"[`test_{n}`](../tests/test_b.py)" for n in "abc")
     assert row_of("TRA-03", text) == f"| TRA-03 | M | S | No token. | {names}<br>and 1 more |"
     assert row_of("TRA-04", text) == "| TRA-04 | M | S | Odd token. | [`test_broad`](../tests/test_a.py) |"
-    assert row_of("Transport", text) == "| Transport | 2 | 2 | 0 | 0 |"
+    assert row_of("Transport", text) == "| Transport | 2 | 2 | 0 | 0 | 0 |"
+
+
+MUTANT = """
+[[mutants]]
+name = "a token is not needed"
+file = "product.py"
+snippet = "if not token:"
+replacement = "if False:"
+rules = ["TRA-03"]
+tests = ["tests/test_a.py::test_broad[no header]", "tests/test_a.py::test_broad[an empty one]"]
+"""
+
+
+def test_proofs_that_notice_a_mutant_of_the_rule_come_first_and_are_marked(tmp_path: Path) -> None:
+    broad = 'def test_broad():\n    """TRA-03, TRA-04."""\n'
+    narrow = "".join(f'def test_{n}():\n    """TRA-03."""\n' for n in "ab")
+    there = project(tmp_path, "TRA-03,M,S,No token.,,", "TRA-04,M,S,Odd token.,,", test_a=broad, test_b=narrow)
+    (there / "tests" / "mutants").mkdir()
+    (there / "tests" / "mutants" / "transport.toml").write_text(MUTANT, encoding="utf-8")
+
+    text = support_markdown(there)
+
+    names = "<br>".join(f"[`test_{n}`](../tests/test_b.py)" for n in "ab")
+    broad = "[`test_broad`](../tests/test_a.py)"
+    assert row_of("TRA-03", text) == f"| TRA-03 | M | S | No token. | {broad} \\*<br>{names} |"
+    assert row_of("TRA-04", text) == f"| TRA-04 | M | S | Odd token. | {broad} |"
+    assert row_of("Transport", text) == "| Transport | 2 | 2 | 0 | 0 | 1 |"
 
 
 def test_what_is_not_proven_says_so(tmp_path: Path) -> None:
@@ -120,4 +147,4 @@ def test_what_is_not_proven_says_so(tmp_path: Path) -> None:
     assert row_of("TRA-03", text).endswith("| [`test_x`](../tests/test_it.py)<br>In part: but for one |")
     assert row_of("TRA-04", text).endswith("| Exempt: because |")
     assert row_of("TRA-05", text).endswith("| **Nothing** |")
-    assert row_of("Transport", text) == "| Transport | 3 | 0 | 1 | 1 |"
+    assert row_of("Transport", text) == "| Transport | 3 | 0 | 1 | 1 | 0 |"

@@ -143,6 +143,18 @@ def test_of_results_that_come_at_once_one_is_the_first_and_is_posted() -> None:
     assert len([line for line in told(there, command) if "too late" in line]) == 9
 
 
+def test_a_message_to_post_a_result_that_comes_again_posts_it_no_second_time() -> None:
+    """CMD-04: queues hand a message over twice now and then, also long after."""
+    there, inbox, command = waiting()
+    there.answers(command.id, "ACCEPTED")
+    before = there.command(command.id)
+
+    there.cpo.company.command_results.post(command.id)
+
+    assert inbox.results == [{"result": "ACCEPTED"}]
+    assert there.command(command.id) == before
+
+
 def test_what_comes_without_end_is_not_remembered_without_end() -> None:
     """CMD-04: the beginning is what counts."""
     there, inbox, command = waiting()

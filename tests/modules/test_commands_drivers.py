@@ -11,8 +11,8 @@ from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
 from chalicelib.ocpi.reading import Profile
 from tests import make
-from tests.modules.relaying import OTHER, Relaying, relaying
-from tests.world import register
+from tests.modules.relaying import OTHER, REQUESTS, ROOT, Relaying, relaying
+from tests.world import Caller, register
 
 Json = Any
 
@@ -186,6 +186,24 @@ def test_another_reservation_replaces_nothing(other: Json) -> None:
     there.accepted("RESERVE_NOW", **other)
 
     assert [message.get("replaces") for message in there.asked] == [None, None]
+
+
+def test_two_emsps_may_give_their_reservations_the_same_number() -> None:
+    """CMD-12: also at the same place; each replaces its own, and names none of the other's."""
+    there = relaying()
+    other = there.world.company("other.example", OTHER, frozenset({Role.EMSP}))
+    token = register(other, there.cpo, Role.CPO).token_we_send
+    assert token
+    by_other = Caller(there.world, "cpo.example", token.secret)
+
+    first = there.accepted("RESERVE_NOW")
+    reply = by_other("POST", f"{ROOT}/RESERVE_NOW", REQUESTS["RESERVE_NOW"])
+    there.accepted("RESERVE_NOW")
+
+    assert reply.data == {"result": "ACCEPTED"}
+
+    assert [message["partner"]["party"] for message in there.asked] == ["NL/MSP", "NL/OTH", "NL/MSP"]
+    assert [message.get("replaces") for message in there.asked] == [None, None, first.id]
 
 
 def test_a_reservation_that_was_refused_replaces_nothing() -> None:

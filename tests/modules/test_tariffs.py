@@ -205,15 +205,19 @@ def test_free_of_charge_is_a_flat_price_of_nothing(profile: Profile) -> None:
 
 @pytest.mark.parametrize(
     ("price", "strict", "lenient"),
-    [(0.2534, 1000, 1000), (2, 1000, 1000), (0.25341, 2001, 1000), ("2.00", 2001, 1000), ("two", 2001, 2001)],
+    [(0.2534, 0.2534, 0.2534), (2, 2, 2), (0.25341, None, 0.25341), ("2.00", None, 2), ("two", None, None)],
 )
-def test_a_price_is_a_number_with_up_to_four_decimals(price: Any, strict: int, lenient: int) -> None:
-    """TAR-13, FMT-05, Q-16."""
+def test_a_price_is_a_number_with_up_to_four_decimals(price: Any, strict: Any, lenient: Any) -> None:
+    """TAR-13, FMT-05, Q-16: and is given back to the last of them."""
     value = make.tariff("T1", elements=[element(component(price=price))])
 
-    codes = [put(read_as(pair(), profile), value)[1] for profile in (Profile.STRICT, Profile.LENIENT)]
+    for profile, expected in ((Profile.STRICT, strict), (Profile.LENIENT, lenient)):
+        there = read_as(pair(), profile)
+        code = put(there, value)[1]
+        data = there.to_emsp("GET", there.at_emsp("tariffs", "T1")).data
 
-    assert codes == [strict, lenient]
+        assert code == (2001 if expected is None else 1000)
+        assert (data and data["elements"][0]["price_components"][0]["price"]) == expected
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_nobody_looks_after_those_who_are_no_partners_any_more() -> None:
 
 
 def test_who_is_no_longer_registered_is_told_nothing_that_was_queued() -> None:
-    """CRD-17."""
+    """CRD-17: and misses nothing."""
     there = partner()
     there.there.cpo.company.own_objects[LOCATIONS].patch("LOC1", ("E1",), {"status": "CHARGING"})
     there.there.cpo.company.fan_out.fan_out(*there.there.cpo.queues.announcements.pop())
@@ -187,6 +187,7 @@ def test_who_is_no_longer_registered_is_told_nothing_that_was_queued() -> None:
     there.there.pump()
 
     assert there.requests() == []
+    assert there.there.cpo.ports.outbox.entries(known.id) == []
 
 
 # --- where they are ------------------------------------------------------------------------------------------------

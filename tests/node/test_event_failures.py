@@ -48,6 +48,20 @@ def test_what_cannot_be_announced_is_not_taken_and_the_partner_sends_it_again(th
     assert kinds(heard(receiver)) == ["object.created"]
 
 
+def test_a_deletion_that_cannot_be_announced_is_not_taken_either(there: Pair) -> None:
+    """TAR-03: it is still there, until the partner sends it again."""
+    push(there, ModuleID.TARIFFS, make.object_of(ModuleID.TARIFFS, "X1"))
+    url, receiver = there.at_receiver(ModuleID.TARIFFS, "X1"), there.receiver(ModuleID.TARIFFS)
+    heard(receiver)
+    run_on(receiver, event_queue=Failing(receiver.events, "announce"))
+
+    assert there.to_receiver(ModuleID.TARIFFS)("DELETE", url).code == 3000
+    assert held(there, ModuleID.TARIFFS, "X1") is not None
+    assert there.to_receiver(ModuleID.TARIFFS)("DELETE", url).code == 1000
+
+    assert kinds(heard(receiver)) == ["object.removed"]
+
+
 @each_module
 def test_what_was_announced_and_never_written_is_not_told(there: Pair, module: ModuleID) -> None:
     receiver = there.receiver(module)
@@ -90,6 +104,17 @@ def test_an_event_that_comes_before_its_write_waits_for_it(there: Pair) -> None:
     assert (again, attempts) == (announced, 1)
     assert asleep == [0.05] * 3
     assert kinds(heard(there.emsp)) == ["object.created"]
+
+
+def test_an_event_of_a_change_waits_for_that_version_and_not_for_an_earlier_one(there: Pair) -> None:
+    """A push that fails leaves the version before, which the host has heard of already."""
+    push(there, ModuleID.TARIFFS, make.tariff("X1"))
+    heard(there.emsp)
+    whole = with_failing_stores(there.emsp, "put")
+    assert sent(there, ModuleID.TARIFFS, make.tariff("X1", currency="SEK", last_updated=LATER)) == 3000
+    run_on(there.emsp, stores=whole.stores)
+
+    assert heard(there.emsp) == []
 
 
 class Late:

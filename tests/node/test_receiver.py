@@ -143,6 +143,20 @@ def test_a_part_of_what_is_not_there_is_404_and_creates_nothing(depth: Depth) ->
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_connector_of_an_evse_that_is_not_there_is_404_and_makes_none_up(method: str) -> None:
+    """LOC-14, LOC-16: also where its location is there."""
+    there = pair()
+    location = there.at_emsp("locations", "LOC1")
+    there.to_emsp("PUT", location, make.location("LOC1"))
+    before = there.to_emsp("GET", location).data
+
+    reply = there.to_emsp(method, there.at_emsp("locations", "LOC1", "E9", "1"), make.connector("1"))
+
+    assert reply.outcome == (404, 2003)
+    assert there.to_emsp("GET", location).data == before
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @every_depth
 def test_another_id_than_the_urls_is_refused(depth: Depth, method: str) -> None:
     """TRA-31, LOC-22, TAR-05."""

@@ -186,7 +186,8 @@ def test_a_language_is_two_letters(name: str, path: Path) -> None:
     assert lenient.put(name, tagged).outcome == CREATED
     assert at(lenient.held(name), path) == "en"
     assert lenient.counted() == {("FMT-09", counted_as(path))}
-    assert lenient.put(name, put(tagged, path, "english")).outcome == REFUSED
+    for wrong in ("eng", "english", "e"):
+        assert lenient.put(name, put(tagged, path, wrong)).outcome == REFUSED
 
 
 @pytest.mark.parametrize("profile", Profile)

@@ -38,6 +38,7 @@ def test_a_moment_is_kept_to_the_millisecond(objects: ObjectStore) -> None:
 
 
 def test_owners_do_not_see_each_others_objects(objects: ObjectStore) -> None:
+    """TRA-32."""
     objects.put(THEM, make("LOC1", list_name=None))
 
     assert objects.get(OURS, "LOC1") is None
@@ -165,6 +166,7 @@ def test_the_same_id_twice_in_one_creation_is_a_conflict(objects: ObjectStore) -
 
 
 def test_as_many_as_one_transaction_takes_are_created_in_order(objects: ObjectStore) -> None:
+    """PAG-05."""
     names = fill(objects, 99)
 
     assert crawled(objects, Window(limit=10)) == names

@@ -21,6 +21,7 @@ def nothing() -> None:
 
 
 def test_a_page_without_dates_follows_creation(objects: ObjectStore) -> None:
+    """PAG-05, PAG-06: whatever has changed since."""
     names = fill(objects, 25)
     touch(objects, "L0003", 100)
 
@@ -31,6 +32,7 @@ def test_a_page_without_dates_follows_creation(objects: ObjectStore) -> None:
 
 
 def test_following_links_gives_each_object_once(objects: ObjectStore) -> None:
+    """PAG-04, PAG-05, PAG-06, PAG-11."""
     names = fill(objects, 25)
 
     for limit in (1, 5, 7, 24, 25, 26, 99, 100, 150):
@@ -52,6 +54,7 @@ def test_pages_of_a_hundred_and_more_are_whole(objects: ObjectStore) -> None:
 
 
 def test_the_last_page_has_no_next(objects: ObjectStore) -> None:
+    """PAG-09: also where it is full."""
     fill(objects, 20)
 
     page = objects.page("all", Window(offset=10, limit=10))
@@ -60,6 +63,7 @@ def test_the_last_page_has_no_next(objects: ObjectStore) -> None:
 
 
 def test_an_offset_past_the_end_gives_an_empty_page(objects: ObjectStore) -> None:
+    """PAG-12."""
     fill(objects, 25)
 
     for total, window in ((25, Window()), (25, Window(date_from=at(0))), (20, Window(date_from=at(3), date_to=at(23)))):
@@ -70,6 +74,7 @@ def test_an_offset_past_the_end_gives_an_empty_page(objects: ObjectStore) -> Non
 
 
 def test_an_object_created_during_a_crawl_comes_at_the_end(objects: ObjectStore) -> None:
+    """PAG-14."""
     names = fill(objects, 6)
 
     pages = crawl(objects, Window(limit=4), meanwhile=[lambda: objects.create([make("NEW", 100)])])
@@ -79,6 +84,7 @@ def test_an_object_created_during_a_crawl_comes_at_the_end(objects: ObjectStore)
 
 
 def test_an_object_removed_during_a_crawl_hides_no_other(objects: ObjectStore) -> None:
+    """PAG-11."""
     names = fill(objects, 9)
 
     seen = crawled(objects, Window(limit=3), meanwhile=[lambda: drop(objects, "L0001")])
@@ -102,6 +108,7 @@ def test_a_crawl_ends_although_objects_come_and_go(objects: ObjectStore) -> None
 
 
 def test_date_from_is_inside_and_date_to_is_not(objects: ObjectStore) -> None:
+    """PAG-18."""
     fill(objects, 10)
 
     assert crawled(objects, Window(date_from=at(4), date_to=at(6))) == ["L0004", "L0005"]
@@ -109,6 +116,7 @@ def test_date_from_is_inside_and_date_to_is_not(objects: ObjectStore) -> None:
 
 
 def test_a_window_may_be_open_at_either_end(objects: ObjectStore) -> None:
+    """PAG-18."""
     names = fill(objects, 10)
 
     for limit in (1, 2, 3, 100):
@@ -117,6 +125,7 @@ def test_a_window_may_be_open_at_either_end(objects: ObjectStore) -> None:
 
 
 def test_a_window_that_ends_before_it_begins_is_empty(objects: ObjectStore) -> None:
+    """PAG-22: also one that ends where it begins."""
     fill(objects, 10)
 
     for end in (3, 4):
@@ -134,6 +143,7 @@ def test_a_window_that_nothing_changed_in_is_empty(objects: ObjectStore) -> None
 
 
 def test_a_crawl_with_dates_gives_each_object_once(objects: ObjectStore) -> None:
+    """PAG-04, PAG-06, PAG-11, PAG-18."""
     names = fill(objects, 25)
 
     for limit in (1, 2, 5, 7, 12, 100):

@@ -120,6 +120,7 @@ def test_a_new_version_of_nothing_is_a_conflict(partners: PartnerStore) -> None:
 
 
 def test_a_token_admits_to_its_own_tree_only(partners: PartnerStore) -> None:
+    """TRA-06."""
     partners.save(make(), issue=[grant()])
 
     assert partners.authenticate(Role.CPO, "hash")
@@ -128,6 +129,7 @@ def test_a_token_admits_to_its_own_tree_only(partners: PartnerStore) -> None:
 
 
 def test_a_token_admits_until_it_expires(partners: PartnerStore, clock: Clock) -> None:
+    """CRD-30."""
     partners.save(make(), issue=[grant(expires_at=clock() + timedelta(seconds=10))])
 
     clock.pass_(seconds=9.999)
@@ -137,6 +139,7 @@ def test_a_token_admits_until_it_expires(partners: PartnerStore, clock: Clock) -
 
 
 def test_a_revoked_token_admits_no_longer(partners: PartnerStore) -> None:
+    """CRD-17."""
     saved = partners.save(make(), issue=[grant("old")])
 
     partners.save(saved, issue=[grant("new")], revoke=["old", "never issued"])
@@ -173,6 +176,7 @@ def registered(partner_id: str, party: Party = TNM, **facts: Any) -> Partner:
 
 
 def test_a_party_registers_once_per_role(partners: PartnerStore) -> None:
+    """CRD-28."""
     partners.save(registered("p1"))
 
     with pytest.raises(PartyTaken):
