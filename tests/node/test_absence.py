@@ -119,6 +119,18 @@ def test_a_broken_object_is_listed_all_the_same() -> None:
     assert gone(crawl, 1, 2) == []
 
 
+def test_what_is_broken_when_it_is_listed_again_is_shown_as_it_was() -> None:
+    """PAG-25, TRA-39: it exists, and the two crawls that did not list it count no more."""
+    crawl = hidden(ModuleID.LOCATIONS)
+    before = stored(crawl, 2).body
+
+    crawl.run(answered([*ids(1), {"id": "X2"}]), full=True)
+
+    assert gone(crawl, 1, 2) == []
+    assert stored(crawl, 2).body == before
+    assert not any(name.startswith("absent") for name in stored(crawl, 2).metadata)
+
+
 def hidden(module: ModuleID) -> Crawl:
     crawl = crawl_of_two(module)
     crawl.run(full=True)
