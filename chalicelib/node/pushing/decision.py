@@ -1,4 +1,4 @@
-"""What becomes of one delivery: the whole policy on one page, as pure functions.
+"""What becomes of one delivery: the policy on one page, as pure functions.
 
 Nothing here reads a clock, calls a store or sends a request. ``Deliverer`` reads what a question needs, asks it here
 and carries out the answer. The questions, in the order in which they are asked:
@@ -7,6 +7,8 @@ decide_on_partner   can this partner be told of this module at all?             
 decide_on_state     is the change told already, and may they be called now?           Skip, Wait or Attempt
 decide_on_object    which requests bring them up to date, and what is remembered?     Skip, Remove, Post or Push
 entry_after         what stands in the outbox once a request of the attempt failed?   OutboxEntry
+
+How a PATCH that is refused becomes a GET and a PUT (TRA-25) stands in ``requests``.
 
 Rules TRA-14, TRA-25, OFF-03, OFF-04, SES-10, SES-14, CDR-21, CRD-17; Q-23, Q-57.
 """
