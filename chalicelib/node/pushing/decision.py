@@ -29,7 +29,7 @@ from chalicelib.node.pushing.coalescing import MOST_PARTS, coalesce, coalesce_to
 from chalicelib.node.pushing.messages import Announcement, Delivery
 from chalicelib.node.pushing.outbox import DeliveryState, OutboxEntry, SentVersion, next_retry_at, sent_after
 from chalicelib.node.pushing.pacing import PacedPush
-from chalicelib.node.pushing.requests import is_final, may_have_arrived
+from chalicelib.node.pushing.requests import is_permanent_rejection, may_have_arrived
 from chalicelib.ocpi.errors import OcpiError
 from chalicelib.ocpi.module import Module, ModuleID
 from chalicelib.ocpi.parts import Json
@@ -200,7 +200,7 @@ def entry_after(attempt: Attempt, failure: OcpiError, now: datetime) -> OutboxEn
         reason=str(failure),
         attempts=0 if keeps_schedule else 1,
         failed_at=now,
-        due_at=None if is_posted and is_final(failure) else due_at,
+        due_at=None if is_posted and is_permanent_rejection(failure) else due_at,
         no_answer=no_answer,
         # An attempt that could not find out leaves it as unsure as it was.
         is_unsure=is_posted and (may_have_arrived(failure) or (attempt.is_unsure and no_answer)),
