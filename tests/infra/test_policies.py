@@ -144,7 +144,7 @@ def test_only_what_concerns_commands_touches_them() -> None:
     }
 
 
-def test_only_who_publishes_events_reaches_the_bus_and_changes_nothing_but_the_journal() -> None:
+def test_only_who_publishes_events_reaches_the_bus_and_changes_nothing_but_the_feed() -> None:
     publishers = {name for name in policies.GRANTS if "event-bus/ocpi-prod" in allowed("prod", name)}
     granted = allowed("prod", "event_worker")
 

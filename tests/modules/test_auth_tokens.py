@@ -31,7 +31,7 @@ def met(request: pytest.FixtureRequest) -> Meeting:
 
 
 class Counted(MemoryPartnerStore):
-    """A store that counts how often it is asked for an admission."""
+    """A store that counts how often it is asked for an authentication."""
 
     asked = 0
 

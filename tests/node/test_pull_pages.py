@@ -24,7 +24,7 @@ NEWER = "2026-01-02T00:00:00Z"
 
 
 def counted(crawl: Crawl) -> Counter[str]:
-    """The calls to stores of objects and for tallies, from now on."""
+    """The calls to stores of objects and for counters, from now on."""
     fuse, ports = Fuse(0), crawl.us.ports
     stores = {module: fuse.around(store, *CALLS) for module, store in ports.stores.items()}
     run_on(crawl.us, stores=stores, partners=fuse.around(ports.partners, "count"))

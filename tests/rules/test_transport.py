@@ -30,7 +30,6 @@ every_url = pytest.mark.parametrize("endpoint", route_table(), ids=lambda endpoi
 # --- who may call ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.product
 @every_url
 @pytest.mark.parametrize(
     "authorization",

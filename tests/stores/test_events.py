@@ -136,7 +136,7 @@ def test_the_latest_are_not_older_than_seven_days(feed: EventFeed) -> None:
     assert len(feed.latest(NOON + FEED_RETENTION + timedelta(seconds=1), 100)) == 1
 
 
-def test_an_empty_journal_has_nothing_to_read(feed: EventFeed) -> None:
+def test_an_empty_feed_has_nothing_to_read(feed: EventFeed) -> None:
     assert feed.after(cursor_at(NOON), after(1), 10) == feed.latest(after(1), 10) == []
 
 

@@ -185,10 +185,10 @@ def test_the_backlog_counts_by_module(outbox: Outbox) -> None:
     assert outbox.backlog("p2") == {}
 
 
-# --- the ledger ----------------------------------------------------------------------------------------------------
+# --- the delivery state -----------------------------------------------------------------------------------------------
 
 
-def test_a_ledger_of_nothing_says_that_nothing_is_in_the_way(outbox: Outbox) -> None:
+def test_the_state_of_nothing_says_that_nothing_is_in_the_way(outbox: Outbox) -> None:
     assert outbox.state("p1", LOC1) == DeliveryState(CircuitBreaker(partner_id="p1"))
 
 
@@ -207,7 +207,7 @@ def test_what_was_told_ahead_is_remembered_until_it_is_forgotten(outbox: Outbox)
 
 
 @pytest.mark.parametrize("backend", ["memory", "ministack"])
-def test_a_ledger_shows_what_was_missed_beside_the_partner_s_breaker(
+def test_a_state_shows_what_was_missed_beside_the_partner_s_breaker(
     backend: str, request: pytest.FixtureRequest
 ) -> None:
     """N-42: what one call reads is what was written apart."""
@@ -233,9 +233,9 @@ def test_a_ledger_shows_what_was_missed_beside_the_partner_s_breaker(
     breakers.save_breaker(CircuitBreaker(partner_id="p2", version=1))
     outbox.record(failure(STATUS, due_at=at(10)))
 
-    ledger = outbox.state("p1", LOC1)
+    state = outbox.state("p1", LOC1)
 
-    assert ledger == DeliveryState(breaker, outbox.entries("p1")[0])
+    assert state == DeliveryState(breaker, outbox.entries("p1")[0])
 
 
 def test_a_long_reason_is_cut(outbox: Outbox) -> None:

@@ -85,7 +85,9 @@ class Crawler:
         if advance.pull.state is not PullState.FAILED:
             self._listed.remember(pull, page)
         if advance.pull.state is PullState.DONE:
-            return Advance(replace(advance.pull, problem=self._listed.note_absent(partner, pull)))
+            problem = self._listed.note_absent(partner, pull)
+            now = self._clock()
+            return Advance(replace(advance.pull, problem=problem, completed_at=now, updated_at=now))
         if advance.pull.state is PullState.RUNNING:
             self._report_link(pull, advance.pull, page)
         return advance

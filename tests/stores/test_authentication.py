@@ -1,4 +1,4 @@
-"""The memory of admissions: it spares reads, and never lets in who would not be let in by the store for long."""
+"""The cache of authentications: it spares reads, and never lets in who would not be let in by the store for long."""
 
 from __future__ import annotations
 
