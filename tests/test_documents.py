@@ -16,14 +16,14 @@ from chalicelib.adapters.sqs.pushes import LANES
 from chalicelib.entrypoints.http import routes_markdown
 from chalicelib.entrypoints.operator.api import _LARGEST_BODY
 from chalicelib.modules.commands.results import _LANES
-from chalicelib.node.announced import REPEAT_DELAYS_S
 from chalicelib.node.commands import _MOST_EVENTS
-from chalicelib.node.events.announcing import FEED_KEPT as EVENTS_KEPT
-from chalicelib.node.partners.breaker import LONGEST_PAUSE, LONGEST_WAIT, OPENS_AFTER
+from chalicelib.node.events.announcing import FEED_RETENTION as EVENTS_KEPT
+from chalicelib.node.partners.breaker import LONGEST_PAUSE, LONGEST_RETRY_AFTER, OPENS_AFTER
 from chalicelib.node.pulling.state import MOST_ATTEMPTS, MOST_ON_A_PAGE, MOST_PAGES, PAUSES_S
 from chalicelib.node.pushing.outbox import MOST_COUNTED, RETRY_DELAYS
 from chalicelib.node.pushing.retries import MOST_REQUEUED
 from chalicelib.node.serving.node import LARGEST_BODY
+from chalicelib.node.write_ahead import REQUEUE_DELAYS_S
 from chalicelib.settings import Settings
 from cli.main import cli
 from cli.support import contradictions, proofs_of, rules_of, support_markdown
@@ -101,10 +101,10 @@ LIMITS = {
     f"`backlog` counts | {MOST_COUNTED:,} objects": True,
     f"not called | {OPENS_AFTER} |": True,
     f"up to {LONGEST_PAUSE // timedelta(minutes=1)} minutes": True,
-    f"| {LONGEST_WAIT // timedelta(hours=1)} hour |": True,
+    f"| {LONGEST_RETRY_AFTER // timedelta(hours=1)} hour |": True,
     f"| {MOST_PAGES:,}, with up to {MOST_ON_A_PAGE:,} objects": True,
     f"| {MOST_ATTEMPTS} within a quarter of an hour |": sum(PAUSES_S) < 900,
-    f"| {len(REPEAT_DELAYS_S)}, for 6 minutes in all |": 360 <= sum(REPEAT_DELAYS_S) < 420,
+    f"| {len(REQUEUE_DELAYS_S)}, for 6 minutes in all |": 360 <= sum(REQUEUE_DELAYS_S) < 420,
     f"feed | {EVENTS_KEPT.days} days |": True,
     f"| {COMMANDS_KEPT.days} days, {_MOST_EVENTS} remarks each |": True,
 }

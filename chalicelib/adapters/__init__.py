@@ -1,8 +1,8 @@
-"""The ports of the node, on AWS and on the web.
+"""Adapters: the ports of the node, implemented on AWS and HTTP.
 
 dynamodb      the stores
-sqs           the queues, and the messages in them
-eventbridge   the bus of events
-http          calls to partners
-aws           the AWS clients of a process, and requests in sizes that AWS takes
+sqs           the queues, and the format of their messages
+eventbridge   the event bus
+http          the HTTP client for calls to partners
+aws           the AWS clients of a process, and batches within the limits of AWS
 """

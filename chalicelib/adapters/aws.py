@@ -1,4 +1,4 @@
-"""The AWS clients of a process, built at first use; and the cutting of work into requests that AWS takes."""
+"""The AWS clients of a process, created at first use, and batches within the limits of AWS."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-Client = Callable[[], Any]
-"""Gives the client, so that whoever holds it costs nothing until the first call."""
+LazyClient = Callable[[], Any]
+"""Returns the client, which is created at the first call."""
 
 
 class Clients:
-    """The low-level clients of one process, safe to share between threads."""
+    """The boto3 clients of one process. Threads can share them."""
 
     def __init__(self, **options: Any) -> None:
-        """``options`` go to every client, such as ``endpoint_url``; what is left out comes from the environment."""
+        """``options`` are passed to every client, such as ``endpoint_url``; others come from the environment."""
         self._options = options
         self._lock = threading.Lock()
         self._session: Any = None
@@ -35,7 +35,7 @@ class Clients:
         return self._client("events")
 
     def _client(self, service: str) -> Any:
-        # The lock is for boto3's session, which two threads must not use at once.
+        # boto3's session is not safe to use in two threads.
         with self._lock:
             if service not in self._built:
                 self._built[service] = self._new(service)
@@ -46,18 +46,25 @@ class Clients:
         from botocore.config import Config
 
         self._session = self._session or Session()
-        # boto3 waits 60 s by default, longer than any of our functions may run: fail early and repeat instead.
-        patience = Config(
+        # boto3's default timeout of 60 s is longer than our functions may run: fail early and retry instead.
+        config = Config(
             connect_timeout=1,
             read_timeout=4,
             retries={"mode": "standard", "total_max_attempts": 4},
             max_pool_connections=20,
         )
-        return self._session.client(service, config=patience, **self._options)
+        return self._session.client(service, config=config, **self._options)
 
 
-def bounded(items: Iterable[T], size: Callable[[T], int], most: int, most_bytes: int) -> Iterator[list[T]]:
-    """The items in order, in lists of up to ``most`` items and ``most_bytes`` bytes; an oversize item goes alone."""
+def batches(items: Iterable[T], size: Callable[[T], int], most: int, most_bytes: int) -> Iterator[list[T]]:
+    """The items in order, in lists of up to ``most`` items and ``most_bytes`` bytes; a larger item is a batch alone.
+
+    Args:
+        items: what to divide.
+        size: the bytes of one item.
+        most: the most items of a batch.
+        most_bytes: the most bytes of a batch.
+    """
     batch: list[T] = []
     taken = 0
     for item in items:

@@ -1,4 +1,4 @@
-"""The bus in EventBridge, as ``EventBus`` promises it: the source names the stage, the detail type is the kind."""
+"""``EventBus`` on EventBridge: an event's source names the stage, its detail type is the kind."""
 
 from __future__ import annotations
 
@@ -6,37 +6,39 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chalicelib.adapters.aws import Client, bounded
+from chalicelib.adapters.aws import LazyClient, batches
 from chalicelib.node.events.announcing import EventDetail
 
 _MOST_ENTRIES: Final = 10
 _MOST_BYTES: Final = 250_000
-"""In one request, and so in one entry; EventBridge takes 256 KB, and counts a little more than the detail."""
-_FRAME: Final = 200
-"""More than source, detail type, time and bus take."""
+"""Of one request, and so of one entry. EventBridge accepts 256 KB, and counts more than the detail."""
+_ENTRY_OVERHEAD: Final = 200
+"""Bytes, at most, of source, detail type, time and bus."""
 
 
 class NotPublished(Exception):
-    """EventBridge refused events, and did so again when they were sent once more."""
+    """EventBridge refused events twice."""
 
 
-class EventBridge:
-    """The bus of one stage."""
+class EventBridgeBus:
+    """The event bus of one stage."""
 
-    def __init__(self, client: Client, *, bus: str, source: str) -> None:
-        """A bus by its full name."""
+    def __init__(self, client: LazyClient, *, bus: str, source: str) -> None:
+        """``bus`` is its full name; ``source`` is the source of each event."""
         self._bus = bus
         self._source = source
         self._client = client
 
     def publish(self, details: Sequence[EventDetail]) -> None:
-        """One call for up to ten events of 250 KB together; an object that is too large for one is null.
+        """Publish the events, one call for up to ten of them with 250 KB in all.
+
+        If an event is larger than that, its object is replaced by null. What is refused is sent again once.
 
         Raises:
-            NotPublished: some were refused twice.
+            NotPublished: some events were refused twice.
         """
         entries = [self._entry(detail) for detail in details]
-        for batch in bounded(entries, _size, _MOST_ENTRIES, _MOST_BYTES):
+        for batch in batches(entries, _size, _MOST_ENTRIES, _MOST_BYTES):
             refused, why = self._put(batch)
             if refused:
                 refused, why = self._put(refused)
@@ -53,17 +55,17 @@ class EventBridge:
         return entry if _size(entry) <= _MOST_BYTES else entry | {"Detail": _text({**detail, "object": None})}
 
     def _put(self, entries: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], str]:
-        """Send these; those that were refused, and why the last of them was."""
+        """Send these entries; those that were refused, and the error code of the last of them."""
         answer = self._client().put_events(Entries=entries)
-        told = zip(entries, answer["Entries"], strict=True)
-        refused = [(entry, str(said["ErrorCode"])) for entry, said in told if said.get("ErrorCode")]
+        results = zip(entries, answer["Entries"], strict=True)
+        refused = [(entry, str(result["ErrorCode"])) for entry, result in results if result.get("ErrorCode")]
         return [entry for entry, _ in refused], refused[-1][1] if refused else ""
 
 
 def _text(detail: EventDetail) -> str:
-    # In ASCII, so that its characters are its bytes.
+    # In ASCII, so that the number of characters is the number of bytes.
     return json.dumps(detail, separators=(",", ":"))
 
 
 def _size(entry: dict[str, Any]) -> int:
-    return len(entry["Detail"]) + _FRAME
+    return len(entry["Detail"]) + _ENTRY_OVERHEAD

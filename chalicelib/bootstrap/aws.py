@@ -23,16 +23,16 @@ def on_aws(settings: Settings, observer: Observer, clients: Clients | None = Non
         clients: of the process; None makes new ones.
     """
     from chalicelib.adapters.aws import Clients
-    from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakers
-    from chalicelib.adapters.dynamodb.commands import DynamoCommands
+    from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakerStore
+    from chalicelib.adapters.dynamodb.commands import DynamoCommandStore
     from chalicelib.adapters.dynamodb.events import DynamoEventFeed
-    from chalicelib.adapters.dynamodb.objects import DynamoObjects
+    from chalicelib.adapters.dynamodb.objects import DynamoObjectStore
     from chalicelib.adapters.dynamodb.outbox import DynamoOutbox
-    from chalicelib.adapters.dynamodb.partners import DynamoPartners
-    from chalicelib.adapters.dynamodb.pulls import DynamoPulls
+    from chalicelib.adapters.dynamodb.partners import DynamoPartnerStore
+    from chalicelib.adapters.dynamodb.pulls import DynamoPullStore
     from chalicelib.adapters.dynamodb.quarantine import DynamoQuarantine
     from chalicelib.adapters.dynamodb.table import Table
-    from chalicelib.adapters.eventbridge import EventBridge
+    from chalicelib.adapters.eventbridge import EventBridgeBus
     from chalicelib.adapters.http.web import HttpWeb as PublicWeb
     from chalicelib.adapters.sqs.commands import SqsCommandQueues
     from chalicelib.adapters.sqs.events import SqsEventQueue
@@ -45,19 +45,19 @@ def on_aws(settings: Settings, observer: Observer, clients: Clients | None = Non
         return Table(settings.table(name), clients.dynamodb)
 
     return Ports(
-        stores={module: DynamoObjects(table(module)) for module in MODULES},
-        partners=DynamoPartners(table("partners"), utc_now),
+        stores={module: DynamoObjectStore(table(module)) for module in MODULES},
+        partners=DynamoPartnerStore(table("partners"), utc_now),
         push_queues=SqsPushQueues(
             clients.sqs, changes=settings.queue("changes"), deliveries=settings.queue("deliveries.fifo")
         ),
         outbox=DynamoOutbox(table("outbox")),
-        breakers=DynamoCircuitBreakers(table("outbox")),
+        breakers=DynamoCircuitBreakerStore(table("outbox")),
         quarantine=DynamoQuarantine(table("quarantine")),
-        commands=DynamoCommands(table("commands")),
-        pulls=DynamoPulls(table("pulls")),
+        commands=DynamoCommandStore(table("commands")),
+        pulls=DynamoPullStore(table("pulls")),
         pull_queue=SqsPullQueue(settings.queue("pulls"), clients.sqs),
         event_queue=SqsEventQueue(settings.queue("events"), clients.sqs),
-        event_bus=EventBridge(clients.events, bus=settings.bus, source=settings.event_source),
+        event_bus=EventBridgeBus(clients.events, bus=settings.bus, source=settings.event_source),
         event_feed=DynamoEventFeed(table("events")),
         command_queues=SqsCommandQueues(
             clients.sqs,

@@ -23,7 +23,7 @@ from chalicelib.modules.versions.interface import PublishedEndpoints, versions_u
 from chalicelib.node.events.announcing import EventAnnouncer, EventKind
 from chalicelib.node.events.publishing import EventPublisher, EventSources
 from chalicelib.node.outbound import Outbound
-from chalicelib.node.owning.own import OwnObjects
+from chalicelib.node.owning.own_objects import OwnObjects
 from chalicelib.node.partners.authentication import CachedAuthenticator
 from chalicelib.node.partners.breaker import CircuitBreaker, CircuitBreakers, OnReachable
 from chalicelib.node.partners.contacts import ContactRecorder
@@ -89,11 +89,11 @@ def build_company(settings: Settings, ports: Ports) -> Company:
     """The node of this party on these ports."""
     partners, clock = ports.partners, ports.clock
     public_url = _public_url(settings, partners)
-    announcer = EventAnnouncer(ports.event_queue, clock, wanted=settings.events)
+    announcer = EventAnnouncer(ports.event_queue, clock, enabled=settings.events)
     observer = ContactRecorder(ports.observer, partners, clock)
     outbound = Outbound(ports.web, observer, clock)
     authenticator = CachedAuthenticator(partners, clock)
-    registry = PartnerRegistry(partners, clock, _when_registration_changes(announcer), saved=authenticator.forget)
+    registry = PartnerRegistry(partners, clock, _when_registration_changes(announcer), on_saved=authenticator.clear)
     registrations = Registrations(
         _credentials_exchange(settings, ports, outbound, public_url),
         registry,

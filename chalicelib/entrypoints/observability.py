@@ -46,16 +46,16 @@ class Telemetry:
 
         return Tracer(service=APP_NAME, auto_patch=False)
 
-    def about(self, partner_id: str, module: str) -> None:
+    def set_context(self, partner_id: str, module: str) -> None:
         """Adds partner and module to the log lines that follow."""
         if self._logger:
             self._logger.thread_safe_append_keys(partner=partner_id, module=module)
 
-    def exchange(self, exchange: Exchange) -> None:
+    def record_exchange(self, exchange: Exchange) -> None:
         """Logs the exchange, counts it, and annotates the trace."""
         failed = exchange.http_status == 0 or exchange.http_status >= 400 or (exchange.status_code or 1000) >= 2000
         level = logging.WARNING if failed else logging.INFO
-        self.about(exchange.partner_id, exchange.module)
+        self.set_context(exchange.partner_id, exchange.module)
         facts = {
             "direction": exchange.direction,
             "method": exchange.method,

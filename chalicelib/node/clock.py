@@ -1,4 +1,4 @@
-"""The time, and waiting for it to pass: a test sets the one and skips the other."""
+"""The clock: reading the time, and sleeping. Tests set the time and skip the sleep."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 Sleep = Callable[[float], None]
-"""Waits for so many seconds."""
+"""Blocks for the given number of seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Tells the time when it is called, and waits."""
+    """Returns the time when it is called, and sleeps."""
 
     now: Callable[[], datetime]
-    """The time, with its zone."""
+    """The current time, with its time zone."""
     sleep: Sleep
 
     def __call__(self) -> datetime:
-        """The time, with its zone."""
+        """The current time, with its time zone."""
         return self.now()

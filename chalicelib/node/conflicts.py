@@ -1,4 +1,4 @@
-"""Optimistic locking: a write that somebody else has overtaken is refused, and the read-change-write repeated."""
+"""Optimistic locking: a store refuses a write if the object has changed since it was read; we read again and retry."""
 
 from __future__ import annotations
 
@@ -13,24 +13,31 @@ T = TypeVar("T")
 
 
 class Conflict(Exception):
-    """Somebody else wrote first; read again and repeat."""
+    """Somebody else wrote since we read; read again and retry."""
 
 
 _MOST_ATTEMPTS: Final = 80
-"""Fifty writers of one object get through: each round lets one of them win."""
+"""Enough for fifty concurrent writers of one object: in each round one of them succeeds."""
 _LONGEST_PAUSE_S: Final = 0.25
 
 
-def backoff_s(number: int) -> float:
-    """A random while, on average longer with each ``number``, so that those who met do not meet again."""
-    return random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**number))  # noqa: S311 - jitter, not a secret
+def backoff_s(attempt: int) -> float:
+    """Seconds to wait after failed attempt number ``attempt``, counted from 0: exponential back-off with full jitter.
+
+    At most 0.25 s.
+    """
+    return random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**attempt))  # noqa: S311 - jitter, not a secret
 
 
 def retry_on_conflict(attempt: Callable[[], T], sleep: Sleep) -> T:
-    """What ``attempt`` answers once it meets no conflict; it reads afresh each time.
+    """The result of ``attempt``, which is called again, after a back-off, whenever it raises ``Conflict``.
+
+    Args:
+        attempt: one read-change-write; it has to read again in each call.
+        sleep: waits between two attempts.
 
     Raises:
-        ServerError: others kept winning.
+        ServerError: every attempt met a conflict.
     """
     for number in range(_MOST_ATTEMPTS):
         try:

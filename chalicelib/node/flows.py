@@ -1,4 +1,7 @@
-"""A conversation with a partner as a generator of requests, and the loop that drives it; tests hand it answers."""
+"""Sans-I/O conversations: a sequence of requests to a partner as a generator, and the loop that runs it.
+
+The generator does no I/O itself, so a test can run it with answers of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from chalicelib.ocpi.http import Request
 T = TypeVar("T")
 
 Flow = Generator[Request, Answer, T]
-"""Yields what to ask, is sent what was answered, returns what came of it."""
+"""Yields requests, is sent each answer, and returns the result of the conversation."""
 
 
 def drive(flow: Flow[T], send: Callable[[Request], Answer]) -> T:
-    """What the conversation comes to when ``send`` carries its requests."""
+    """The result of the conversation; ``send`` makes its requests."""
     try:
         request = next(flow)
         while True:

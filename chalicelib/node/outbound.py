@@ -112,7 +112,7 @@ class Outbound:
             problem = str(failed)
             raise
         finally:
-            self._observer.exchange(
+            self._observer.record_exchange(
                 Exchange(
                     direction="out",
                     partner_id=partner_id,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from chalicelib.node.owning.own import OwnObjects
+from chalicelib.node.owning.own_objects import OwnObjects
 from chalicelib.ocpi.errors import ClientError
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party

@@ -47,7 +47,7 @@ every_trouble = pytest.mark.parametrize("crashes", [0, CRASHES], ids=["they fail
 def own(company: CompanyInWorld, module: ModuleID) -> dict[str, Json]:
     """The company's objects of a module by id, their parts in the order of their ids."""
     store = company.ports.stores[module]
-    return {each.id: ordered(json.loads(each.body)) for each in store.received(OURS, None, 10_000)}
+    return {each.id: ordered(json.loads(each.body)) for each in store.list_by_owner(OURS, None, 10_000)}
 
 
 def ordered(value: Any) -> Any:
@@ -187,5 +187,5 @@ def sometimes_pull(storm: Storm, side: Side) -> None:
 
 def held(company: CompanyInWorld, module: ModuleID, owner: Party) -> dict[str, Json]:
     """What a company holds of another's objects, as ``own`` has it."""
-    found = company.ports.stores[module].received(theirs(owner), None, 10_000)
+    found = company.ports.stores[module].list_by_owner(theirs(owner), None, 10_000)
     return {each.id: ordered(json.loads(each.body)) for each in found if not each.metadata.get("deleted_at")}

@@ -13,22 +13,22 @@ from cli.output import Failure
 from cli.stages import PROJECT, aws_problems
 from cli.support import support_markdown
 from tests.cli.conftest import Run
-from tests.memory import MemoryPartners
+from tests.memory import MemoryPartnerStore
 
 NOT_SET = dict.fromkeys(("OCPI_STAGE", "OCPI_COUNTRY_CODE", "OCPI_PARTY_ID", "OCPI_NAME"))
 REGION = {"AWS_DEFAULT_REGION": "eu-central-1"}
 
 
 @pytest.fixture
-def partners() -> MemoryPartners:
-    return MemoryPartners(lambda: datetime.now(UTC))
+def partners() -> MemoryPartnerStore:
+    return MemoryPartnerStore(lambda: datetime.now(UTC))
 
 
 def refused(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "no"}}, "GetItem")
 
 
-def test_of_a_key_only_its_hash_is_kept(partners: MemoryPartners) -> None:
+def test_of_a_key_only_its_hash_is_kept(partners: MemoryPartnerStore) -> None:
     key = new_key(partners, OperatorKey("billing"))
 
     assert key.startswith("ocpi_")
@@ -36,7 +36,7 @@ def test_of_a_key_only_its_hash_is_kept(partners: MemoryPartners) -> None:
     assert partners.operator_keys() == {hash_of(key): OperatorKey("billing")}
 
 
-def test_no_two_keys_are_alike(partners: MemoryPartners) -> None:
+def test_no_two_keys_are_alike(partners: MemoryPartnerStore) -> None:
     assert new_key(partners, OperatorKey("one")) != new_key(partners, OperatorKey("two"))
 
 

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakers
-from chalicelib.adapters.dynamodb.commands import DynamoCommands
+from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakerStore
+from chalicelib.adapters.dynamodb.commands import DynamoCommandStore
 from chalicelib.adapters.dynamodb.events import DynamoEventFeed
-from chalicelib.adapters.dynamodb.objects import DynamoObjects
+from chalicelib.adapters.dynamodb.objects import DynamoObjectStore
 from chalicelib.adapters.dynamodb.outbox import DynamoOutbox
-from chalicelib.adapters.dynamodb.partners import DynamoPartners
-from chalicelib.adapters.dynamodb.pulls import DynamoPulls
+from chalicelib.adapters.dynamodb.partners import DynamoPartnerStore
+from chalicelib.adapters.dynamodb.pulls import DynamoPullStore
 from chalicelib.adapters.dynamodb.quarantine import DynamoQuarantine
-from chalicelib.adapters.eventbridge import EventBridge
+from chalicelib.adapters.eventbridge import EventBridgeBus
 from chalicelib.adapters.sqs.commands import SqsCommandQueues, answer_in, result_in
 from chalicelib.adapters.sqs.events import SqsEventQueue, events_in
 from chalicelib.adapters.sqs.pulls import SqsPullQueue, step_in
@@ -44,25 +44,25 @@ class CompanyOnAws(CompanyInWorld):
         stage = self.stage
         return replace(
             super().make_ports(),
-            stores={module: DynamoObjects(stage.table(module)) for module in MODULES},
-            partners=DynamoPartners(stage.table("partners"), self.world.clock),
+            stores={module: DynamoObjectStore(stage.table(module)) for module in MODULES},
+            partners=DynamoPartnerStore(stage.table("partners"), self.world.clock),
             push_queues=SqsPushQueues(
                 stage.clients.sqs, changes=stage.queue("changes"), deliveries=stage.queue("deliveries.fifo")
             ),
             outbox=DynamoOutbox(stage.table("outbox")),
-            breakers=DynamoCircuitBreakers(stage.table("outbox")),
+            breakers=DynamoCircuitBreakerStore(stage.table("outbox")),
             quarantine=DynamoQuarantine(stage.table("quarantine")),
-            commands=DynamoCommands(stage.table("commands")),
+            commands=DynamoCommandStore(stage.table("commands")),
             command_queues=SqsCommandQueues(
                 stage.clients.sqs,
                 commands=stage.queue("commands"),
                 results=stage.queue("command-results"),
                 answers=stage.queue("command-answers.fifo"),
             ),
-            pulls=DynamoPulls(stage.table("pulls")),
+            pulls=DynamoPullStore(stage.table("pulls")),
             pull_queue=SqsPullQueue(stage.queue("pulls"), stage.clients.sqs),
             event_queue=SqsEventQueue(stage.queue("events"), stage.clients.sqs),
-            event_bus=EventBridge(stage.clients.events, bus=stage.bus, source="ocpi.test"),
+            event_bus=EventBridgeBus(stage.clients.events, bus=stage.bus, source="ocpi.test"),
             event_feed=DynamoEventFeed(stage.table("events")),
             sleep=time.sleep,
         )

@@ -45,7 +45,9 @@ class Story:
     def charge_point(self, result: str) -> None:
         """The charge point answers the last command, and the answer goes its way."""
         queues = self.pair.cpo.command_queues
-        queues.result(CommandResult(command_id=queues.asked[-1]["command_id"], result=result, source="charge point"))
+        queues.enqueue_result(
+            CommandResult(command_id=queues.asked[-1]["command_id"], result=result, source="charge point")
+        )
         self.pair.cpo.pump_commands()
 
     def session(self, **fields: Json) -> None:
@@ -72,7 +74,7 @@ class Story:
     def at_cpo(self) -> Command:
         """The last command as the CPO keeps it."""
         cpo = self.pair.cpo
-        return cpo.ports.commands.of(cpo.partners()[0].id, None, 1)[0]
+        return cpo.ports.commands.for_partner(cpo.partners()[0].id, None, 1)[0]
 
     def posts(self, mark: int = 0) -> list[Json]:
         """What the CPO has posted to ``response_url``s, each at exactly the one that was given."""

@@ -12,7 +12,7 @@ from chalicelib.node.pushing.messages import Announcement, Delivery
 from chalicelib.ocpi.module import ModuleID
 from tests import make
 from tests.conversations.on_aws import CallCount, CompanyOnAws, pair_on_aws
-from tests.memory import MemoryQueues
+from tests.memory import MemoryPushQueues
 from tests.node.faults import at_once
 from tests.node.partner import said
 from tests.resources import Stage
@@ -103,7 +103,7 @@ def test_changes_travel_through_the_queues_and_arrive_whole(pair: Pair) -> None:
 def test_a_delivery_costs_three_calls_where_all_goes_well(pair: Pair) -> None:
     """N-43: the partner, what is written down about the two, the object; once it is noted that they were in touch."""
     pair.world.hosts["emsp.example"] = lambda _request: said()
-    own, queues = pair.cpo.company.own_objects[ModuleID.TARIFFS], MemoryQueues()
+    own, queues = pair.cpo.company.own_objects[ModuleID.TARIFFS], MemoryPushQueues()
     own.import_all([make.tariff("T1"), make.tariff("T2")])
     pair.cpo.pump()
     partner = pair.cpo.partners()[0]

@@ -186,7 +186,7 @@ def test_an_emsp_that_only_pulls_is_told_nothing_and_finds_everything() -> None:
     story = Story()
     partner = register(story.cpo, story.emsp, Role.EMSP)
     quiet = {name: url for name, url in partner.endpoints.items() if name not in ("locations", "tariffs")}
-    story.cpo.ports.partners.save(partner.with_(endpoints=quiet))
+    story.cpo.ports.partners.save(partner.with_changes(endpoints=quiet))
     story.heard()
 
     story.cpo.company.own_objects[LOCATIONS].import_all([SQUARE, HARBOUR])

@@ -69,7 +69,9 @@ def now(company: Company, command_id: str) -> Command:
 def test_a_result_goes_through_both_queues_and_both_workers(company: Company) -> None:
     """CMD-04: as far as the partner, who is none any more, which the operator sees."""
     command_of(company, "c1")
-    company.ports.command_queues.result(CommandResult(command_id="c1", result="ACCEPTED", source="charge point"))
+    company.ports.command_queues.enqueue_result(
+        CommandResult(command_id="c1", result="ACCEPTED", source="charge point")
+    )
 
     workers.command_results(event_of(*taken(company, "command-results")))
     counted = now(company, "c1")

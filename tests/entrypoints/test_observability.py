@@ -64,7 +64,7 @@ def test_a_request_without_an_id_is_given_one(call: Call, aws: None, lines: Line
 def test_each_exchange_is_measured_by_partner_module_and_direction(lines: Lines) -> None:
     telemetry = Telemetry(Settings.from_environment(ENVIRONMENT))
 
-    telemetry.exchange(exchange(http_status=200, status_code=2001))
+    telemetry.record_exchange(exchange(http_status=200, status_code=2001))
 
     (measured,) = [line for line in lines() if "_aws" in line]
     assert (measured["partner"], measured["module"], measured["direction"]) == ("p1", "locations", "out")
@@ -87,7 +87,7 @@ def test_a_failure_is_an_http_error_an_ocpi_error_or_no_answer(
 ) -> None:
     telemetry = Telemetry(Settings.from_environment(ENVIRONMENT))
 
-    telemetry.exchange(exchange(**facts))
+    telemetry.record_exchange(exchange(**facts))
 
     (measured,) = [line for line in lines() if "_aws" in line]
     assert measured["Failures"] == [failed]
@@ -97,7 +97,7 @@ def test_keys_of_one_event_do_not_stay_for_the_next(lines: Lines) -> None:
     telemetry = Telemetry(Settings.from_environment(ENVIRONMENT))
 
     with telemetry.event("one", "id-1"):
-        telemetry.about("p1", "locations")
+        telemetry.set_context("p1", "locations")
     with telemetry.event("two", "id-2"):
         logging.getLogger("chalicelib.test").info("hello")
 
@@ -127,7 +127,7 @@ def test_an_unexpected_failure_is_logged_with_the_reference_that_the_partner_was
 def test_on_a_terminal_an_exchange_is_one_readable_line(capsys: pytest.CaptureFixture[str]) -> None:
     telemetry = Telemetry(Settings.from_environment({**ENVIRONMENT, "OCPI_CONSOLE_LOGS": "yes"}))
 
-    telemetry.exchange(exchange(problem="slow"))
+    telemetry.record_exchange(exchange(problem="slow"))
 
     line = capsys.readouterr().out
     assert line.endswith("DE/CPO -> p1 PUT /locations/DE/CPO/LOC1 201/1000 12 ms  slow\n")

@@ -111,7 +111,7 @@ def test_a_message_that_a_worker_gave_back_is_known_to_be_one(
     company: Company, partner: Partner, count: str | None
 ) -> None:
     """Q-57, CDR-21: the CDR may have arrived, so that the next try looks first."""
-    cdrs = partner.with_(endpoints={ModuleID.CDRS: NOWHERE})
+    cdrs = partner.with_changes(endpoints={ModuleID.CDRS: NOWHERE})
     company.ports.partners.save(cdrs)
     company.own_objects[ModuleID.CDRS].put("C1", (), make.cdr("C1"), partner.party)
     company.ports.push_queues.deliver([Delivery(partner.id, Announcement(ModuleID.CDRS, "c1", 1))])

@@ -195,11 +195,11 @@ class Roaming:
         """For as long as the block runs, nobody listens where the CPO finds the eMSP."""
         nowhere, up = "http://127.0.0.1:1024", self.partner()
         endpoints = {module: url.replace(self.emsp.url, nowhere) for module, url in up.endpoints.items()}
-        self.cpo.ports.partners.save(up.with_(versions_url=f"{nowhere}/versions", endpoints=endpoints))
+        self.cpo.ports.partners.save(up.with_changes(versions_url=f"{nowhere}/versions", endpoints=endpoints))
         try:
             yield
         finally:
-            again = self.partner().with_(versions_url=up.versions_url, endpoints=up.endpoints)
+            again = self.partner().with_changes(versions_url=up.versions_url, endpoints=up.endpoints)
             self.cpo.ports.partners.save(again)
 
     def token_of_the_emsp(self) -> str:

@@ -291,7 +291,7 @@ def test_a_delivery_finds_the_endpoint_that_has_moved(roaming: Roaming) -> None:
     """VER-13."""
     partner = roaming.partner()
     roaming.cpo.ports.partners.save(
-        partner.with_(endpoints={**partner.endpoints, "tariffs": f"{roaming.emsp.url}/old"})
+        partner.with_changes(endpoints={**partner.endpoints, "tariffs": f"{roaming.emsp.url}/old"})
     )
 
     roaming.cpo.operate("PUT", "/tariffs/FOLLOWS", make.tariff("FOLLOWS"))
@@ -313,7 +313,7 @@ def test_once_a_day_a_partner_learns_what_we_publish_and_we_what_it_publishes(ad
     """VER-11, VER-13."""
     partner = roaming.partner()
     stale = {"credentials": partner.endpoints["credentials"]}
-    roaming.cpo.ports.partners.save(partner.with_(shown="what we published then", endpoints=stale))
+    roaming.cpo.ports.partners.save(partner.with_changes(shown="what we published then", endpoints=stale))
 
     let_a_day_pass(admin, roaming.cpo)
 

@@ -1,26 +1,26 @@
-"""The outside in memory: the ports as small classes that keep their promises, safe to share between threads."""
+"""In-memory fakes of the ports: ``MemoryX`` implements port ``X``. Threads can share them."""
 
-from tests.memory.commands import MemoryCommandQueues, MemoryCommands
-from tests.memory.events import MemoryBus, MemoryEventFeed, MemoryEvents
-from tests.memory.objects import MemoryObjects
-from tests.memory.outbox import MemoryBreakers, MemoryOutbox
-from tests.memory.partners import MemoryPartners, MemoryQuarantine
-from tests.memory.pulls import MemoryPullQueue, MemoryPulls
-from tests.memory.queues import DelayingQueues, MemoryQueues
+from tests.memory.commands import MemoryCommandQueues, MemoryCommandStore
+from tests.memory.events import MemoryEventBus, MemoryEventFeed, MemoryEventQueue
+from tests.memory.objects import MemoryObjectStore
+from tests.memory.outbox import MemoryCircuitBreakerStore, MemoryOutbox
+from tests.memory.partners import MemoryPartnerStore, MemoryQuarantine
+from tests.memory.pulls import MemoryPullQueue, MemoryPullStore
+from tests.memory.queues import DelayingPushQueues, MemoryPushQueues
 
 __all__ = [
-    "DelayingQueues",
-    "MemoryBreakers",
-    "MemoryBus",
+    "DelayingPushQueues",
+    "MemoryCircuitBreakerStore",
     "MemoryCommandQueues",
-    "MemoryCommands",
+    "MemoryCommandStore",
+    "MemoryEventBus",
     "MemoryEventFeed",
-    "MemoryEvents",
-    "MemoryObjects",
+    "MemoryEventQueue",
+    "MemoryObjectStore",
     "MemoryOutbox",
-    "MemoryPartners",
+    "MemoryPartnerStore",
     "MemoryPullQueue",
-    "MemoryPulls",
+    "MemoryPullStore",
+    "MemoryPushQueues",
     "MemoryQuarantine",
-    "MemoryQueues",
 ]

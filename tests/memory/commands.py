@@ -1,4 +1,4 @@
-"""Commands and their queues, in memory."""
+"""Fakes of ``CommandStore`` and ``CommandQueues``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from chalicelib.node.commands import Command, CommandResult
 from chalicelib.node.conflicts import Conflict
 
 
-class MemoryCommands:
-    """Commands and the reservations that they stand for."""
+class MemoryCommandStore:
+    """``CommandStore`` in memory; nothing expires."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -37,7 +37,7 @@ class MemoryCommands:
                 raise Conflict("somebody else wrote first")
             self._commands[command.id] = command
 
-    def of(self, partner_id: str, after: str | None, limit: int) -> list[Command]:
+    def for_partner(self, partner_id: str, after: str | None, limit: int) -> list[Command]:
         with self._lock:
             found = [command for command in self._commands.values() if command.partner_id == partner_id]
             found.sort(key=lambda command: (fixed_width(command.at), command.id), reverse=True)
@@ -53,21 +53,22 @@ class MemoryCommands:
 
 
 class MemoryCommandQueues:
-    """What was sent to the charge points, and what waits for us."""
+    """``CommandQueues`` in memory: the messages as lists, for a test to look at. Nothing is delayed."""
 
     def __init__(self) -> None:
         self.asked: list[Mapping[str, Any]] = []
+        """The messages in ``commands``."""
         self.results: list[tuple[CommandResult, int]] = []
-        """Each with the seconds that it waits."""
+        """Each with its delay in seconds."""
         self.answers: list[tuple[str, str]] = []
         """Command ids and their lanes."""
 
-    def ask(self, message: Mapping[str, Any]) -> None:
+    def enqueue_command(self, message: Mapping[str, Any]) -> None:
         self.asked.append(message)
 
-    def result(self, result: CommandResult, *, delay_s: int = 0) -> None:
+    def enqueue_result(self, result: CommandResult, *, delay_s: int = 0) -> None:
         self.results.append((result, delay_s))
 
-    def answer(self, command_id: str, lane: str) -> None:
+    def enqueue_answer(self, command_id: str, lane: str) -> None:
         if (command_id, lane) not in self.answers:
             self.answers.append((command_id, lane))

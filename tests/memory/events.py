@@ -1,4 +1,4 @@
-"""What the host hears: the queue of events, the bus and the feed, in memory."""
+"""Fakes of ``EventQueue``, ``EventBus`` and ``EventFeed``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.node.events.announcing import FEED_KEPT, Event, EventDetail, FeedEntry, cursor_at
+from chalicelib.node.events.announcing import FEED_RETENTION, Event, EventDetail, FeedEntry, cursor_at
 
 
-class MemoryEvents:
-    """The queue of events, for a test to look at and to drain. Nothing is delayed."""
+class MemoryEventQueue:
+    """``EventQueue`` in memory: the messages as a list, for a test to look at and to drain. Nothing is delayed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.messages: list[tuple[list[Event], int]] = []
-        """Each message: its events, and how often it was put back."""
+        """Each message: its events, and how often it was requeued."""
 
     def announce(self, events: Sequence[Event], /, *, attempt: int = 0, delay_s: int = 0) -> None:
         if events:
@@ -23,8 +23,8 @@ class MemoryEvents:
                 self.messages.append((list(events), attempt))
 
 
-class MemoryBus:
-    """What the host heard."""
+class MemoryEventBus:
+    """``EventBus`` in memory: what was published."""
 
     def __init__(self) -> None:
         self.published: list[EventDetail] = []
@@ -34,20 +34,20 @@ class MemoryBus:
 
 
 class MemoryEventFeed:
-    """What was published."""
+    """``EventFeed`` in memory; nothing expires."""
 
     def __init__(self) -> None:
-        self._noted: dict[str, FeedEntry] = {}
+        self._entries: dict[str, FeedEntry] = {}
 
     def append(self, detail: EventDetail, now: datetime) -> None:
         cursor = cursor_at(now, detail["id"])
-        self._noted[cursor] = FeedEntry(cursor, dict(detail))
+        self._entries[cursor] = FeedEntry(cursor, dict(detail))
 
     def after(self, cursor: str, until: datetime, limit: int) -> list[FeedEntry]:
         return self._between(cursor, until)[:limit]
 
     def latest(self, until: datetime, limit: int) -> list[FeedEntry]:
-        return self._between(cursor_at(until - FEED_KEPT), until)[-limit:]
+        return self._between(cursor_at(until - FEED_RETENTION), until)[-limit:]
 
     def _between(self, cursor: str, until: datetime) -> list[FeedEntry]:
-        return [noted for place, noted in sorted(self._noted.items()) if cursor < place < cursor_at(until)]
+        return [entry for key, entry in sorted(self._entries.items()) if cursor < key < cursor_at(until)]

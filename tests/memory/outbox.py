@@ -1,4 +1,4 @@
-"""What partners still have to be told, and the breakers in front of them, in memory."""
+"""Fakes of ``Outbox`` and ``CircuitBreakerStore``."""
 
 from __future__ import annotations
 
@@ -14,56 +14,56 @@ from chalicelib.node.pushing.outbox import MOST_COUNTED, Backlog, DeliveryState,
 
 
 class MemoryOutbox:
-    """What partners still have to be told."""
+    """``Outbox`` in memory; nothing expires."""
 
-    def __init__(self, breakers: MemoryBreakers | None = None) -> None:
+    def __init__(self, breakers: MemoryCircuitBreakerStore | None = None) -> None:
         self._lock = threading.RLock()
-        self._breakers = breakers or MemoryBreakers()
-        self._failures: dict[tuple[str, str], OutboxEntry] = {}
-        self._told: dict[tuple[str, str], tuple[SentVersion, ...]] = {}
+        self._breakers = breakers or MemoryCircuitBreakerStore()
+        self._entries: dict[tuple[str, str], OutboxEntry] = {}
+        self._sent: dict[tuple[str, str], tuple[SentVersion, ...]] = {}
 
     def state(self, partner_id: str, about: ObjectKey) -> DeliveryState:
         with self._lock:
             key = (partner_id, entry_name(about))
-            return DeliveryState(self._breakers.breaker(partner_id), self._failures.get(key), self._told.get(key, ()))
+            return DeliveryState(self._breakers.breaker(partner_id), self._entries.get(key), self._sent.get(key, ()))
 
-    def record(self, failure: OutboxEntry) -> None:
+    def record(self, entry: OutboxEntry) -> None:
         with self._lock:
-            key = (failure.partner_id, entry_name(object_key_of(failure.announcement)))
-            known, news = self._failures.get(key), failure.announcement
-            if known and replace(known.announcement, version=news.version) != news:
-                news = replace(news, path=(), fields=None)
-            self._failures[key] = replace(
-                failure,
-                announcement=news,
-                attempts=failure.attempts + (known.attempts if known else 0),
-                reason=failure.reason[:500],
-                first_failed_at=known.first_failed_at if known else failure.failed_at,
+            key = (entry.partner_id, entry_name(object_key_of(entry.announcement)))
+            stored, announcement = self._entries.get(key), entry.announcement
+            if stored and replace(stored.announcement, version=announcement.version) != announcement:
+                announcement = replace(announcement, path=(), fields=None)
+            self._entries[key] = replace(
+                entry,
+                announcement=announcement,
+                attempts=entry.attempts + (stored.attempts if stored else 0),
+                reason=entry.reason[:500],
+                first_failed_at=stored.first_failed_at if stored else entry.failed_at,
             )
 
-    def lease(self, failure: OutboxEntry, until: datetime) -> bool:
+    def lease(self, entry: OutboxEntry, until: datetime) -> bool:
         with self._lock:
-            key = (failure.partner_id, entry_name(object_key_of(failure.announcement)))
-            known = self._failures.get(key)
-            if not known or not known.due_at or (known.attempts, known.due_at) != (failure.attempts, failure.due_at):
+            key = (entry.partner_id, entry_name(object_key_of(entry.announcement)))
+            stored = self._entries.get(key)
+            if not stored or not stored.due_at or (stored.attempts, stored.due_at) != (entry.attempts, entry.due_at):
                 return False
-            self._failures[key] = replace(known, due_at=until)
+            self._entries[key] = replace(stored, due_at=until)
             return True
 
     def retry(self, partner_id: str, about: ObjectKey, now: datetime) -> bool:
         with self._lock:
-            known = self._failures.get((partner_id, entry_name(about)))
+            known = self._entries.get((partner_id, entry_name(about)))
             if known:
-                self._failures[partner_id, entry_name(about)] = replace(known, due_at=now, attempts=0)
+                self._entries[partner_id, entry_name(about)] = replace(known, due_at=now, attempts=0)
             return known is not None
 
     def clear(self, partner_id: str, about: ObjectKey) -> None:
         with self._lock:
-            self._failures.pop((partner_id, entry_name(about)), None)
+            self._entries.pop((partner_id, entry_name(about)), None)
 
-    def record_sent(self, partner_id: str, about: ObjectKey, told: Sequence[SentVersion], until: datetime) -> None:
+    def record_sent(self, partner_id: str, about: ObjectKey, sent: Sequence[SentVersion], until: datetime) -> None:
         with self._lock:
-            self._told[partner_id, entry_name(about)] = tuple(told)
+            self._sent[partner_id, entry_name(about)] = tuple(sent)
 
     def due(self, partner_id: str, now: datetime, limit: int) -> list[OutboxEntry]:
         found = [(each.due_at, each) for each in self.entries(partner_id) if each.due_at and each.due_at <= now]
@@ -71,7 +71,7 @@ class MemoryOutbox:
 
     def entries(self, partner_id: str, after: str = "", limit: int | None = None) -> list[OutboxEntry]:
         with self._lock:
-            found = sorted((where, each) for (whose, where), each in self._failures.items() if whose == partner_id)
+            found = sorted((where, each) for (whose, where), each in self._entries.items() if whose == partner_id)
             return [each for where, each in found if where > after][:limit]
 
     def backlog(self, partner_id: str) -> dict[str, Backlog]:
@@ -88,8 +88,8 @@ class MemoryOutbox:
         }
 
 
-class MemoryBreakers:
-    """The breakers of all partners."""
+class MemoryCircuitBreakerStore:
+    """``CircuitBreakerStore`` in memory."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

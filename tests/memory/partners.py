@@ -1,4 +1,4 @@
-"""Partners and what came from them, in memory: tokens, counters, contacts, operator keys, quarantine."""
+"""Fakes of ``PartnerStore`` and ``Quarantine``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from chalicelib.node.receiving.quarantine import QuarantineEntry, entry_name_of
 from chalicelib.ocpi.parties import Party, Role
 
 
-class MemoryPartners:
-    """Partners, tokens, counters and operator keys."""
+class MemoryPartnerStore:
+    """``PartnerStore`` in memory."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
@@ -56,7 +56,7 @@ class MemoryPartners:
             for token_hash in revoke:
                 self._grants.pop((role, token_hash), None)
             self._grants |= {(grant.our_role, grant.token_hash): grant for grant in issue}
-            self._partners[partner.id] = partner.with_(version=partner.version + 1)
+            self._partners[partner.id] = partner.with_changes(version=partner.version + 1)
             return self._partners[partner.id]
 
     def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
@@ -112,7 +112,7 @@ class MemoryPartners:
 
 
 class MemoryQuarantine:
-    """What partners sent and we did not take."""
+    """``Quarantine`` in memory; nothing expires."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], QuarantineEntry] = {}

@@ -1,4 +1,4 @@
-"""How far we are with partners' lists, and the pages that wait, in memory."""
+"""Fakes of ``PullStore`` and ``PullQueue``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from chalicelib.node.pulling.state import Pull, PullStep, digest_of
 from chalicelib.ocpi.module import ModuleID
 
 
-class MemoryPulls:
-    """How far we are with partners' lists."""
+class MemoryPullStore:
+    """``PullStore`` in memory; nothing expires."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -43,7 +43,7 @@ class MemoryPulls:
 
 
 class MemoryPullQueue:
-    """Pages that are still to be fetched, each with the seconds that it waits."""
+    """``PullQueue`` in memory: the messages as a list, each with its delay in seconds."""
 
     def __init__(self) -> None:
         self.steps: list[tuple[PullStep, int]] = []

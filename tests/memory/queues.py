@@ -1,4 +1,4 @@
-"""The queues of changes and deliveries, in memory."""
+"""Fakes of ``PushQueues``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from chalicelib.node.pushing.messages import Announcement, Delivery, RetryDue
 
 
-class MemoryQueues:
-    """The queues as two lists, for a test to look at and to drain. Nothing is delayed, or dropped as a duplicate."""
+class MemoryPushQueues:
+    """``PushQueues`` in memory: two lists, for a test to look at and to drain. No delays, no deduplication."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.announcements: list[tuple[list[Announcement], int]] = []
-        """Each message: what it announces, and how often it was put back."""
+        """Each message: what it announces, and how often it was requeued."""
         self.deliveries: list[Delivery | RetryDue] = []
 
     def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
@@ -32,32 +32,32 @@ class MemoryQueues:
             self.deliveries.append(due)
 
     def wake(self) -> None:
-        """Let in what is due: nothing is late here."""
+        """Move delayed announcements that are due to ``announcements``: there are none here."""
 
     def next_due(self) -> datetime | None:
-        """When the next late announcement is due."""
+        """When the next delayed announcement is due."""
         return None
 
 
-class DelayingQueues(MemoryQueues):
-    """The queues, but late announcements stay outside until they are due."""
+class DelayingPushQueues(MemoryPushQueues):
+    """``PushQueues`` in memory, with delays: ``wake`` moves what is due to ``announcements``."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__()
         self._clock = clock
-        self._late: list[tuple[datetime, list[Announcement], int]] = []
+        self._delayed: list[tuple[datetime, list[Announcement], int]] = []
 
     def announce(self, announcements: Sequence[Announcement], *, attempt: int = 0, delay_s: int = 0) -> None:
         if not delay_s:
             super().announce(announcements, attempt=attempt)
         elif announcements:
-            self._late.append((self._clock() + timedelta(seconds=delay_s), list(announcements), attempt))
+            self._delayed.append((self._clock() + timedelta(seconds=delay_s), list(announcements), attempt))
 
     def wake(self) -> None:
         now = self._clock()
-        due = sorted((late for late in self._late if late[0] <= now), key=lambda late: late[0])
-        self._late = [late for late in self._late if late[0] > now]
+        due = sorted((each for each in self._delayed if each[0] <= now), key=lambda each: each[0])
+        self._delayed = [each for each in self._delayed if each[0] > now]
         self.announcements += [(announcements, attempt) for _, announcements, attempt in due]
 
     def next_due(self) -> datetime | None:
-        return min((due for due, _, _ in self._late), default=None)
+        return min((due for due, _, _ in self._delayed), default=None)

@@ -72,13 +72,13 @@ class Repeating:
         self.answers: list[str] = []
         self._known: set[str] = set()
 
-    def ask(self, message: Mapping[str, Any]) -> None:
+    def enqueue_command(self, message: Mapping[str, Any]) -> None:
         self.asked.append(message)
 
-    def result(self, result: CommandResult, *, delay_s: int = 0) -> None:
+    def enqueue_result(self, result: CommandResult, *, delay_s: int = 0) -> None:
         self.results.append((result, delay_s))
 
-    def answer(self, command_id: str, lane: str) -> None:
+    def enqueue_answer(self, command_id: str, lane: str) -> None:
         if command_id not in self._known:
             self._known.add(command_id)
             self.answers.append(command_id)

@@ -106,7 +106,7 @@ class Relaying:
 
     def commands(self) -> list[Command]:
         """What the CPO has written down, the latest first."""
-        return self.cpo.ports.commands.of(self.cpo.partners()[0].id, None, 100)
+        return self.cpo.ports.commands.for_partner(self.cpo.partners()[0].id, None, 100)
 
     def command(self, command_id: str) -> Command:
         found = self.cpo.ports.commands.get(command_id)
@@ -116,7 +116,7 @@ class Relaying:
     def answers(self, command_id: str, *results: str, source: str = "charge point") -> None:
         """The back end says what the charge point did, and everything goes its way."""
         for result in results:
-            self.cpo.command_queues.result(CommandResult(command_id=command_id, result=result, source=source))
+            self.cpo.command_queues.enqueue_result(CommandResult(command_id=command_id, result=result, source=source))
             self.cpo.pump_commands()
 
     def wait(self, **amount: float) -> None:

@@ -14,7 +14,7 @@ from chalicelib.ocpi.errors import AddressNotAllowed, Unreachable
 from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.parties import Party, Role
 from tests import make
-from tests.memory import MemoryPartners
+from tests.memory import MemoryPartnerStore
 from tests.world import Caller, CompanyInWorld, Reply, World
 
 Json = Any
@@ -221,7 +221,7 @@ def meeting(their_role: Role = Role.EMSP, **settings: Any) -> Meeting:
     return Meeting(ours, ScriptedPartner(world, their_role))
 
 
-class FailingPartners(MemoryPartners):
+class FailingPartners(MemoryPartnerStore):
     """A store that fails at its next save, before or after it has written."""
 
     fails = ""

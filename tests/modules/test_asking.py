@@ -173,7 +173,7 @@ def test_an_emsp_without_a_tokens_endpoint_cannot_be_asked() -> None:
     """TOK-18, TOK-21."""
     there = charging(whitelist="ALLOWED_OFFLINE")
     partner = there.cpo.partners()[0]
-    there.cpo.ports.partners.save(partner.with_(endpoints={}))
+    there.cpo.ports.partners.save(partner.with_changes(endpoints={}))
 
     assert (there.authorize().allowed, there.emsp.calls) == ("ALLOWED", [])
 

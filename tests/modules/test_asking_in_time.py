@@ -50,7 +50,7 @@ def test_a_second_try_with_our_former_token_waits_for_what_is_left() -> None:
     there = charging(whitelist="NEVER")
     partner = there.cpo.partners()[0]
     until = there.world.clock.now + timedelta(minutes=1)
-    there.cpo.ports.partners.save(partner.with_(former_token_we_send=AuthToken("former"), overlap_until=until))
+    there.cpo.ports.partners.save(partner.with_changes(former_token_we_send=AuthToken("former"), overlap_until=until))
     answers = [frame(status=401, code=2000), allowed()]
 
     def slowly(_request: Request) -> Response:

@@ -17,7 +17,7 @@ from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Role
 from tests import make
-from tests.memory import MemoryPartners
+from tests.memory import MemoryPartnerStore
 from tests.modules.scripted import Meeting, meeting, refusal
 from tests.world import Clock
 
@@ -30,7 +30,7 @@ def met(request: pytest.FixtureRequest) -> Meeting:
 # --- the memory of whom we let in ------------------------------------------------------------------------------------
 
 
-class Counted(MemoryPartners):
+class Counted(MemoryPartnerStore):
     """A store that counts how often it is asked for an admission."""
 
     asked = 0
@@ -82,12 +82,12 @@ def test_a_token_that_will_end_is_looked_up_each_time(kind: GrantKind) -> None:
     authenticator = CachedAuthenticator(store, Clock())
     assert authenticator.authenticate(Role.CPO, "hash") is not None
 
-    store.save(PARTNER.with_(version=1), revoke=["hash"])
+    store.save(PARTNER.with_changes(version=1), revoke=["hash"])
 
     assert authenticator.authenticate(Role.CPO, "hash") is None
 
 
-@pytest.mark.parametrize("partner", [PARTNER.with_(state=State.PENDING), PARTNER.with_(fading=("old",))])
+@pytest.mark.parametrize("partner", [PARTNER.with_changes(state=State.PENDING), PARTNER.with_changes(fading=("old",))])
 def test_a_partner_that_will_change_is_looked_up_each_time(partner: Partner) -> None:
     """CRD-22, Q-40."""
     store = Counted(Clock())

@@ -85,7 +85,7 @@ def test_a_cpo_that_has_not_said_who_it_is_is_answered_all_the_same() -> None:
     partners = there.pair.emsp.ports.partners
     partner = partners.get(there.cpo_id)
     assert partner is not None
-    partners.save(partner.with_(party=None), release=Party.of("DE", "CPO"))
+    partners.save(partner.with_changes(party=None), release=Party.of("DE", "CPO"))
     there.pair.world.clock.pass_(hours=1)
 
     assert ask(there, places("E9")).data == ALLOWED | {"location": places("E9")}

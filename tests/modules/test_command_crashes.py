@@ -51,7 +51,9 @@ def outcome(step: int, error: type[BaseException], result: str | None, name: str
     answered = _asked(there, name)
     # The back end answers what it gets, whatever the partner heard.
     for message in queues.asked if result else ():
-        queues.result(CommandResult(command_id=message["command_id"], result=str(result), source="charge point"))
+        queues.enqueue_result(
+            CommandResult(command_id=message["command_id"], result=str(result), source="charge point")
+        )
     results = there.cpo.company.command_results
     queues.work(results.receive, results.post, timers=False)
     there.world.clock.pass_(minutes=2)
@@ -67,7 +69,7 @@ def _fused(there: Relaying, fuse: Fuse, queues: Repeating) -> None:
         there.cpo,
         stores={**ports.stores, ModuleID.TOKENS: tokens},
         commands=fuse.around(ports.commands, "add", "get", "save", "reserve"),
-        command_queues=fuse.around(queues, "ask", "result", "answer"),
+        command_queues=fuse.around(queues, "enqueue_command", "enqueue_result", "enqueue_answer"),
         partners=fuse.around(ports.partners, "get"),
         web=fuse.around(there.world, "send"),
     )
@@ -131,9 +133,9 @@ def test_the_steps_above_are_all_that_there_are() -> None:
     once = calls[: calls.index("send") + 3]
     assert once == [
         *("get", "put"),  # the driver's token
-        *("add", "reserve", "result", "ask"),
-        *("get", "save", "answer"),
-        *("get", "save", "answer"),  # the message came twice
+        *("add", "reserve", "enqueue_result", "enqueue_command"),
+        *("get", "save", "enqueue_answer"),
+        *("get", "save", "enqueue_answer"),  # the message came twice
         *("get", "get", "save STARTED", "send"),
         *("get", "save"),
     ]
@@ -167,7 +169,7 @@ def test_a_death_right_before_the_post_is_the_same_window() -> None:
 
 def test_what_a_charge_point_does_although_its_partner_heard_of_a_failure_is_remembered() -> None:
     """CMD-04: the message was on its way, and only we did not know."""
-    step = outcome(100, Broken, None, "START_SESSION", after=False).fuse.calls.index("ask") + 1
+    step = outcome(100, Broken, None, "START_SESSION", after=False).fuse.calls.index("enqueue_command") + 1
 
     found = outcome(step, Broken, "ACCEPTED", "START_SESSION", after=True)
 

@@ -67,7 +67,7 @@ def test_whatever_fails_the_command_is_sent_at_most_once_and_its_result_is_kept(
     if there.cpo.asked and not hasty:
         result(there.cpo.asked[0])
 
-    kept = there.emsp.ports.commands.of(there.emsp.partners()[0].id, None, 10)
+    kept = there.emsp.ports.commands.for_partner(there.emsp.partners()[0].id, None, 10)
     assert len(there.cpo.asked) <= 1
     assert outcome in ("ACCEPTED", error.__name__)
     if there.cpo.asked:
@@ -87,7 +87,7 @@ def test_the_steps_above_are_all_that_there_are() -> None:
     there = with_fuse(fuse)
 
     assert sent(there) == "ACCEPTED"
-    (command,) = there.emsp.ports.commands.of(there.emsp.partners()[0].id, None, 10)
+    (command,) = there.emsp.ports.commands.for_partner(there.emsp.partners()[0].id, None, 10)
     there.post(command, {"result": "ACCEPTED"})
 
     assert fuse.calls == ["add", "send", "get", "save", "get", "get", "save"]
@@ -102,7 +102,7 @@ def test_a_command_whose_sending_broke_off_is_there_to_be_seen(after: bool, erro
 
     sent(there)
 
-    (command,) = there.emsp.ports.commands.of(there.emsp.partners()[0].id, None, 10)
+    (command,) = there.emsp.ports.commands.for_partner(there.emsp.partners()[0].id, None, 10)
     assert (command.answer, there.stage(command)) == (None, ("requested", False))
     there.world.clock.pass_(minutes=3)
     assert there.stage(command) == ("no result", True)

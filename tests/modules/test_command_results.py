@@ -117,7 +117,9 @@ def test_a_second_result_before_the_first_is_posted_changes_nothing() -> None:
     """CMD-04."""
     there, inbox, command = waiting()
     for result in ("REJECTED", "ACCEPTED"):
-        there.cpo.command_queues.result(CommandResult(command_id=command.id, result=result, source="charge point"))
+        there.cpo.command_queues.enqueue_result(
+            CommandResult(command_id=command.id, result=result, source="charge point")
+        )
 
     there.cpo.pump_commands()
 

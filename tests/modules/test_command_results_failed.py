@@ -104,7 +104,7 @@ def test_a_result_that_waits_is_posted_with_the_token_that_is_good_now() -> None
     """CMD-05: after a rotation meanwhile."""
     there, inbox, command = waiting()
     partner = there.cpo.partners()[0]
-    there.cpo.ports.partners.save(partner.with_(token_we_send=there.world.fresh_token()))
+    there.cpo.ports.partners.save(partner.with_changes(token_we_send=there.world.fresh_token()))
     fresh = there.cpo.partners()[0].token_we_send
 
     there.answers(command.id, "ACCEPTED")

@@ -48,12 +48,12 @@ class Asked:
         return self._call("POST", "/ocpi/cpo/2.1.1/commands/START_SESSION", body)
 
     def commands(self) -> list[Command]:
-        return self.cpo.ports.commands.of(self.cpo.partners()[0].id, None, 10)
+        return self.cpo.ports.commands.for_partner(self.cpo.partners()[0].id, None, 10)
 
     def posted(self) -> list[Request]:
         """What goes out once the charge point has answered the last command."""
         mark = len(self.world.traffic)
-        self.cpo.command_queues.result(
+        self.cpo.command_queues.enqueue_result(
             CommandResult(command_id=self.commands()[0].id, result="ACCEPTED", source="charge point")
         )
         self.cpo.pump_commands()

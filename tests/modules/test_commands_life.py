@@ -42,7 +42,7 @@ def test_a_command_whose_answer_is_not_there_yet_is_requested() -> None:
     seen: list[tuple[str, bool]] = []
 
     def looked_at_meanwhile(_request: Request) -> Response:
-        (command,) = there.emsp.ports.commands.of(there.emsp.partners()[0].id, None, 10)
+        (command,) = there.emsp.ports.commands.for_partner(there.emsp.partners()[0].id, None, 10)
         seen.append(there.stage(command))
         return answered()
 
@@ -63,7 +63,7 @@ def test_a_command_whose_answer_we_lost_ourselves_does_not_wait_for_ever() -> No
     there.answer = killed
     with pytest.raises(KeyboardInterrupt):
         there.send("UNLOCK_CONNECTOR")
-    (command,) = there.emsp.ports.commands.of(there.emsp.partners()[0].id, None, 10)
+    (command,) = there.emsp.ports.commands.for_partner(there.emsp.partners()[0].id, None, 10)
 
     assert stage(command, command.deadline - timedelta(seconds=1)) == "requested"
     assert stage(command, command.deadline) == "no result"

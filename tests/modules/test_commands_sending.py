@@ -116,7 +116,7 @@ def test_what_is_no_proper_command_is_never_sent(
         there.send(name, **fields)
 
     assert there.cpo.asked == []
-    assert there.emsp.ports.commands.of(there.emsp.partners()[0].id, None, 10) == []
+    assert there.emsp.ports.commands.for_partner(there.emsp.partners()[0].id, None, 10) == []
 
 
 @pytest.mark.parametrize("name", ["CANCEL_RESERVATION", "start_session", ""])
@@ -134,7 +134,7 @@ def test_a_partner_without_a_commands_endpoint_is_asked_nothing() -> None:
     """CMD-20."""
     there = commanding()
     partner = there.emsp.partners()[0]
-    without = partner.with_(endpoints={k: v for k, v in partner.endpoints.items() if k != ModuleID.COMMANDS})
+    without = partner.with_changes(endpoints={k: v for k, v in partner.endpoints.items() if k != ModuleID.COMMANDS})
 
     with pytest.raises(InvalidParameters, match="no commands endpoint"):
         there.emsp.company.sent_commands.send(without, "START_SESSION", FIELDS["START_SESSION"])

@@ -267,5 +267,5 @@ def test_a_tariff_whose_last_element_does_not_always_apply_is_remarked_on(
         kept = there.cpo.company.own_objects[TARIFFS].put("T1", (), value)
         assert put(there, value) == (201, 1000)
 
-        assert (["TAR-08"] if warned else []) == [remark.rule for remark in kept.remarks]
+        assert (["TAR-08"] if warned else []) == [remark.rule for remark in kept.warnings]
         assert any("TAR-08" in name for name in counters(there)) is warned

@@ -36,13 +36,13 @@ class Lanes(Fifo):
         """The commands that their charge points have not answered yet."""
         self.results: SimpleQueue[CommandResult | None] = SimpleQueue()
 
-    def ask(self, message: Mapping[str, Any]) -> None:
+    def enqueue_command(self, message: Mapping[str, Any]) -> None:
         self.asked.append(message["command_id"])
 
-    def result(self, result: CommandResult, *, delay_s: int = 0) -> None:
+    def enqueue_result(self, result: CommandResult, *, delay_s: int = 0) -> None:
         """Nothing: these timers end after all that is looked at."""
 
-    def answer(self, command_id: str, lane: str) -> None:
+    def enqueue_answer(self, command_id: str, lane: str) -> None:
         self.put(lane, command_id, command_id)
 
 

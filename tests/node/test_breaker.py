@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.node.partners.breaker import FIRST_PAUSE, LONGEST_WAIT, OPENS_AFTER, CircuitBreaker, CircuitState
+from chalicelib.node.partners.breaker import FIRST_PAUSE, LONGEST_RETRY_AFTER, OPENS_AFTER, CircuitBreaker, CircuitState
 from chalicelib.ocpi.auth import AuthToken
 from chalicelib.ocpi.envelope import read_answer
 from chalicelib.ocpi.errors import NotTaken, Unreachable
@@ -97,9 +97,9 @@ def test_failures_that_several_workers_see_at_once_are_all_counted(caplog: pytes
     to, company = there.owner.partners()[0], there.owner.company
     failure = NotTaken("HTTP 500", read_answer(said(500, 3000)))
 
-    at_once(*[lambda: company.breakers.failed(to, failure)] * (OPENS_AFTER - 1))
+    at_once(*[lambda: company.breakers.record_failure(to, failure)] * (OPENS_AFTER - 1))
     assert breaker(there).failures == OPENS_AFTER - 1
-    at_once(*[lambda: company.breakers.failed(to, failure)] * 8)
+    at_once(*[lambda: company.breakers.record_failure(to, failure)] * 8)
 
     # Those behind the fifth were under way before, and make the pause no longer.
     assert (breaker(there).state, breaker(there).failures, breaker(there).pauses) == (CircuitState.OPEN, OPENS_AFTER, 1)
@@ -127,7 +127,7 @@ def test_a_success_that_comes_between_is_no_breakdown_that_the_host_hears_of() -
             return getattr(breakers, name)
 
     run_on(there.owner, breakers=Met())
-    there.owner.company.breakers.failed(to, Unreachable("timed out"))
+    there.owner.company.breakers.record_failure(to, Unreachable("timed out"))
 
     assert breaker(there).broken_since is None
     kinds = [event["kind"] for event in there.owner.pump_events()[before:]]
@@ -176,7 +176,7 @@ def test_new_credentials_let_through_what_is_due_even_if_nothing_changes() -> No
     there.will("PATCH", said(401, 2000))
     change(there)
     known = there.owner.partners()[0]
-    there.owner.ports.partners.save(known.with_(token_we_send=AuthToken("another")))
+    there.owner.ports.partners.save(known.with_changes(token_we_send=AuthToken("another")))
     there.will("PATCH", said())
     there.asked.clear()
 
@@ -184,7 +184,7 @@ def test_new_credentials_let_through_what_is_due_even_if_nothing_changes() -> No
 
     assert there.requests() == ["PATCH locations LOC1"]
     assert breaker(there).version > 0
-    assert there.owner.company.breakers.of(there.owner.partners()[0]).is_clean
+    assert there.owner.company.breakers.for_partner(there.owner.partners()[0]).is_clean
 
 
 def test_new_credentials_have_everything_told_within_a_minute() -> None:
@@ -217,7 +217,7 @@ def at_a_date(seconds: int, now: datetime) -> str:
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("form", [in_seconds, at_a_date])
-@pytest.mark.parametrize(("asked", "waited"), [(120, timedelta(seconds=120)), (86_400, LONGEST_WAIT)])
+@pytest.mark.parametrize(("asked", "waited"), [(120, timedelta(seconds=120)), (86_400, LONGEST_RETRY_AFTER)])
 def test_who_asks_us_to_wait_is_sent_nothing_before_and_then_everything(
     status: int, form: Callable[[int, datetime], str], asked: int, waited: timedelta
 ) -> None:

@@ -167,7 +167,7 @@ def test_who_is_no_longer_registered_is_neither_probed_nor_told() -> None:
     """N-42, CRD-17."""
     there = away(6)
     known = there.owner.partners()[0]
-    there.owner.ports.partners.save(known.with_(state=State.UNREGISTERED))
+    there.owner.ports.partners.save(known.with_changes(state=State.UNREGISTERED))
     mark = len(there.there.world.traffic)
 
     there.there.world.clock.pass_(days=1)

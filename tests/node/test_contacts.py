@@ -192,8 +192,8 @@ def test_a_busy_partner_costs_one_write_a_minute_for_each_outcome() -> None:
 
     for _ in range(3):
         for _ in range(50):
-            contacts.exchange(exchange())
-            contacts.exchange(exchange(500))
+            contacts.record_exchange(exchange())
+            contacts.record_exchange(exchange(500))
         clock.pass_(minutes=1)
 
     assert [each[-1] for each in notes.noted] == [None, "HTTP 500, OCPI status 1000"] * 3
@@ -205,7 +205,7 @@ def test_partners_modules_and_directions_are_noted_apart() -> None:
 
     different: list[dict[str, Any]] = [{}, {"partner_id": "p2"}, {"module": "cdrs"}, {"direction": "in"}, {}]
     for facts in different:
-        contacts.exchange(exchange(**facts))
+        contacts.record_exchange(exchange(**facts))
 
     names = [each[:3] for each in notes.noted]
     assert names == [
@@ -221,7 +221,7 @@ def test_a_store_that_fails_costs_nobody_an_answer_and_is_spared_for_a_minute() 
     contacts = ContactRecorder(heard, notes, Clock())
 
     for _ in range(3):
-        contacts.exchange(exchange())
+        contacts.record_exchange(exchange())
 
     assert len(heard.exchanges) == 3
     assert len(notes.noted) == 1

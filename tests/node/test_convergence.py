@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.modules import MODULES
-from chalicelib.node.owning.own import OwnObjects
+from chalicelib.node.owning.own_objects import OwnObjects
 from chalicelib.node.pushing.messages import Delivery, RetryDue
 from chalicelib.ocpi.errors import ClientError
 from chalicelib.ocpi.module import Level, ModuleID

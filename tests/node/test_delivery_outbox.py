@@ -87,7 +87,7 @@ def test_a_put_that_is_refused_is_on_record_with_what_they_said(answer: Response
 def test_who_gave_us_no_token_is_not_called() -> None:
     """TRA-02, Q-57."""
     there = partner()
-    there.there.cpo.ports.partners.save(there.there.cpo.partners()[0].with_(token_we_send=None))
+    there.there.cpo.ports.partners.save(there.there.cpo.partners()[0].with_changes(token_we_send=None))
 
     change(there, ("E1",), {"status": "CHARGING"})
 
@@ -163,7 +163,7 @@ def test_nobody_looks_after_those_who_are_no_partners_any_more() -> None:
     there.there.world.down.add("emsp.example")
     change(there, ("E1",), {"status": "CHARGING"})
     known = there.there.cpo.partners()[0]
-    there.there.cpo.ports.partners.save(known.with_(state=State.UNREGISTERED))
+    there.there.cpo.ports.partners.save(known.with_changes(state=State.UNREGISTERED))
     there.there.world.clock.pass_(days=1)
 
     mark = len(there.there.world.traffic)
@@ -182,7 +182,7 @@ def test_who_is_no_longer_registered_is_told_nothing_that_was_queued() -> None:
     there.there.cpo.company.own_objects[LOCATIONS].patch("LOC1", ("E1",), {"status": "CHARGING"})
     there.there.cpo.company.fan_out.fan_out(*there.there.cpo.queues.announcements.pop())
     known = there.there.cpo.partners()[0]
-    there.there.cpo.ports.partners.save(known.with_(state=State.UNREGISTERED))
+    there.there.cpo.ports.partners.save(known.with_changes(state=State.UNREGISTERED))
 
     there.there.pump()
 
@@ -278,7 +278,7 @@ def test_what_they_missed_of_a_module_arrives_when_they_serve_it_again() -> None
     there.there.world.clock.pass_(hours=1)
     there.there.cpo.look()
     there.real = real
-    there.there.cpo.ports.partners.save(there.there.cpo.partners()[0].with_(endpoints=before))
+    there.there.cpo.ports.partners.save(there.there.cpo.partners()[0].with_changes(endpoints=before))
 
     there.there.world.clock.pass_(days=1)
     there.there.cpo.look()

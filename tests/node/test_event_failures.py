@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from chalicelib.modules import MODULES
-from chalicelib.node.announced import REPEAT_DELAYS_S
 from chalicelib.node.conflicts import Conflict
 from chalicelib.node.events.announcing import Event, EventAnnouncer, EventKind
 from chalicelib.node.partners.partner import State
+from chalicelib.node.write_ahead import REQUEUE_DELAYS_S
 from chalicelib.ocpi.errors import ServerError
 from chalicelib.ocpi.module import ModuleID
 from tests import make
-from tests.memory import MemoryEvents
+from tests.memory import MemoryEventQueue
 from tests.node.faults import Broken, Failing, at_once, run_on, with_failing_stores
 from tests.node.hearing import Json, heard, held, kinds, push, told
 from tests.node.pushing import EARLIER, LATER, LATEST
@@ -143,13 +143,13 @@ def test_what_never_appears_is_looked_for_ever_more_rarely_and_then_given_up(the
     there.cpo.events.announce([event])
 
     assert heard(there.cpo) == []
-    assert tuple(delays) == REPEAT_DELAYS_S
+    assert tuple(delays) == REQUEUE_DELAYS_S
 
 
 class Recording:
     """A queue that remembers how long messages wait."""
 
-    def __init__(self, queue: MemoryEvents, delays: list[int]) -> None:
+    def __init__(self, queue: MemoryEventQueue, delays: list[int]) -> None:
         self._queue, self._delays = queue, delays
 
     def announce(self, events: Any, /, *, attempt: int = 0, delay_s: int = 0) -> None:

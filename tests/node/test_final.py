@@ -171,4 +171,4 @@ def test_what_keeps_them_is_not_doubted(fields: Json) -> None:
 
     kept = there.put_in(CDRS, make.cdr("X1", **fields))
 
-    assert (kept.outcome, kept.remarks) == ("created", ())
+    assert (kept.outcome, kept.warnings) == ("created", ())

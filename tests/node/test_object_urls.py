@@ -70,7 +70,7 @@ def elsewhere(there: Pair, module: ModuleID, url: str) -> list[str]:
     there.world.hosts["push.example"] = serve
     owner = there.owner(module)
     known = owner.partners()[0]
-    owner.ports.partners.save(known.with_(endpoints={**known.endpoints, module: url}))
+    owner.ports.partners.save(known.with_changes(endpoints={**known.endpoints, module: url}))
     return asked
 
 

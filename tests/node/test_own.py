@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.modules import MODULES
 from chalicelib.node.objects import OURS
-from chalicelib.node.owning.own import OwnObjects, OwnResult
+from chalicelib.node.owning.own_objects import OwnObjects, OwnResult
 from chalicelib.node.pushing.messages import Announcement
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.module import ModuleID

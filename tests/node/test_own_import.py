@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.modules import MODULES
 from chalicelib.node.conflicts import Conflict
-from chalicelib.node.objects import MOST_AT_ONCE
-from chalicelib.node.owning.own import ImportResult
+from chalicelib.node.objects import MOST_PER_CREATE
+from chalicelib.node.owning.own_objects import ImportResult
 from chalicelib.ocpi.errors import InvalidParameters, NotFound, ServerError
 from chalicelib.ocpi.module import ModuleID
 from tests import make
@@ -74,12 +74,12 @@ def test_a_list_is_taken_object_by_object(module: ModuleID) -> None:
 def test_an_object_stands_in_a_list_twice_however_far_apart() -> None:
     """PAG-05."""
     own = pair().cpo.company.own_objects[TARIFFS]
-    values = [make.tariff(f"T{n}") for n in range(2 * MOST_AT_ONCE)] + [make.tariff("T0", currency="CHF")]
+    values = [make.tariff(f"T{n}") for n in range(2 * MOST_PER_CREATE)] + [make.tariff("T0", currency="CHF")]
 
     done = own.import_all(values)
 
-    assert (done.created, done.updated) == (2 * MOST_AT_ONCE, 0)
-    assert done.failed == ((2 * MOST_AT_ONCE, "T0", "T0 stands in the list twice"),)
+    assert (done.created, done.updated) == (2 * MOST_PER_CREATE, 0)
+    assert done.failed == ((2 * MOST_PER_CREATE, "T0", "T0 stands in the list twice"),)
     assert own.get("T0")["currency"] == "EUR"
 
 
@@ -102,7 +102,7 @@ def test_a_list_that_is_not_to_be_told_is_found_by_pulling_and_its_next_change_i
     there = pair()
     tokens = there.emsp.company.own_objects[ModuleID.TOKENS]
 
-    done = tokens.import_all([make.token("K1"), make.token("K2")], told=False)
+    done = tokens.import_all([make.token("K1"), make.token("K2")], push=False)
     there.emsp.pump()
 
     assert done == ImportResult(created=2)
@@ -125,7 +125,7 @@ def test_unknown_fields_and_doubtful_facts_are_told_and_the_fields_are_not_sent_
     done = own.import_all([make.location("LOC1", colour="red", time_zone="Mars/Olympus")])
 
     assert done.created == 1
-    remarks = {(object_id, each.path, each.rule) for object_id, each in done.remarks}
+    remarks = {(object_id, each.path, each.rule) for object_id, each in done.warnings}
     assert remarks == {("LOC1", "colour", "TRA-37"), ("LOC1", "time_zone", "FMT-18")}
     assert "colour" not in own.get("LOC1")
 

@@ -193,7 +193,7 @@ def test_what_is_not_to_be_told_takes_no_turn(earlier: bool) -> None:
     if earlier:
         there.change(kwh=2.0)
     own = there.there.cpo.company.own_objects[SESSIONS]
-    own.import_all([make.session("S1", kwh=2.5)], there.there.emsp.party, told=False)
+    own.import_all([make.session("S1", kwh=2.5)], there.there.emsp.party, push=False)
 
     there.change(kwh=3.0)
     there.wait(300)

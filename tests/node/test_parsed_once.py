@@ -185,7 +185,9 @@ def test_a_command_and_its_result(parses: Counter[str]) -> None:
     asked = {"token_uid": "K1", "location_id": "LOC1", "evse_uid": "E1"}
     command = there.emsp.company.sent_commands.send(there.emsp.partners()[0], "START_SESSION", asked)
     queues = there.cpo.command_queues
-    queues.result(CommandResult(command_id=queues.asked[-1]["command_id"], result="ACCEPTED", source="charge point"))
+    queues.enqueue_result(
+        CommandResult(command_id=queues.asked[-1]["command_id"], result="ACCEPTED", source="charge point")
+    )
     there.cpo.pump_commands()
 
     after = there.emsp.ports.commands.get(command.id)

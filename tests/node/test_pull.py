@@ -172,7 +172,7 @@ def test_a_cdr_that_is_posted_and_pulled_is_one() -> None:
     done = crawl.run(answered([posted, make.cdr("X2")]))
 
     assert (done.state, done.received, done.taken) == (PullState.DONE, 2, 1)
-    kept = crawl.us.ports.stores[ModuleID.CDRS].received(f"theirs/{crawl.owner.party}", None, 10)
+    kept = crawl.us.ports.stores[ModuleID.CDRS].list_by_owner(f"theirs/{crawl.owner.party}", None, 10)
     assert [(each.id, each.version) for each in kept] == [("x1", 1), ("x2", 1)]
     assert crawl.quarantine == []
 

@@ -14,7 +14,7 @@ from tests.node.pulling import LISTED, Crawl, answered, ids, work_off
 
 
 def state_of(crawl: Crawl) -> CircuitState:
-    return crawl.us.company.breakers.of(crawl.them).state
+    return crawl.us.company.breakers.for_partner(crawl.them).state
 
 
 @pytest.mark.parametrize("away", [None, said(500, 3000), Response(502)], ids=["away", "500", "502"])
@@ -45,7 +45,7 @@ def test_a_list_that_is_wrong_says_nothing_about_reaching_its_owner(answer: Resp
 
     crawl.run(answer)
 
-    assert crawl.us.company.breakers.of(crawl.them).is_clean
+    assert crawl.us.company.breakers.for_partner(crawl.them).is_clean
 
 
 @pytest.mark.parametrize("module", LISTED)
@@ -62,7 +62,7 @@ def test_whoever_is_not_reached_is_not_asked_for_its_lists_by_the_schedule(modul
     crawl.us.look()
     work_off(crawl.us)
     assert crawl.now.state is PullState.DONE
-    assert crawl.us.company.breakers.of(crawl.them).is_clean
+    assert crawl.us.company.breakers.for_partner(crawl.them).is_clean
 
 
 def test_a_page_waits_as_long_as_the_partner_asks_for() -> None:

@@ -114,7 +114,7 @@ def test_a_crawl_survives_whatever_fails(module: ModuleID, error: type[BaseExcep
         assert max(fetched.values()) <= 2, where
         assert sum(fetched.values()) <= 4, where
         owner = theirs(crawl.owner.party)
-        versions = {each.version for each in crawl.us.ports.stores[module].received(owner, None, 10)}
+        versions = {each.version for each in crawl.us.ports.stores[module].list_by_owner(owner, None, 10)}
         assert versions == {1}, where
 
 

@@ -105,7 +105,7 @@ def test_a_long_list_is_held_whole_whatever_interrupts_its_crawl() -> None:
 
     assert (crawl.now.state, crawl.now.received, crawl.now.problem) == (PullState.DONE, COUNT, None)
     held = store.get_many(owner, [f"T{number:05}" for number in range(COUNT)])
-    assert (len(held), len(store.received(owner, None, COUNT + 1))) == (COUNT, COUNT)
+    assert (len(held), len(store.list_by_owner(owner, None, COUNT + 1))) == (COUNT, COUNT)
     assert {(each.version, len(each.metadata)) for each in held.values()} == {(1, 0)}
     fetched = Counter(request.query.get("offset") for request in crawl.asked)
     assert len(fetched) == COUNT // PAGE

@@ -14,7 +14,7 @@ from chalicelib.node.pushing.messages import Announcement, Delivery
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from tests import make
-from tests.memory import MemoryQueues
+from tests.memory import MemoryPushQueues
 from tests.node.faults import Broken, Failing, run_on
 from tests.world import CompanyInWorld, Pair, World, pair, register
 
@@ -25,7 +25,7 @@ C, M = Role.CPO, Role.EMSP
 MS2 = Party.of("NL", "MS2")
 
 
-class WatchedQueues(MemoryQueues):
+class WatchedQueues(MemoryPushQueues):
     """Queues that remember what was put back, for how long, and what each batch of deliveries came from."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class WatchedQueues(MemoryQueues):
         super().deliver(deliveries, cause=cause)
 
 
-def announced(queues: MemoryQueues) -> list[Announcement]:
+def announced(queues: MemoryPushQueues) -> list[Announcement]:
     """What partners are to be told, in order."""
     return [each.announcement for each in queues.deliveries if isinstance(each, Delivery)]
 
@@ -119,7 +119,7 @@ def test_who_published_no_endpoint_for_a_module_is_told_nothing_of_it(module: Mo
     for partner in us.partners():
         if partner.party in (Party.of("NL", "MS1"), Party.of("NL", "MS3"), Party.of("NL", "CP1")):
             endpoints = {name: url for name, url in partner.endpoints.items() if name != module}
-            us.ports.partners.save(partner.with_(endpoints=endpoints))
+            us.ports.partners.save(partner.with_changes(endpoints=endpoints))
     for object_id, party in (("X1", "MS1"), ("X2", "MS2")):
         us.company.own_objects[module].put(
             object_id, (), make.object_of(module, object_id), Party(country_code="NL", party_id=party)

@@ -149,7 +149,7 @@ def test_unknown_fields_are_not_sent(module: ModuleID) -> None:
     kept = nodes.put_in(module, make.object_of(module, foo=1))
     nodes.pump()
 
-    assert [(remark.path, remark.rule) for remark in kept.remarks] == [("foo", "TRA-37")]
+    assert [(remark.path, remark.rule) for remark in kept.warnings] == [("foo", "TRA-37")]
     assert "foo" not in nodes.to_receiver(module)("GET", nodes.at_receiver(module, "X1")).data
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.aws import Clients
-from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakers
-from chalicelib.adapters.dynamodb.commands import DynamoCommands
+from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakerStore
+from chalicelib.adapters.dynamodb.commands import DynamoCommandStore
 from chalicelib.adapters.dynamodb.events import DynamoEventFeed
-from chalicelib.adapters.dynamodb.objects import DynamoObjects
+from chalicelib.adapters.dynamodb.objects import DynamoObjectStore
 from chalicelib.adapters.dynamodb.outbox import DynamoOutbox
-from chalicelib.adapters.dynamodb.partners import DynamoPartners
-from chalicelib.adapters.dynamodb.pulls import DynamoPulls
+from chalicelib.adapters.dynamodb.partners import DynamoPartnerStore
+from chalicelib.adapters.dynamodb.pulls import DynamoPullStore
 from chalicelib.adapters.dynamodb.quarantine import DynamoQuarantine
 from chalicelib.node.commands import CommandStore
 from chalicelib.node.events.announcing import EventFeed
@@ -27,13 +27,13 @@ from chalicelib.node.pulling.state import PullStore
 from chalicelib.node.pushing.outbox import Outbox
 from chalicelib.node.receiving.quarantine import Quarantine
 from tests.memory import (
-    MemoryBreakers,
-    MemoryCommands,
+    MemoryCircuitBreakerStore,
+    MemoryCommandStore,
     MemoryEventFeed,
-    MemoryObjects,
+    MemoryObjectStore,
     MemoryOutbox,
-    MemoryPartners,
-    MemoryPulls,
+    MemoryPartnerStore,
+    MemoryPullStore,
     MemoryQuarantine,
 )
 from tests.resources import LazyStage, Stage
@@ -115,16 +115,16 @@ def stage_of(request: pytest.FixtureRequest) -> Callable[[str], Stage]:
 @pytest.fixture(params=BACKENDS)
 def objects(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> ObjectStore:
     if request.param == "memory":
-        return MemoryObjects()
-    return DynamoObjects(stage_of(request.param).table("tariffs"))
+        return MemoryObjectStore()
+    return DynamoObjectStore(stage_of(request.param).table("tariffs"))
 
 
 @pytest.fixture(params=BACKENDS)
 def tokens(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> ObjectStore:
     """Objects that are found by ``by_uid`` and ``by_auth_id`` too."""
     if request.param == "memory":
-        return MemoryObjects()
-    return DynamoObjects(stage_of(request.param).table("tokens"))
+        return MemoryObjectStore()
+    return DynamoObjectStore(stage_of(request.param).table("tokens"))
 
 
 @pytest.fixture(params=BACKENDS)
@@ -137,8 +137,8 @@ def quarantine(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage])
 @pytest.fixture(params=BACKENDS)
 def partners(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage], clock: Clock) -> PartnerStore:
     if request.param == "memory":
-        return MemoryPartners(clock)
-    return DynamoPartners(stage_of(request.param).table("partners"), clock)
+        return MemoryPartnerStore(clock)
+    return DynamoPartnerStore(stage_of(request.param).table("partners"), clock)
 
 
 @pytest.fixture(params=BACKENDS)
@@ -151,15 +151,15 @@ def outbox(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> 
 @pytest.fixture(params=BACKENDS)
 def commands(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> CommandStore:
     if request.param == "memory":
-        return MemoryCommands()
-    return DynamoCommands(stage_of(request.param).table("commands"))
+        return MemoryCommandStore()
+    return DynamoCommandStore(stage_of(request.param).table("commands"))
 
 
 @pytest.fixture(params=BACKENDS)
 def pulls(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> PullStore:
     if request.param == "memory":
-        return MemoryPulls()
-    return DynamoPulls(stage_of(request.param).table("pulls"))
+        return MemoryPullStore()
+    return DynamoPullStore(stage_of(request.param).table("pulls"))
 
 
 @pytest.fixture(params=BACKENDS)
@@ -172,5 +172,5 @@ def feed(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> Ev
 @pytest.fixture(params=BACKENDS)
 def breakers(request: pytest.FixtureRequest, stage_of: Callable[[str], Stage]) -> CircuitBreakerStore:
     if request.param == "memory":
-        return MemoryBreakers()
-    return DynamoCircuitBreakers(stage_of(request.param).table("outbox"))
+        return MemoryCircuitBreakerStore()
+    return DynamoCircuitBreakerStore(stage_of(request.param).table("outbox"))

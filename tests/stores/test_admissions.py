@@ -41,7 +41,7 @@ def store() -> Store:
 
 @pytest.fixture
 def cache(store: Store, clock: Clock) -> CachedAuthenticator:
-    return CachedAuthenticator(store, clock, seconds=3)
+    return CachedAuthenticator(store, clock, ttl_s=3)
 
 
 def test_a_registered_partner_is_read_once_in_three_seconds(
@@ -78,7 +78,7 @@ def test_only_current_tokens_are_remembered(store: Store, cache: CachedAuthentic
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.REGISTERED])
 def test_only_registered_partners_are_remembered(store: Store, cache: CachedAuthenticator, state: State) -> None:
-    store.admit(partner=PARTNER.with_(state=state))
+    store.admit(partner=PARTNER.with_changes(state=state))
 
     cache.authenticate(Role.CPO, "hash")
     store.admits.clear()
@@ -87,7 +87,7 @@ def test_only_registered_partners_are_remembered(store: Store, cache: CachedAuth
 
 
 def test_a_partner_whose_former_token_fades_is_not_remembered(store: Store, cache: CachedAuthenticator) -> None:
-    store.admit(partner=PARTNER.with_(fading=("former",)))
+    store.admit(partner=PARTNER.with_changes(fading=("former",)))
 
     cache.authenticate(Role.CPO, "hash")
     store.admits.clear()
@@ -109,7 +109,7 @@ def test_after_a_save_everything_is_read_afresh(store: Store, cache: CachedAuthe
     cache.authenticate(Role.CPO, "hash")
     store.admits.clear()
 
-    cache.forget()
+    cache.clear()
 
     assert cache.authenticate(Role.CPO, "hash") is None
 
@@ -121,7 +121,7 @@ def test_a_read_that_began_before_a_save_is_not_remembered(clock: Clock) -> None
         def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
             found = super().authenticate(our_role, token_hash)
             self.admits.clear()
-            memory.forget()
+            memory.clear()
             return found
 
     store = SavedMeanwhile()

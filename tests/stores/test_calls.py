@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.adapters.dynamodb.objects import DynamoObjects
+from chalicelib.adapters.dynamodb.objects import DynamoObjectStore
 from chalicelib.adapters.dynamodb.outbox import DynamoOutbox
-from chalicelib.adapters.dynamodb.partners import DynamoPartners
+from chalicelib.adapters.dynamodb.partners import DynamoPartnerStore
 from chalicelib.node.objects import OURS, theirs
 from chalicelib.node.partners.partner import Grant, GrantKind, Partner, State
 from chalicelib.node.pushing.coalescing import object_key_of
@@ -24,11 +24,11 @@ PAGE = {"Query": 1, "BatchGetItem": 1}
 
 
 @pytest.fixture
-def store(stage: Stage) -> DynamoObjects:
-    return DynamoObjects(stage.table("tariffs"))
+def store(stage: Stage) -> DynamoObjectStore:
+    return DynamoObjectStore(stage.table("tariffs"))
 
 
-def test_single_objects_cost_a_call_each(store: DynamoObjects, calls: Calls) -> None:
+def test_single_objects_cost_a_call_each(store: DynamoObjectStore, calls: Calls) -> None:
     store.put(THEM, make("T1", list_name=None))
     assert calls.made() == {"UpdateItem": 1}
 
@@ -38,11 +38,11 @@ def test_single_objects_cost_a_call_each(store: DynamoObjects, calls: Calls) -> 
     store.remove(THEM, make("T1", list_name=None))
     assert calls.made() == {"DeleteItem": 1}
 
-    store.received(THEM, None, 100)
+    store.list_by_owner(THEM, None, 100)
     assert calls.made() == {"Query": 1}
 
 
-def test_creation_costs_two_calls_for_one_object_as_for_ninety_nine(store: DynamoObjects, calls: Calls) -> None:
+def test_creation_costs_two_calls_for_one_object_as_for_ninety_nine(store: DynamoObjectStore, calls: Calls) -> None:
     store.create([make("T1")])
     assert calls.made() == {"GetItem": 1, "TransactWriteItems": 1}
 
@@ -50,7 +50,7 @@ def test_creation_costs_two_calls_for_one_object_as_for_ninety_nine(store: Dynam
     assert calls.made() == {"GetItem": 1, "TransactWriteItems": 1}
 
 
-def test_a_new_state_of_our_own_costs_one_call_more_than_reading_it(store: DynamoObjects, calls: Calls) -> None:
+def test_a_new_state_of_our_own_costs_one_call_more_than_reading_it(store: DynamoObjectStore, calls: Calls) -> None:
     fill(store, 2)
     calls.made()
 
@@ -59,7 +59,7 @@ def test_a_new_state_of_our_own_costs_one_call_more_than_reading_it(store: Dynam
     assert calls.made() == {"GetItem": 1, "UpdateItem": 1}
 
 
-def test_removal_costs_three_calls_and_two_for_the_newest(store: DynamoObjects, calls: Calls) -> None:
+def test_removal_costs_three_calls_and_two_for_the_newest(store: DynamoObjectStore, calls: Calls) -> None:
     fill(store, 3)
     calls.made()
 
@@ -70,7 +70,7 @@ def test_removal_costs_three_calls_and_two_for_the_newest(store: DynamoObjects, 
     assert calls.made() == {"GetItem": 1, "BatchGetItem": 1, "TransactWriteItems": 1}
 
 
-def test_many_objects_cost_a_call_per_hundred(store: DynamoObjects, calls: Calls) -> None:
+def test_many_objects_cost_a_call_per_hundred(store: DynamoObjectStore, calls: Calls) -> None:
     names = fill(store, 101)
     calls.made()
 
@@ -81,7 +81,7 @@ def test_many_objects_cost_a_call_per_hundred(store: DynamoObjects, calls: Calls
     assert calls.made() == {"BatchGetItem": 2}
 
 
-def test_a_page_costs_two_calls_wherever_it_is(store: DynamoObjects, calls: Calls) -> None:
+def test_a_page_costs_two_calls_wherever_it_is(store: DynamoObjectStore, calls: Calls) -> None:
     fill(store, 150)
     calls.made()
 
@@ -90,7 +90,7 @@ def test_a_page_costs_two_calls_wherever_it_is(store: DynamoObjects, calls: Call
         assert calls.made() == PAGE
 
 
-def test_a_page_of_a_hundred_costs_a_call_more_for_the_counter(store: DynamoObjects, calls: Calls) -> None:
+def test_a_page_of_a_hundred_costs_a_call_more_for_the_counter(store: DynamoObjectStore, calls: Calls) -> None:
     fill(store, 100)
     calls.made()
 
@@ -101,7 +101,7 @@ def test_a_page_of_a_hundred_costs_a_call_more_for_the_counter(store: DynamoObje
     assert calls.made() == {"Query": 1, "BatchGetItem": 2}
 
 
-def test_a_delta_that_fits_one_page_costs_two_calls(store: DynamoObjects, calls: Calls) -> None:
+def test_a_delta_that_fits_one_page_costs_two_calls(store: DynamoObjectStore, calls: Calls) -> None:
     fill(store, 50)
     calls.made()
 
@@ -117,7 +117,7 @@ def test_a_delta_that_fits_one_page_costs_two_calls(store: DynamoObjects, calls:
     [Window(limit=10, date_from=at(5)), Window(limit=10, date_from=at(0), date_to=at(100))],
     ids=["a part of the list", "dates that cover the list"],
 )
-def test_a_longer_crawl_pays_once_for_its_total(store: DynamoObjects, calls: Calls, window: Window) -> None:
+def test_a_longer_crawl_pays_once_for_its_total(store: DynamoObjectStore, calls: Calls, window: Window) -> None:
     fill(store, 50)
     calls.made()
 
@@ -130,14 +130,14 @@ def test_a_longer_crawl_pays_once_for_its_total(store: DynamoObjects, calls: Cal
     assert calls.made() == PAGE
 
 
-def test_a_window_that_can_hold_nothing_costs_nothing(store: DynamoObjects, calls: Calls) -> None:
+def test_a_window_that_can_hold_nothing_costs_nothing(store: DynamoObjectStore, calls: Calls) -> None:
     store.page("all", Window(date_from=at(5), date_to=at(5)))
 
     assert calls.made() == {}
 
 
 def test_finding_by_another_key_costs_two_calls_and_finding_nothing_one(stage: Stage, calls: Calls) -> None:
-    store = DynamoObjects(stage.table("tokens"))
+    store = DynamoObjectStore(stage.table("tokens"))
     store.create([make(f"K{n}", keys={"by_auth_id": "NL-1"}) for n in range(3)])
     calls.made()
 
@@ -152,7 +152,7 @@ def test_finding_by_another_key_costs_two_calls_and_finding_nothing_one(stage: S
 
 
 def test_an_admission_costs_two_calls_and_a_tally_one(stage: Stage, calls: Calls, clock: Clock) -> None:
-    store = DynamoPartners(stage.table("partners"), clock)
+    store = DynamoPartnerStore(stage.table("partners"), clock)
     partner = Partner(id="p1", our_role=Role.CPO, state=State.REGISTERED, party=Party.of("NL", "TNM"))
 
     store.save(partner, issue=[Grant(token_hash="hash", partner_id="p1", our_role=Role.CPO, kind=GrantKind.CURRENT)])

@@ -55,7 +55,7 @@ def test_any_result_is_read_as_it_was_written(command_id: str, result: str, sour
     """CMD-14: the timer is told from a charge point."""
     sink, sent = Sink(), CommandResult(command_id=command_id, result=result, source=source)
 
-    queues_to(sink).result(sent)
+    queues_to(sink).enqueue_result(sent)
 
     (message,) = sink.sent
     assert message["QueueUrl"] == "https://queue/command-results"
@@ -67,7 +67,7 @@ def test_any_request_reaches_the_back_end_as_it_is(text: str) -> None:
     """CMD-01: also with characters that SQS itself does not take."""
     sink, request = Sink(), {"version": 1, "request": {"token": {"issuer": text + "\uffff\x00日本"}}}
 
-    queues_to(sink).ask(request)
+    queues_to(sink).enqueue_command(request)
 
     (message,) = sink.sent
     assert message["QueueUrl"] == "https://queue/commands"
@@ -79,7 +79,7 @@ def test_a_timer_waits_as_long_as_a_queue_lets_it(delay_s: int, expected: int) -
     """CMD-14."""
     sink = Sink()
 
-    queues_to(sink).result(CommandResult(command_id="c1", result="TIMEOUT", source="timer"), delay_s=delay_s)
+    queues_to(sink).enqueue_result(CommandResult(command_id="c1", result="TIMEOUT", source="timer"), delay_s=delay_s)
 
     assert sink.sent[0]["DelaySeconds"] == expected
 
@@ -88,7 +88,7 @@ def test_an_answer_goes_once_into_its_lane() -> None:
     """CMD-04."""
     sink = Sink()
 
-    queues_to(sink).answer("c1", "p1-7")
+    queues_to(sink).enqueue_answer("c1", "p1-7")
 
     (message,) = sink.sent
     assert answer_in(message.pop("MessageBody")) == "c1"
@@ -226,11 +226,11 @@ def test_finding_a_partner_s_commands_costs_two_calls_and_one_more_behind_anothe
     partner_id = cpo.partners()[0].id
 
     with counted(stage) as made:
-        (found,) = cpo.ports.commands.of(partner_id, None, 10)
+        (found,) = cpo.ports.commands.for_partner(partner_id, None, 10)
     assert made == {"Query": 1, "BatchGetItem": 1}
 
     with counted(stage) as made:
-        cpo.ports.commands.of(partner_id, found.id, 10)
+        cpo.ports.commands.for_partner(partner_id, found.id, 10)
     assert made == {"GetItem": 1, "Query": 1}
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.adapters.dynamodb.commands import DynamoCommands
+from chalicelib.adapters.dynamodb.commands import DynamoCommandStore
 from chalicelib.node.commands import Command, CommandStore, Posting, Side
 from chalicelib.node.conflicts import Conflict
 from tests import make
@@ -43,18 +43,18 @@ def test_a_command_is_kept_as_it_is(commands: CommandStore) -> None:
         posting=Posting.FAILED,
         problem="Ä\n",
         session_id="S/1",
-    ).with_(at(2.000003), "not answered: Ä", answer=None)
+    ).with_event(at(2.000003), "not answered: Ä", answer=None)
     made = replace(made, version=1)
 
     commands.add(made)
 
     assert commands.get("c1") == made
-    assert commands.of("p1", None, 10) == [made]
+    assert commands.for_partner("p1", None, 10) == [made]
 
 
 def test_what_was_never_added_is_not_there(commands: CommandStore) -> None:
     assert commands.get("c1") is None
-    assert commands.of("p1", None, 10) == []
+    assert commands.for_partner("p1", None, 10) == []
 
 
 def test_an_id_is_given_once(commands: CommandStore) -> None:
@@ -70,8 +70,8 @@ def test_an_id_is_given_once(commands: CommandStore) -> None:
 def test_only_the_next_version_is_saved(commands: CommandStore) -> None:
     """CMD-04: of two results that come at once, one is the first."""
     commands.add(command())
-    first = command().with_(at(1), "first", result="ACCEPTED")
-    second = command().with_(at(1), "second", result="REJECTED")
+    first = command().with_event(at(1), "first", result="ACCEPTED")
+    second = command().with_event(at(1), "second", result="REJECTED")
 
     commands.save(first)
 
@@ -79,12 +79,12 @@ def test_only_the_next_version_is_saved(commands: CommandStore) -> None:
         with pytest.raises(Conflict):
             commands.save(stale)
     assert commands.get("c1") == first
-    commands.save(first.with_(at(2), "third"))
+    commands.save(first.with_event(at(2), "third"))
 
 
 def test_what_was_never_added_cannot_be_saved(commands: CommandStore) -> None:
     with pytest.raises(Conflict):
-        commands.save(command().with_(at(1), "first"))
+        commands.save(command().with_event(at(1), "first"))
 
     assert commands.get("c1") is None
 
@@ -96,7 +96,7 @@ def test_a_partner_s_commands_come_page_by_page_the_latest_first(commands: Comma
         commands.add(command(f"d{number}", number, "p2"))
     found: list[str] = []
 
-    while page := commands.of("p1", found[-1] if found else None, limit):
+    while page := commands.for_partner("p1", found[-1] if found else None, limit):
         assert len(page) <= limit
         found += [each.id for each in page]
 
@@ -110,7 +110,7 @@ def test_commands_of_one_millisecond_are_all_found_page_by_page(commands: Comman
         commands.add(command(name, number / 100_000))
     found: list[str] = []
 
-    while page := commands.of("p1", found[-1] if found else None, 2):
+    while page := commands.for_partner("p1", found[-1] if found else None, 2):
         found += [each.id for each in page]
 
     assert found == sorted(names, reverse=True)
@@ -120,9 +120,9 @@ def test_a_command_that_has_changed_keeps_its_place(commands: CommandStore) -> N
     for number in range(3):
         commands.add(command(f"c{number}", number))
 
-    commands.save(command("c0").with_(at(100), "late", result="TIMEOUT"))
+    commands.save(command("c0").with_event(at(100), "late", result="TIMEOUT"))
 
-    found = commands.of("p1", None, 10)
+    found = commands.for_partner("p1", None, 10)
     assert [each.id for each in found] == ["c2", "c1", "c0"]
     assert found[-1].result == "TIMEOUT"
 
@@ -132,7 +132,7 @@ def test_behind_what_is_none_of_the_partner_s_one_begins_anew(commands: CommandS
     commands.add(command("c1"))
     commands.add(command("d1", 1, "p2"))
 
-    assert [each.id for each in commands.of("p1", after, 10)] == ["c1"]
+    assert [each.id for each in commands.for_partner("p1", after, 10)] == ["c1"]
 
 
 @pytest.mark.parametrize("command_id", ["a/b", "/", "Ä ö/日本", "x" * 255, "日" * 255, "#", "*", " ", "c1/"])
@@ -142,7 +142,7 @@ def test_ids_may_be_anything_that_urls_can_say(commands: CommandStore, command_i
     commands.add(command("other", -1))
 
     assert commands.get(command_id) == command(command_id)
-    assert [each.id for each in commands.of("p1", command_id, 10)] == ["other"]
+    assert [each.id for each in commands.for_partner("p1", command_id, 10)] == ["other"]
 
 
 def test_a_reservation_knows_the_command_that_it_stood_by_before(commands: CommandStore) -> None:
@@ -162,14 +162,14 @@ def test_a_reservation_is_no_command(commands: CommandStore, key: str) -> None:
     assert commands.reserve(key, "c1", at(3600)) is None
 
     assert commands.get(key) == (command("c1") if key == "c1" else None)
-    assert [each.id for each in commands.of("p1", None, 10)] == ["c1"]
+    assert [each.id for each in commands.for_partner("p1", None, 10)] == ["c1"]
 
 
 def test_commands_and_reservations_expire_after_thirty_days(stage: Stage) -> None:
     table = stage.table("commands")
-    store = DynamoCommands(table)
+    store = DynamoCommandStore(table)
     store.add(command(second=10))
-    store.save(command(second=10).with_(at(5000), "late"))
+    store.save(command(second=10).with_event(at(5000), "late"))
     store.reserve("k", "c1", at(10) + timedelta(days=30))
 
     items = [table.get({"pk": {"S": key}}) for key in ("command/c1", "reservation/k")]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from chalicelib.adapters.dynamodb.objects import DynamoObjects
-from chalicelib.adapters.dynamodb.partners import DynamoPartners
+from chalicelib.adapters.dynamodb.objects import DynamoObjectStore
+from chalicelib.adapters.dynamodb.partners import DynamoPartnerStore
 from chalicelib.node.conflicts import Conflict
 from chalicelib.node.objects import OURS, ObjectStore, theirs
 from chalicelib.node.partners.partner import Partner, State
@@ -33,7 +33,7 @@ def creations(store: ObjectStore, names: Iterable[str]) -> list[Callable[[], obj
 
 
 def test_fifty_creations_at_once_all_get_a_rank(stage: Stage) -> None:
-    store = DynamoObjects(stage.table("locations"))
+    store = DynamoObjectStore(stage.table("locations"))
     names = [f"L{number}" for number in range(50)]
 
     at_once(*creations(store, names))
@@ -43,7 +43,7 @@ def test_fifty_creations_at_once_all_get_a_rank(stage: Stage) -> None:
 
 
 def test_fifty_patches_of_one_object_at_once_all_survive(stage: Stage) -> None:
-    store = DynamoObjects(stage.table("locations"))
+    store = DynamoObjectStore(stage.table("locations"))
     store.put(THEM, make("LOC1", list_name=None))
 
     def patch(number: int) -> None:
@@ -66,7 +66,7 @@ def test_fifty_patches_of_one_object_at_once_all_survive(stage: Stage) -> None:
 
 
 def test_creations_and_removals_at_once_keep_ranks_dense(stage: Stage) -> None:
-    store = DynamoObjects(stage.table("tariffs"))
+    store = DynamoObjectStore(stage.table("tariffs"))
     old = fill(store, 10)
     new = [f"N{number}" for number in range(10)]
 
@@ -80,7 +80,7 @@ def test_creations_and_removals_at_once_keep_ranks_dense(stage: Stage) -> None:
 
 
 def test_one_of_two_removals_wins(stage: Stage) -> None:
-    store = DynamoObjects(stage.table("tariffs"))
+    store = DynamoObjectStore(stage.table("tariffs"))
     fill(store, 3)
     stored = store.get(OURS, "L0000")
     assert stored
@@ -97,7 +97,7 @@ def test_one_of_two_removals_wins(stage: Stage) -> None:
 
 
 def test_one_of_two_equal_creations_wins(stage: Stage) -> None:
-    store = DynamoObjects(stage.table("tariffs"))
+    store = DynamoObjectStore(stage.table("tariffs"))
 
     def create() -> str:
         try:
@@ -111,7 +111,7 @@ def test_one_of_two_equal_creations_wins(stage: Stage) -> None:
 
 
 def test_one_of_many_registrations_gets_the_party(stage: Stage, clock: Clock) -> None:
-    store = DynamoPartners(stage.table("partners"), clock)
+    store = DynamoPartnerStore(stage.table("partners"), clock)
 
     def register(number: int) -> str:
         partner = Partner(id=f"p{number}", our_role=Role.CPO, state=State.REGISTERED, party=Party.of("NL", "TNM"))
@@ -131,7 +131,7 @@ def test_one_of_many_registrations_gets_the_party(stage: Stage, clock: Clock) ->
 
 
 def test_counts_from_many_threads_add_up(stage: Stage, clock: Clock) -> None:
-    store = DynamoPartners(stage.table("partners"), clock)
+    store = DynamoPartnerStore(stage.table("partners"), clock)
 
     at_once(*[lambda: store.count("p1", {"a": 1, "b": 2})] * 20)
 

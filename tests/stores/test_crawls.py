@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.dynamodb.cursors import ByChange, ByRank, bounds, fixed_width, opened, sealed
+from chalicelib.adapters.dynamodb.cursors import (
+    ChangeCursor,
+    RankCursor,
+    date_bounds,
+    decode_cursor,
+    encode_cursor,
+    fixed_width,
+)
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.paging import Window
 from tests.stores.crawling import at
@@ -31,28 +38,28 @@ def encoded(value: Any) -> str:
 def judged(window: Window) -> None:
     """Opens the cursor; anything but a place or an ``InvalidParameters`` fails the test."""
     try:
-        place = opened(window)
+        place = decode_cursor(window)
     except InvalidParameters:
         return
-    assert isinstance(place, ByRank | ByChange)
+    assert isinstance(place, RankCursor | ChangeCursor)
 
 
 @given(moment=MOMENTS, object_id=IDS, total=st.integers(0, 10**9))
 def test_a_place_by_change_is_opened_as_it_was_sealed(moment: Any, object_id: str, total: int) -> None:
-    place = ByChange(last_updated=fixed_width(moment), id=object_id, total=total)
+    place = ChangeCursor(last_updated=fixed_width(moment), id=object_id, total=total)
 
-    assert opened(Window(date_from=at(0), cursor=sealed(place))) == place
+    assert decode_cursor(Window(date_from=at(0), cursor=encode_cursor(place))) == place
 
 
 @given(removals=st.integers(0, 10**9), restarts=st.integers(0, 3))
 def test_a_place_by_rank_is_opened_as_it_was_sealed(removals: int, restarts: int) -> None:
-    place = ByRank(removals=removals, restarts=restarts)
+    place = RankCursor(removals=removals, restarts=restarts)
 
-    assert opened(Window(cursor=sealed(place))) == place
+    assert decode_cursor(Window(cursor=encode_cursor(place))) == place
 
 
 def test_a_cursor_goes_into_a_link_as_it_is_and_is_short() -> None:
-    cursor = sealed(ByChange(last_updated=fixed_width(at(0)), id="ÿ" * 36, total=10**9))
+    cursor = encode_cursor(ChangeCursor(last_updated=fixed_width(at(0)), id="ÿ" * 36, total=10**9))
 
     assert cursor.replace("-", "").replace("_", "").isalnum()
     assert len(cursor) < 200
@@ -91,12 +98,12 @@ def test_no_json_breaks_the_reading_of_a_cursor(value: Any) -> None:
 )
 def test_a_forged_cursor_is_refused(value: Any) -> None:
     with pytest.raises(InvalidParameters):
-        opened(Window(date_from=at(0), cursor=encoded(value)))
+        decode_cursor(Window(date_from=at(0), cursor=encoded(value)))
 
 
 def test_a_deeply_nested_cursor_is_refused() -> None:
     with pytest.raises(InvalidParameters):
-        opened(Window(cursor=base64.urlsafe_b64encode(b"[" * 100_000).decode()))
+        decode_cursor(Window(cursor=base64.urlsafe_b64encode(b"[" * 100_000).decode()))
 
 
 @given(MOMENTS, MOMENTS)
@@ -110,7 +117,7 @@ def test_texts_sort_as_moments_do(one: Any, other: Any) -> None:
 def test_bounds_hold_what_lies_in_the_window(moment: Any, since: Any, until: Any) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
-    span = bounds(Window(date_from=since, date_to=until))
+    span = date_bounds(Window(date_from=since, date_to=until))
 
     if since <= moment < until:
         assert span

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.eventbridge import EventBridge, NotPublished
+from chalicelib.adapters.eventbridge import EventBridgeBus, NotPublished
 from tests.resources import Stage
 
 
@@ -31,8 +31,8 @@ class Sink:
         return {"Entries": said, "FailedEntryCount": len(refused)}
 
 
-def bus(sink: Sink) -> EventBridge:
-    return EventBridge(lambda: sink, bus="ocpi-test", source="ocpi.test")
+def bus(sink: Sink) -> EventBridgeBus:
+    return EventBridgeBus(lambda: sink, bus="ocpi-test", source="ocpi.test")
 
 
 def test_ten_events_go_in_one_request() -> None:
@@ -104,7 +104,7 @@ def test_what_is_published_reaches_a_rule_of_the_host(backend: str, stage_of: An
     events.put_rule(Name="host", EventBusName=stage.bus, EventPattern=pattern)
     events.put_targets(Rule="host", EventBusName=stage.bus, Targets=[{"Id": "1", "Arn": arn}])
 
-    EventBridge(stage.clients.events, bus=stage.bus, source="ocpi.test").publish(
+    EventBridgeBus(stage.clients.events, bus=stage.bus, source="ocpi.test").publish(
         [detail(1), detail(2, kind="object.removed")]
     )
 

@@ -15,7 +15,7 @@ from chalicelib.adapters.dynamodb.events import DynamoEventFeed
 from chalicelib.adapters.sqs.events import SqsEventQueue, events_in
 from chalicelib.node.events.announcing import (
     FEED_EXPIRES_AFTER,
-    FEED_KEPT,
+    FEED_RETENTION,
     Event,
     EventFeed,
     EventKind,
@@ -25,7 +25,7 @@ from chalicelib.node.events.announcing import (
 )
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party
-from tests.memory import MemoryEvents
+from tests.memory import MemoryEventQueue
 from tests.resources import Stage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -131,9 +131,9 @@ def test_the_latest_are_the_last_ones_in_order(feed: EventFeed) -> None:
 
 
 def test_the_latest_are_not_older_than_seven_days(feed: EventFeed) -> None:
-    noted(feed, NOON, NOON + FEED_KEPT)
+    noted(feed, NOON, NOON + FEED_RETENTION)
 
-    assert len(feed.latest(NOON + FEED_KEPT + timedelta(seconds=1), 100)) == 1
+    assert len(feed.latest(NOON + FEED_RETENTION + timedelta(seconds=1), 100)) == 1
 
 
 def test_an_empty_journal_has_nothing_to_read(feed: EventFeed) -> None:
@@ -183,7 +183,7 @@ class Received:
         self._stage = stage
 
     def __call__(self) -> list[tuple[list[Event], int]]:
-        if isinstance(self.queue, MemoryEvents):
+        if isinstance(self.queue, MemoryEventQueue):
             taken, self.queue.messages = self.queue.messages, []
             return taken
         assert self._stage
@@ -199,7 +199,7 @@ class Received:
 @pytest.fixture(params=["memory", "ministack"])
 def received(request: pytest.FixtureRequest) -> Received:
     if request.param == "memory":
-        return Received(MemoryEvents())
+        return Received(MemoryEventQueue())
     stage = request.getfixturevalue("stage")
     return Received(SqsEventQueue(stage.queue("events"), stage.clients.sqs), stage)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.node.objects import MOST_FOUND, OURS, IndexHit, ObjectStore, StoredObject, theirs
+from chalicelib.node.objects import MOST_INDEX_HITS, OURS, IndexHit, ObjectStore, StoredObject, theirs
 from chalicelib.ocpi.paging import Window
 from chalicelib.ocpi.parties import Party
 from tests.stores.crawling import at, crawled, make
@@ -22,7 +22,7 @@ def card(
     return make(uid, second, list_name=list_name, keys=keys, version=version)
 
 
-def found(store: ObjectStore, index: str, key: str, limit: int = MOST_FOUND) -> list[tuple[str, str]]:
+def found(store: ObjectStore, index: str, key: str, limit: int = MOST_INDEX_HITS) -> list[tuple[str, str]]:
     """The owners and ids."""
     return [(each.owner, each.stored.id) for each in store.find(index, key, limit)]
 
@@ -60,11 +60,11 @@ def test_the_latest_change_comes_first(tokens: ObjectStore) -> None:
 
 
 def test_no_more_are_found_than_asked_for_and_those_are_the_latest(tokens: ObjectStore) -> None:
-    for number in range(MOST_FOUND + 5):
+    for number in range(MOST_INDEX_HITS + 5):
         tokens.put(MSP, card(f"K{number:03}", number))
 
     assert [object_id for _, object_id in found(tokens, "by_auth_id", "NL-1", 2)] == ["K054", "K053"]
-    assert len(tokens.find("by_auth_id", "NL-1")) == MOST_FOUND
+    assert len(tokens.find("by_auth_id", "NL-1")) == MOST_INDEX_HITS
 
 
 def test_under_a_key_that_it_has_no_longer_an_object_is_not_found(tokens: ObjectStore) -> None:
@@ -138,7 +138,7 @@ def test_keys_and_what_is_known_beside_the_body_survive_every_way_of_writing(tok
 
     assert tokens.get(OURS, "A") == changed
     assert tokens.get_many(OURS, ["A", "B"]) == {"A": changed, "B": first[1]}
-    assert tokens.received(OURS, None, 5) == [changed, first[1]]
+    assert tokens.list_by_owner(OURS, None, 5) == [changed, first[1]]
 
 
 def test_an_own_object_without_anything_beside_its_body_has_nothing(tokens: ObjectStore) -> None:

@@ -7,10 +7,10 @@ from itertools import count
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.adapters.dynamodb.objects import DynamoObjects
+from chalicelib.adapters.dynamodb.objects import DynamoObjectStore
 from chalicelib.node.objects import ObjectStore
 from chalicelib.ocpi.paging import Window
-from tests.memory import MemoryObjects
+from tests.memory import MemoryObjectStore
 from tests.resources import Stage
 from tests.stores.crawling import at, crawl, crawled, drop, fill, ids, make, touch
 
@@ -68,7 +68,7 @@ def any_sequence(store: ObjectStore, events: list[tuple[str, int]], limit: int) 
     model.check(limit)
 
 
-MEMORY = MemoryObjects()
+MEMORY = MemoryObjectStore()
 
 
 @settings(max_examples=60)
@@ -83,13 +83,13 @@ def test_any_sequence_of_events_keeps_a_list_in_memory_whole(events: list[tuple[
 def test_any_sequence_of_events_keeps_a_list_in_dynamodb_whole(
     stage: Stage, events: list[tuple[str, int]], limit: int
 ) -> None:
-    any_sequence(DynamoObjects(stage.table("tariffs")), events, limit)
+    any_sequence(DynamoObjectStore(stage.table("tariffs")), events, limit)
 
 
 @settings(max_examples=40)
 @given(size=st.integers(0, 12), offset=st.integers(0, 14), limit=st.integers(1, 14), since=st.integers(-1, 13))
 def test_from_any_offset_a_crawl_gives_the_rest_once(size: int, offset: int, limit: int, since: int) -> None:
-    store = MemoryObjects()
+    store = MemoryObjectStore()
     names = fill(store, size)
 
     assert crawled(store, Window(offset=offset, limit=limit)) == names[offset:]
@@ -101,7 +101,7 @@ def test_from_any_offset_a_crawl_gives_the_rest_once(size: int, offset: int, lim
 def test_from_any_offset_a_crawl_of_dynamodb_gives_the_rest_once(
     stage: Stage, offset: int, limit: int, since: int
 ) -> None:
-    store = DynamoObjects(stage.table("tariffs"))
+    store = DynamoObjectStore(stage.table("tariffs"))
     names = [f"L{number:04}" for number in range(12)]
     if store.page("all", Window()).total == 0:
         fill(store, 12)
@@ -112,7 +112,7 @@ def test_from_any_offset_a_crawl_of_dynamodb_gives_the_rest_once(
 
 def test_pages_are_right_where_a_full_last_page_says_that_it_is_the_last(moto_stage: Stage) -> None:
     """So does moto; AWS and ministack say so only on the empty page behind it."""
-    store = DynamoObjects(moto_stage.table("tariffs"))
+    store = DynamoObjectStore(moto_stage.table("tariffs"))
     names = fill(store, 12)
 
     for limit in (1, 4, 5, 11, 12):
@@ -123,14 +123,14 @@ def test_pages_are_right_where_a_full_last_page_says_that_it_is_the_last(moto_st
 
 
 def test_a_thousand_objects_are_crawled_one_by_one_in_memory() -> None:
-    store = MemoryObjects()
+    store = MemoryObjectStore()
     names = fill(store, 1000)
 
     assert crawled(store, Window(limit=1)) == names
 
 
 def test_a_thousand_objects_are_crawled_in_dynamodb(stage: Stage) -> None:
-    store = DynamoObjects(stage.table("locations"))
+    store = DynamoObjectStore(stage.table("locations"))
     names = fill(store, 1000)
 
     for limit in (7, 100):

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.dynamodb.objects import DynamoObjects
+from chalicelib.adapters.dynamodb.objects import DynamoObjectStore
 from chalicelib.adapters.dynamodb.outbox import DynamoOutbox
-from chalicelib.adapters.dynamodb.table import Busy, Table
+from chalicelib.adapters.dynamodb.table import Retryable, Table
 from chalicelib.node.conflicts import Conflict
 from chalicelib.node.objects import OURS
 from chalicelib.node.pushing.coalescing import object_key_of
@@ -108,11 +108,11 @@ def slept() -> list[float]:
 
 
 @pytest.fixture
-def store(stage: Stage, late: LateIndexes, slept: list[float]) -> DynamoObjects:
-    return DynamoObjects(Table(stage.table("tariffs").name, lambda: late, slept.append))
+def store(stage: Stage, late: LateIndexes, slept: list[float]) -> DynamoObjectStore:
+    return DynamoObjectStore(Table(stage.table("tariffs").name, lambda: late, slept.append))
 
 
-def test_an_object_that_the_index_does_not_know_yet_cuts_the_page(store: DynamoObjects, late: LateIndexes) -> None:
+def test_an_object_that_the_index_does_not_know_yet_cuts_the_page(store: DynamoObjectStore, late: LateIndexes) -> None:
     names = fill(store, 10)
     late.unknown_for["L0004"] = 1
 
@@ -122,7 +122,9 @@ def test_an_object_that_the_index_does_not_know_yet_cuts_the_page(store: DynamoO
     assert {page.total for page in pages} == {10}
 
 
-def test_the_first_object_of_a_page_is_waited_for(store: DynamoObjects, late: LateIndexes, slept: list[float]) -> None:
+def test_the_first_object_of_a_page_is_waited_for(
+    store: DynamoObjectStore, late: LateIndexes, slept: list[float]
+) -> None:
     names = fill(store, 10)
     late.unknown_for["L0009"] = 3
 
@@ -131,7 +133,7 @@ def test_the_first_object_of_a_page_is_waited_for(store: DynamoObjects, late: La
 
 
 def test_an_object_that_never_turns_up_does_not_stop_a_crawl(
-    store: DynamoObjects, late: LateIndexes, slept: list[float]
+    store: DynamoObjectStore, late: LateIndexes, slept: list[float]
 ) -> None:
     names = fill(store, 10)
     late.unknown_for |= {"L0004": 1000, "L0005": 1000}
@@ -144,7 +146,7 @@ def test_an_object_that_never_turns_up_does_not_stop_a_crawl(
     assert crawled(store, Window(limit=3)) == []
 
 
-def test_an_object_that_moved_stands_where_it_is_now(store: DynamoObjects, stage: Stage) -> None:
+def test_an_object_that_moved_stands_where_it_is_now(store: DynamoObjectStore, stage: Stage) -> None:
     fill(store, 4)
     table = stage.table("tariffs")
     before = list(
@@ -169,14 +171,14 @@ def test_an_object_that_moved_stands_where_it_is_now(store: DynamoObjects, stage
             return getattr(stage.clients.dynamodb(), name)
 
     waited: list[float] = []
-    behind = DynamoObjects(Table(table.name, OldIndex, waited.append))
+    behind = DynamoObjectStore(Table(table.name, OldIndex, waited.append))
 
     assert ids(behind.page("all", Window())) == ["L0000", "L0003", "L0002"]
     assert behind.page("all", Window(offset=3)).bodies == ()
 
 
 def test_removal_waits_until_the_index_knows_the_newest(
-    store: DynamoObjects, late: LateIndexes, slept: list[float]
+    store: DynamoObjectStore, late: LateIndexes, slept: list[float]
 ) -> None:
     fill(store, 5)
     late.unknown_for["L0004"] = 4
@@ -187,7 +189,7 @@ def test_removal_waits_until_the_index_knows_the_newest(
     assert len(slept) == 4
 
 
-def test_removal_gives_up_with_a_conflict(store: DynamoObjects, late: LateIndexes) -> None:
+def test_removal_gives_up_with_a_conflict(store: DynamoObjectStore, late: LateIndexes) -> None:
     fill(store, 5)
     late.unknown_for["L0004"] = 10_000
 
@@ -199,11 +201,11 @@ def test_removal_gives_up_with_a_conflict(store: DynamoObjects, late: LateIndexe
 
 def test_what_an_index_remembers_of_an_object_is_not_believed(stage: Stage) -> None:
     """It may name an object that has another key by now, or none, or is gone."""
-    store = DynamoObjects(stage.table("tokens"))
+    store = DynamoObjectStore(stage.table("tokens"))
     names = ("stays", "moves", "loses", "goes")
     store.create([make(name, keys={"by_auth_id": "NL-1"}) for name in names])
     client = Remembering(stage.clients.dynamodb())
-    late = DynamoObjects(Table(stage.table("tokens").name, lambda: client))
+    late = DynamoObjectStore(Table(stage.table("tokens").name, lambda: client))
     assert {each.stored.id for each in late.find("by_auth_id", "NL-1")} == set(names)
 
     store.put(OURS, make("moves", version=2, keys={"by_auth_id": "NL-2"}))
@@ -216,7 +218,7 @@ def test_what_an_index_remembers_of_an_object_is_not_believed(stage: Stage) -> N
 def test_what_comes_back_half_done_is_asked_for_again(stage: Stage) -> None:
     slept: list[float] = []
     client = HalfReads(stage.clients.dynamodb(), [7, 7, 0, 1, 0, 0, 50])
-    store = DynamoObjects(Table(stage.table("tariffs").name, lambda: client, slept.append))
+    store = DynamoObjectStore(Table(stage.table("tariffs").name, lambda: client, slept.append))
     names = fill(store, 60)
 
     assert set(store.get_many(OURS, names)) == set(names)
@@ -226,16 +228,16 @@ def test_what_comes_back_half_done_is_asked_for_again(stage: Stage) -> None:
 def test_a_table_that_answers_nothing_at_all_is_given_up(stage: Stage) -> None:
     slept: list[float] = []
     client = HalfReads(stage.clients.dynamodb(), [0] * 100)
-    store = DynamoObjects(Table(stage.table("tariffs").name, lambda: client, slept.append))
+    store = DynamoObjectStore(Table(stage.table("tariffs").name, lambda: client, slept.append))
 
-    with pytest.raises(Busy):
+    with pytest.raises(Retryable):
         store.get_many(OURS, ["L1"])
 
     assert sum(slept) < 3
 
 
 def test_more_than_four_megabytes_are_created_in_several_transactions(stage: Stage, calls: Calls) -> None:
-    store = DynamoObjects(stage.table("tariffs"))
+    store = DynamoObjectStore(stage.table("tariffs"))
     # Noise hardly shrinks: each object has some 300 KB when it is stored.
     noise = base64.b64encode(random.Random(7).randbytes(300_000)).decode()  # noqa: S311 - the same noise each time
     made = [make(f"B{number:02}", filler=noise) for number in range(30)]

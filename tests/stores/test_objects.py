@@ -17,7 +17,7 @@ def test_an_unknown_object_is_none(objects: ObjectStore) -> None:
     assert objects.get(THEM, "LOC1") is None
     assert objects.get_many(THEM, ["LOC1"]) == {}
     assert objects.get_many(THEM, []) == {}
-    assert objects.received(THEM, None, 10) == []
+    assert objects.list_by_owner(THEM, None, 10) == []
 
 
 def test_a_received_object_is_read_as_it_was_written(objects: ObjectStore) -> None:
@@ -83,24 +83,24 @@ def test_ids_may_be_anything_that_partners_use(objects: ObjectStore) -> None:
         objects.put(THEM, make(name, list_name=None))
 
     assert set(objects.get_many(THEM, names)) == set(names)
-    assert [one.id for one in objects.received(THEM, None, 100)] == sorted(names, key=str.encode)
+    assert [one.id for one in objects.list_by_owner(THEM, None, 100)] == sorted(names, key=str.encode)
 
 
 def test_received_objects_come_in_the_order_of_their_ids(objects: ObjectStore) -> None:
     for number in (3, 1, 2, 5, 4):
         objects.put(THEM, make(f"LOC{number}", list_name=None))
 
-    first = objects.received(THEM, None, 2)
-    second = objects.received(THEM, first[-1].id, 2)
-    third = objects.received(THEM, second[-1].id, 2)
+    first = objects.list_by_owner(THEM, None, 2)
+    second = objects.list_by_owner(THEM, first[-1].id, 2)
+    third = objects.list_by_owner(THEM, second[-1].id, 2)
 
     assert [[one.id for one in some] for some in (first, second, third)] == [
         ["LOC1", "LOC2"],
         ["LOC3", "LOC4"],
         ["LOC5"],
     ]
-    assert objects.received(THEM, "LOC5", 2) == []
-    assert [one.id for one in objects.received(THEM, "LOC35", 2)] == ["LOC4", "LOC5"]
+    assert objects.list_by_owner(THEM, "LOC5", 2) == []
+    assert [one.id for one in objects.list_by_owner(THEM, "LOC35", 2)] == ["LOC4", "LOC5"]
 
 
 def test_a_received_object_can_be_removed_once(objects: ObjectStore) -> None:

@@ -7,14 +7,14 @@ from datetime import datetime
 
 import pytest
 
-from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakers
+from chalicelib.adapters.dynamodb.breakers import DynamoCircuitBreakerStore
 from chalicelib.adapters.dynamodb.outbox import DynamoOutbox
 from chalicelib.node.partners.breaker import CircuitBreaker, CircuitBreakerStore, CircuitState
 from chalicelib.node.pushing.coalescing import object_key_of
 from chalicelib.node.pushing.messages import Announcement
 from chalicelib.node.pushing.outbox import Backlog, DeliveryState, Outbox, OutboxEntry, SentVersion
 from chalicelib.ocpi.module import ModuleID
-from tests.memory import MemoryBreakers, MemoryOutbox
+from tests.memory import MemoryCircuitBreakerStore, MemoryOutbox
 from tests.resources import Stage
 from tests.stores.crawling import at
 
@@ -212,12 +212,12 @@ def test_a_ledger_shows_what_was_missed_beside_the_partner_s_breaker(
 ) -> None:
     """N-42: what one call reads is what was written apart."""
     if backend == "memory":
-        in_memory = MemoryBreakers()
+        in_memory = MemoryCircuitBreakerStore()
         breakers: CircuitBreakerStore = in_memory
         outbox: Outbox = MemoryOutbox(in_memory)
     else:
         table = request.getfixturevalue("stage").table("outbox")
-        breakers, outbox = DynamoCircuitBreakers(table), DynamoOutbox(table)
+        breakers, outbox = DynamoCircuitBreakerStore(table), DynamoOutbox(table)
     breaker = CircuitBreaker(
         partner_id="p1",
         state=CircuitState.OPEN,

@@ -40,7 +40,7 @@ def test_a_saved_partner_has_the_next_version(partners: PartnerStore) -> None:
 
     assert saved.version == 1
     assert partners.get("p1") == saved
-    assert partners.save(saved.with_(name="TNM")).version == 2
+    assert partners.save(saved.with_changes(name="TNM")).version == 2
 
 
 def test_every_fact_about_a_partner_is_kept(partners: PartnerStore, clock: Clock) -> None:
@@ -92,16 +92,16 @@ def test_partners_come_oldest_first(partners: PartnerStore, clock: Clock) -> Non
     clock.pass_(seconds=1)
     known = partners.get("p2")
     assert known
-    partners.save(known.with_(state=State.UNREGISTERED))
+    partners.save(known.with_changes(state=State.UNREGISTERED))
 
     assert [partner.id for partner in partners.all()] == ["p2", "p9", "p1"]
 
 
 def test_a_partner_that_changed_meanwhile_is_a_conflict(partners: PartnerStore) -> None:
     read = partners.save(make())
-    partners.save(read.with_(name="first"))
+    partners.save(read.with_changes(name="first"))
 
-    for stale in (read.with_(name="second"), make()):
+    for stale in (read.with_changes(name="second"), make()):
         with pytest.raises(Conflict):
             partners.save(stale, issue=[grant()])
 
@@ -160,7 +160,7 @@ def test_a_token_can_change_its_kind(partners: PartnerStore, clock: Clock) -> No
 
 def test_an_admission_knows_the_partner_as_it_is(partners: PartnerStore) -> None:
     saved = partners.save(make(), issue=[grant()])
-    later = partners.save(saved.with_(state=State.REGISTERED, party=TNM))
+    later = partners.save(saved.with_changes(state=State.REGISTERED, party=TNM))
 
     authentication = partners.authenticate(Role.CPO, "hash")
 
@@ -190,7 +190,7 @@ def test_a_party_registers_once_per_role(partners: PartnerStore) -> None:
 def test_a_registered_partner_may_be_saved_again(partners: PartnerStore) -> None:
     saved = partners.save(registered("p1"))
 
-    assert partners.save(saved.with_(name="again")).version == 2
+    assert partners.save(saved.with_changes(name="again")).version == 2
 
 
 def test_a_partner_that_is_not_registered_claims_nothing(partners: PartnerStore) -> None:
@@ -205,14 +205,14 @@ def test_a_stale_partner_is_a_conflict_before_its_party_is_taken(partners: Partn
     partners.save(registered("p2"))
 
     with pytest.raises(Conflict):
-        partners.save(read.with_(state=State.REGISTERED, party=TNM))
+        partners.save(read.with_changes(state=State.REGISTERED, party=TNM))
 
 
 def test_a_suspended_partner_keeps_its_party(partners: PartnerStore) -> None:
     """Q-34: it comes back as the same."""
     saved = partners.save(registered("p1"))
 
-    partners.save(saved.with_(is_suspended=True))
+    partners.save(saved.with_changes(is_suspended=True))
 
     with pytest.raises(PartyTaken):
         partners.save(registered("p2"))
@@ -221,7 +221,7 @@ def test_a_suspended_partner_keeps_its_party(partners: PartnerStore) -> None:
 def test_an_unregistered_partner_leaves_its_party_to_others(partners: PartnerStore) -> None:
     saved = partners.save(registered("p1"))
 
-    partners.save(saved.with_(state=State.UNREGISTERED))
+    partners.save(saved.with_changes(state=State.UNREGISTERED))
 
     assert partners.save(registered("p2")).version == 1
 
@@ -229,7 +229,7 @@ def test_an_unregistered_partner_leaves_its_party_to_others(partners: PartnerSto
 def test_a_partner_that_changes_its_party_gives_up_the_old_one(partners: PartnerStore) -> None:
     saved = partners.save(registered("p1"))
 
-    partners.save(saved.with_(party=OTHER), release=TNM)
+    partners.save(saved.with_changes(party=OTHER), release=TNM)
 
     assert partners.save(registered("p2", TNM)).version == 1
     with pytest.raises(PartyTaken):
@@ -242,7 +242,7 @@ def test_nobody_can_give_up_the_claim_of_another(partners: PartnerStore) -> None
     partners.save(make("p2", party=TNM), release=TNM)
     known = partners.get("p2")
     assert known
-    partners.save(known.with_(state=State.UNREGISTERED))
+    partners.save(known.with_changes(state=State.UNREGISTERED))
 
     with pytest.raises(PartyTaken):
         partners.save(registered("p3"))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.dynamodb.objects import DynamoObjects
-from chalicelib.adapters.dynamodb.pulls import DynamoPulls
+from chalicelib.adapters.dynamodb.objects import DynamoObjectStore
+from chalicelib.adapters.dynamodb.pulls import DynamoPullStore
 from chalicelib.adapters.sqs.pulls import SqsPullQueue, step_in
 from chalicelib.node.conflicts import Conflict
 from chalicelib.node.pulling.state import MOST_ON_A_PAGE, Pull, PullState, PullStep, PullStore, digest_of
@@ -140,7 +140,7 @@ def test_what_was_listed_is_not_taken_for_a_crawl(pulls: PullStore) -> None:
 def test_what_was_listed_goes_away_by_itself(moto_stage: Stage) -> None:
     """PAG-25: after two days; the crawl itself stays."""
     table = moto_stage.table("pulls")
-    store, made = DynamoPulls(table), pull()
+    store, made = DynamoPullStore(table), pull()
     store.save(made)
     store.record_seen(made, ["L1"])
 
@@ -171,8 +171,8 @@ def test_a_page_of_a_hundred_objects_that_we_hold_costs_a_handful_of_calls(
 ) -> None:
     """PAG-27: how far we are and how far then, what we hold, what was listed; the partner is one call more."""
     crawl = Crawl(module)
-    stores = {each: DynamoObjects(stage.table(each)) for each in crawl.us.ports.stores}
-    run_on(crawl.us, stores=stores, pulls=DynamoPulls(stage.table("pulls")))
+    stores = {each: DynamoObjectStore(stage.table(each)) for each in crawl.us.ports.stores}
+    run_on(crawl.us, stores=stores, pulls=DynamoPullStore(stage.table("pulls")))
     listed = ids(*range(100), module=module)
     assert crawl.run(answered(listed)).taken == 100
     crawl.answers = [answered(listed, following("?c=1"))]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.adapters.sqs.pushes import NotSent, SqsPushQueues, announcements_in, delivery_in
 from chalicelib.node.pushing.messages import Announcement, Delivery, PushQueues, RetryDue
 from chalicelib.ocpi.module import ModuleID
-from tests.memory import MemoryQueues
+from tests.memory import MemoryPushQueues
 from tests.resources import Stage
 
 NEWS = Announcement(ModuleID.LOCATIONS, "LOC1", 3, ("EVSE1", "1"), ("status", "last_updated"))
@@ -35,13 +35,13 @@ class Received:
         self._stage = stage
 
     def changes(self) -> list[tuple[list[Announcement], int]]:
-        if isinstance(self.queues, MemoryQueues):
+        if isinstance(self.queues, MemoryPushQueues):
             taken, self.queues.announcements = self.queues.announcements, []
             return taken
         return [announcements_in(body) for body in self._bodies("changes")]
 
     def deliveries(self) -> list[Delivery | RetryDue]:
-        if isinstance(self.queues, MemoryQueues):
+        if isinstance(self.queues, MemoryPushQueues):
             taken, self.queues.deliveries = self.queues.deliveries, []
             return taken
         return [delivery_in(body) for body in self._bodies("deliveries.fifo")]
@@ -67,7 +67,7 @@ def sqs(stage: Stage, client: Callable[[], Any] | None = None) -> SqsPushQueues:
 @pytest.fixture(params=["memory", "ministack"])
 def received(request: pytest.FixtureRequest) -> Received:
     if request.param == "memory":
-        return Received(MemoryQueues())
+        return Received(MemoryPushQueues())
     stage = request.getfixturevalue("stage")
     return Received(sqs(stage), stage)
 

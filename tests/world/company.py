@@ -18,20 +18,20 @@ from chalicelib.ocpi.module import COMMAND_TYPE, ModuleID
 from chalicelib.ocpi.parties import Party, Role
 from chalicelib.settings import Settings
 from tests.memory import (
-    DelayingQueues,
-    MemoryBreakers,
-    MemoryBus,
+    DelayingPushQueues,
+    MemoryCircuitBreakerStore,
     MemoryCommandQueues,
-    MemoryCommands,
+    MemoryCommandStore,
+    MemoryEventBus,
     MemoryEventFeed,
-    MemoryEvents,
-    MemoryObjects,
+    MemoryEventQueue,
+    MemoryObjectStore,
     MemoryOutbox,
-    MemoryPartners,
+    MemoryPartnerStore,
     MemoryPullQueue,
-    MemoryPulls,
+    MemoryPullStore,
+    MemoryPushQueues,
     MemoryQuarantine,
-    MemoryQueues,
 )
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ class Recorder:
 
     exchanges: list[Exchange] = field(default_factory=list)
 
-    def about(self, partner_id: str, module: str) -> None:
+    def set_context(self, partner_id: str, module: str) -> None:
         """Nothing."""
 
-    def exchange(self, exchange: Exchange) -> None:
+    def record_exchange(self, exchange: Exchange) -> None:
         """Remembers it."""
         self.exchanges.append(exchange)
 
@@ -60,12 +60,12 @@ class CompanyInWorld:
     ) -> None:
         self.world = world
         self.base_url = f"https://{host}"
-        self.queues = DelayingQueues(world.clock) if world.delaying else MemoryQueues()
+        self.queues = DelayingPushQueues(world.clock) if world.delaying else MemoryPushQueues()
         world.companies.append(self)
         self.command_queues = MemoryCommandQueues()
         self.pull_steps = MemoryPullQueue()
-        self.events = MemoryEvents()
-        self.bus = MemoryBus()
+        self.events = MemoryEventQueue()
+        self.bus = MemoryEventBus()
         self.observer = Recorder()
         self.ports = self.make_ports()
         self.settings = Settings(
@@ -92,17 +92,17 @@ class CompanyInWorld:
 
     def make_ports(self) -> Ports:
         """The outside: memory stores, and the world as the web."""
-        breakers = MemoryBreakers()
+        breakers = MemoryCircuitBreakerStore()
         return Ports(
-            stores={module: MemoryObjects() for module in MODULES},
-            partners=MemoryPartners(self.world.clock),
+            stores={module: MemoryObjectStore() for module in MODULES},
+            partners=MemoryPartnerStore(self.world.clock),
             push_queues=self.queues,
             outbox=MemoryOutbox(breakers),
             breakers=breakers,
             quarantine=MemoryQuarantine(),
-            commands=MemoryCommands(),
+            commands=MemoryCommandStore(),
             command_queues=self.command_queues,
-            pulls=MemoryPulls(),
+            pulls=MemoryPullStore(),
             pull_queue=self.pull_steps,
             event_queue=self.events,
             event_bus=self.bus,

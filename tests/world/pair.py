@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.modules import MODULES
-from chalicelib.node.owning.own import OwnResult
+from chalicelib.node.owning.own_objects import OwnResult
 from chalicelib.node.partners.partner import Partner
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party, Role

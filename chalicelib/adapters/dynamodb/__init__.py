@@ -1,10 +1,10 @@
-"""The stores in DynamoDB, a port each, and what they are made of.
+"""The stores on DynamoDB, one class per port, and their common parts.
 
-table        one table: few calls, plain attributes, our exceptions
-items        how an object and the counter of its list are stored
-cursors      the bounds and cursors of a list, and how much one page carries
+table        one table: reads, queries, conditional writes, transactions
+items        the attributes of an object and of a list's counter
+cursors      the cursors and date bounds of a list, and how many objects fit on a page
 objects      ObjectStore
-pages        the pages of ObjectStore: two calls each, whatever the offset
+pages        ObjectStore.page: two calls each, whatever the offset
 partners     PartnerStore
 outbox       Outbox
 breakers     CircuitBreakerStore

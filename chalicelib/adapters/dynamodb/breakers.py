@@ -1,4 +1,4 @@
-"""The breakers of all partners, as ``BreakerStore`` promises them: items beside the outbox, which is read with them."""
+"""``CircuitBreakerStore`` on DynamoDB: items in the table of the outbox, so that one call reads both."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from chalicelib.adapters.dynamodb.table import Item, Table
 from chalicelib.node.partners.breaker import CircuitBreaker, CircuitState
 
 
-class DynamoCircuitBreakers:
-    """The breakers of one stage, in the table of its outbox."""
+class DynamoCircuitBreakerStore:
+    """The circuit breakers of one stage."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def breaker(self, partner_id: str) -> CircuitBreaker:
-        """The partner's; a closed one where nothing ever failed. One call."""
+        """The partner's breaker, a closed one if nothing ever failed; strongly consistent; one call."""
         return breaker_of(self._table.get(breaker_key(partner_id)), partner_id)
 
     def breakers(self) -> dict[str, CircuitBreaker]:
-        """Those of all partners to whom something ever failed; one call."""
-        found = self._table.under("breaker")
-        return {item["sk"]["S"]: breaker_of(item, item["sk"]["S"]) for item in found}
+        """The breakers of all partners to which a request ever failed, by partner id; one call per megabyte."""
+        items = self._table.query_partition("breaker")
+        return {item["sk"]["S"]: breaker_of(item, item["sk"]["S"]) for item in items}
 
     def save_breaker(self, breaker: CircuitBreaker) -> None:
         """Write the next version; one call.
 
         Raises:
-            Conflict: the stored version is not the one before.
+            Conflict: the stored version is not ``breaker.version - 1``.
         """
         facts = {name: getattr(breaker, name) for name in ("state", "failures", "pauses", "problem", "token")}
         moments = {name: getattr(breaker, name) for name in ("broken_since", "until")}
         facts |= {name: moment and moment_text(moment) for name, moment in moments.items()}
-        self._table.put_next(
+        self._table.put_version(
             {
                 **breaker_key(breaker.partner_id),
                 "version": {"N": str(breaker.version)},
@@ -43,17 +43,17 @@ class DynamoCircuitBreakers:
 
 
 def breaker_key(partner_id: str) -> Item:
-    """Where a partner's breaker is."""
+    """The key of a partner's breaker."""
     return {"pk": {"S": "breaker"}, "sk": {"S": partner_id}}
 
 
 def moment_text(moment: datetime) -> str:
-    """The moment in a fixed width, for indexes sort it as text."""
+    """The moment in UTC with microseconds, in a fixed width: indexes sort it as text."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def breaker_of(item: Item | None, partner_id: str) -> CircuitBreaker:
-    """The breaker that an item says; a closed one without it."""
+    """The breaker in this item; a closed one if there is no item."""
     if item is None:
         return CircuitBreaker(partner_id=partner_id)
     facts = json.loads(item["facts"]["S"])

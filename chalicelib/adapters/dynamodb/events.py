@@ -1,6 +1,6 @@
-"""The feed of events, as ``EventFeed`` promises it: an item per event, by UTC day (``pk``) and cursor (``sk``).
+"""``EventFeed`` on DynamoDB: an item per event, by UTC day (``pk``) and cursor (``sk``).
 
-``body`` is the event without its object. It goes away by itself after eight days.
+``body`` is the event as JSON, without its object. Items expire after eight days.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from chalicelib.adapters.dynamodb.table import Table, epoch
 from chalicelib.node.events.announcing import (
     FEED_EXPIRES_AFTER,
-    FEED_KEPT,
+    FEED_RETENTION,
     EventDetail,
     FeedEntry,
     cursor_at,
@@ -25,13 +25,13 @@ _BETWEEN: Final = "pk = :day AND sk BETWEEN :after AND :until"
 
 
 class DynamoEventFeed:
-    """The feed of one stage."""
+    """The event feed of one stage."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def append(self, detail: EventDetail, now: datetime) -> None:
-        """Note an event under this time; one call."""
+        """Record an event under this time; one call."""
         cursor = cursor_at(now, detail["id"])
         self._table.write(
             "put_item",
@@ -44,26 +44,32 @@ class DynamoEventFeed:
         )
 
     def after(self, cursor: str, until: datetime, limit: int) -> list[FeedEntry]:
-        """The events behind a cursor; one call per day, and per megabyte."""
-        found: list[FeedEntry] = []
+        """Up to ``limit`` events after a cursor that were recorded before ``until``, oldest first.
+
+        One call per day, and per megabyte.
+        """
+        entries: list[FeedEntry] = []
         if cursor >= cursor_at(until):
-            return found
+            return entries
         for day in _days(moment_of(cursor), until):
-            found += self._of(day, cursor, until, limit - len(found), forward=True)
-            if len(found) == limit:
+            entries += self._of_day(day, cursor, until, limit - len(entries), forward=True)
+            if len(entries) == limit:
                 break
-        return found
+        return entries
 
     def latest(self, until: datetime, limit: int) -> list[FeedEntry]:
-        """The last events; one call per day that is looked at, and per megabyte."""
-        found: list[FeedEntry] = []
-        for day in reversed(_days(until - FEED_KEPT, until)):
-            found += self._of(day, cursor_at(until - FEED_KEPT), until, limit - len(found), forward=False)
-            if len(found) == limit:
-                break
-        return found[::-1]
+        """The last ``limit`` events that were recorded before ``until``, oldest first.
 
-    def _of(self, day: str, cursor: str, until: datetime, limit: int, *, forward: bool) -> Iterator[FeedEntry]:
+        One call per day that is read, and per megabyte.
+        """
+        entries: list[FeedEntry] = []
+        for day in reversed(_days(until - FEED_RETENTION, until)):
+            entries += self._of_day(day, cursor_at(until - FEED_RETENTION), until, limit - len(entries), forward=False)
+            if len(entries) == limit:
+                break
+        return entries[::-1]
+
+    def _of_day(self, day: str, cursor: str, until: datetime, limit: int, *, forward: bool) -> Iterator[FeedEntry]:
         items = self._table.query(
             KeyConditionExpression=_BETWEEN,
             ExpressionAttributeValues={

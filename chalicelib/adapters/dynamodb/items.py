@@ -1,8 +1,9 @@
-"""How an object and the counter of a list lie in a module's table.
+"""The items of a module's table: objects, and the counters of our lists.
 
-An object: ``pk`` (owner) and ``id``, ``body`` (see ``packed``), ``last_updated`` (fixed width), ``version``; ``list``
-and ``rank`` on our own; ``aside`` (JSON) and index keys such as ``key_auth_id`` where there are any. A counter: ``pk``
-is ``counters``, ``id`` the list's name, ``n`` how many objects the list has, ``removals`` how many were ever taken out.
+An object: ``pk`` (owner key) and ``id``, ``body`` (see ``compress``), ``last_updated`` (fixed width), ``version``;
+``list`` and ``rank`` if it is our own; ``aside`` (its metadata, JSON) and index keys such as ``key_auth_id`` if any.
+A counter: ``pk`` is ``counters``, ``id`` the name of the list, ``n`` the number of its objects, ``removals`` how many
+were ever removed.
 """
 
 from __future__ import annotations
@@ -19,58 +20,60 @@ from chalicelib.node.objects import OURS, StoredObject
 from chalicelib.ocpi.errors import BodyTooLarge
 
 _ZLIB_JSON: Final = b"\x01"
-"""The only format so far: canonical JSON, compressed by zlib. A later format gets a byte of its own."""
+"""The first byte of compressed JSON, the only format so far. Another format needs another byte."""
 _MOST_BYTES: Final = 396_000
-"""Of what an item holds beside its keys and numbers; DynamoDB takes 400 KB of it all."""
+"""Of body and metadata; the limit of DynamoDB is 400 KB for the whole item."""
 INDEXES: Final = ("by_auth_id", "by_uid")
-"""The indexes that a module's table may have beside those of its pages, by a key and ``last_updated``."""
+"""The indexes for ``ObjectStore.find`` that a table may have, sorted by ``last_updated``."""
 _LEVEL: Final = 1
-"""Level 6 saves a tenth of the bytes for four times the work."""
+"""Level 6 saves a tenth of the bytes, and takes four times the CPU time."""
 
 
 def object_key(owner: str, object_id: str) -> Item:
-    """Where an object lies."""
+    """The key of an object's item."""
     return {"pk": {"S": owner}, "id": {"S": object_id}}
 
 
 def counter_key(list_name: str) -> Item:
-    """Where the counter of a list lies."""
+    """The key of a list's counter."""
     return object_key("counters", list_name)
 
 
 def key_attribute(index: str) -> str:
-    """The attribute that an index is over: ``key_auth_id`` for ``by_auth_id``."""
+    """The attribute that is the key of an index: ``key_auth_id`` for ``by_auth_id``."""
     return "key_" + index.removeprefix("by_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListCounter:
-    """How many objects a list has, and how many were ever taken out of it."""
+    """The counter of a list."""
 
     n: int = 0
+    """How many objects it has, and so the highest rank."""
     removals: int = 0
+    """How many objects were ever removed from it."""
 
     @classmethod
     def of(cls, item: Item | None) -> ListCounter:
-        """The counter in this item; a list that has none is empty."""
+        """The counter in this item; zeros if there is no item."""
         if item is None:
             return cls()
         return cls(n=int(item["n"]["N"]), removals=int(item.get("removals", {"N": "0"})["N"]))
 
 
 def item_of(stored: StoredObject) -> Item:
-    """A new object of ours as it is written, but for its rank."""
+    """The item of a new object of ours, without its rank."""
     return object_key(OURS, stored.id) | content_of(stored) | {"list": {"S": stored.list or ""}}
 
 
 def content_of(stored: StoredObject) -> Item:
-    """What changes with each write of an object.
+    """The attributes that each write of an object replaces.
 
     Raises:
-        BodyTooLarge: no item can hold it.
+        BodyTooLarge: they exceed the limit of an item.
     """
     content: Item = {
-        "body": {"B": packed(stored.body)},
+        "body": {"B": compress(stored.body)},
         "last_updated": {"S": fixed_width(stored.last_updated)},
         "version": {"N": str(stored.version)},
     }
@@ -96,25 +99,25 @@ def stored_of(item: Item) -> StoredObject:
 
 
 def body_of(item: Item) -> bytes:
-    """The object's JSON."""
-    return unpacked(item["body"]["B"])
+    """The object's JSON, decompressed."""
+    return decompress(item["body"]["B"])
 
 
 def rank_of(item: Item) -> int:
-    """The object's place in its list, from 1."""
+    """The object's rank: its position in its list, from 1."""
     return int(item["rank"]["N"])
 
 
-def packed(body: bytes) -> bytes:
-    """``body`` as it is stored: one byte that names the format, then the content."""
+def compress(body: bytes) -> bytes:
+    """``body`` as it is stored: one byte for the format, then the compressed content."""
     return _ZLIB_JSON + zlib.compress(body, _LEVEL)
 
 
-def unpacked(data: bytes) -> bytes:
-    """What ``packed`` was given.
+def decompress(data: bytes) -> bytes:
+    """The body that was compressed by ``compress``.
 
     Raises:
-        ValueError: a later release wrote this.
+        ValueError: an unknown format, written by a later release.
     """
     if data[:1] != _ZLIB_JSON:
         raise ValueError(f"a body in format {data[:1]!r}: written by a later release")

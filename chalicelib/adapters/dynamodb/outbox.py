@@ -1,10 +1,10 @@
-"""What partners still have to be told, as ``Outbox`` promises it.
+"""``Outbox`` on DynamoDB. The table also holds the circuit breakers.
 
 | pk | sk | what |
 |---|---|---|
-| partner's id | ``{module}/{object id}`` | a failure; in the index ``by_due`` while it has a next try |
-| ``told/{partner's id}`` | ``{module}/{object id}`` | what was told ahead of its announcements |
-| ``breaker`` | partner's id | the partner's breaker, as ``DynamoBreakers`` keeps it |
+| partner's id | ``{module}/{object id}`` | an outbox entry; in the index ``by_due`` while ``due_at`` is set |
+| ``told/{partner's id}`` | ``{module}/{object id}`` | versions that were sent ahead of their announcements |
+| ``breaker`` | partner's id | the partner's breaker, see ``breakers`` |
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from chalicelib.node.pushing.outbox import MOST_COUNTED, Backlog, DeliveryState,
 from chalicelib.ocpi.module import ModuleID
 
 _KEPT: Final = timedelta(days=90)
-"""A partner that was away for longer has to pull anyway."""
+"""A partner that is unreachable for longer has to pull our lists."""
 _LONGEST_REASON: Final = 500
 
 _SET: Final = (
@@ -52,51 +52,54 @@ class DynamoOutbox:
         self._table = table
 
     def state(self, partner_id: str, about: ObjectKey) -> DeliveryState:
-        """What is known before an object is told; one call."""
+        """The entry of this partner and object, what was sent ahead, and the partner's breaker; one call."""
         sk = {"S": entry_name(about)}
-        missed, told, breaker = (
+        entry, sent, breaker = (
             {"pk": {"S": partner_id}, "sk": sk},
-            _told_key(partner_id, about),
+            _sent_key(partner_id, about),
             breaker_key(partner_id),
         )
-        found = {item["pk"]["S"]: item for item in self._table.get_all([missed, told, breaker])}
+        found = {item["pk"]["S"]: item for item in self._table.get_all([entry, sent, breaker])}
         return DeliveryState(
             breaker_of(found.get("breaker"), partner_id),
-            _failure_of(found[partner_id]) if partner_id in found else None,
-            _told_of(found.get(told["pk"]["S"])),
+            _entry_of(found[partner_id]) if partner_id in found else None,
+            _sent_of(found.get(sent["pk"]["S"])),
         )
 
-    def record(self, failure: OutboxEntry) -> None:
-        """Remember the failure, counting on from an earlier one; two that differ make the whole object dirty."""
-        try:
-            self._write(failure, ConditionExpression="attribute_not_exists(pk) OR #what = :what")
-        except Conflict:
-            whole = replace(failure.announcement, path=(), fields=None)
-            self._write(replace(failure, announcement=whole))
+    def record(self, entry: OutboxEntry) -> None:
+        """Write the entry, its ``attempts`` added to those of a stored one; one or two calls.
 
-    def _write(self, failure: OutboxEntry, **condition: str) -> None:
-        due = {":due_at": {"S": moment_text(failure.due_at)}} if failure.due_at else {}
+        If the stored entry is about other parts or fields, the new one is about the whole object.
+        """
+        try:
+            self._write(entry, ConditionExpression="attribute_not_exists(pk) OR #what = :what")
+        except Conflict:
+            whole = replace(entry.announcement, path=(), fields=None)
+            self._write(replace(entry, announcement=whole))
+
+    def _write(self, entry: OutboxEntry, **condition: str) -> None:
+        due = {":due_at": {"S": moment_text(entry.due_at)}} if entry.due_at else {}
         self._table.write(
             "update_item",
-            Key=_key(failure),
+            Key=_key(entry),
             UpdateExpression=_SET + (", #due_at = :due_at" if due else " REMOVE #due_at") + " ADD #attempts :attempts",
             ExpressionAttributeNames=_NAMES,
-            ExpressionAttributeValues=_values(failure) | due,
+            ExpressionAttributeValues=_values(entry) | due,
             **condition,
         )
 
-    def lease(self, failure: OutboxEntry, until: datetime) -> bool:
-        """Move the next try to then; False if the entry has changed or gone."""
+    def lease(self, entry: OutboxEntry, until: datetime) -> bool:
+        """Move the entry's next retry to ``until``; False if it was changed or deleted meanwhile; one call."""
         try:
             self._table.write(
                 "update_item",
-                Key=_key(failure),
+                Key=_key(entry),
                 UpdateExpression="SET due_at = :until",
                 ConditionExpression="attempts = :attempts AND due_at = :due_at",
                 ExpressionAttributeValues={
                     ":until": {"S": moment_text(until)},
-                    ":attempts": {"N": str(failure.attempts)},
-                    ":due_at": {"S": moment_text(failure.due_at) if failure.due_at else ""},
+                    ":attempts": {"N": str(entry.attempts)},
+                    ":due_at": {"S": moment_text(entry.due_at) if entry.due_at else ""},
                 },
             )
         except Conflict:
@@ -104,7 +107,7 @@ class DynamoOutbox:
         return True
 
     def retry(self, partner_id: str, about: ObjectKey, now: datetime) -> bool:
-        """Make it due now, with the whole schedule before it; False if nothing waits."""
+        """Make the entry due now, with no attempts counted; False if there is none; one call."""
         try:
             self._table.write(
                 "update_item",
@@ -122,49 +125,50 @@ class DynamoOutbox:
         return True
 
     def clear(self, partner_id: str, about: ObjectKey) -> None:
-        """Forget what was recorded for this partner and object."""
+        """Delete the entry of this partner and object, if there is one; one call."""
         self._table.write("delete_item", Key={"pk": {"S": partner_id}, "sk": {"S": entry_name(about)}})
 
-    def record_sent(self, partner_id: str, about: ObjectKey, told: Sequence[SentVersion], until: datetime) -> None:
-        """Remember until then what they were told ahead of its announcements; nothing: forget."""
-        key = _told_key(partner_id, about)
-        if not told:
+    def record_sent(self, partner_id: str, about: ObjectKey, sent: Sequence[SentVersion], until: datetime) -> None:
+        """Write, until this time, what was sent ahead of its announcements; delete it if ``sent`` is empty."""
+        key = _sent_key(partner_id, about)
+        if not sent:
             self._table.write("delete_item", Key=key)
             return
-        parts = json.dumps([[each.version, each.path, each.fields] for each in told], separators=(",", ":"))
+        parts = json.dumps([[each.version, each.path, each.fields] for each in sent], separators=(",", ":"))
         self._table.write("put_item", Item={**key, "parts": {"S": parts}, "expires_at": _epoch(until)})
 
     def due(self, partner_id: str, now: datetime, limit: int) -> list[OutboxEntry]:
-        """Those to be tried again by now, the longest waiting first."""
+        """Up to ``limit`` entries that are due for a retry, the longest due first; eventually consistent."""
         found = self._table.query(
             IndexName="by_due",
             KeyConditionExpression="pk = :pk AND due_at <= :now",
             ExpressionAttributeValues={":pk": {"S": partner_id}, ":now": {"S": moment_text(now)}},
             Limit=limit,
         )
-        return [_failure_of(item) for item in islice(found, limit)]
+        return [_entry_of(item) for item in islice(found, limit)]
 
     def entries(self, partner_id: str, after: str = "", limit: int | None = None) -> list[OutboxEntry]:
-        """What this partner still has to be told, by place, those behind ``after``."""
-        return [_failure_of(item) for item in islice(self._table.under(partner_id, after), limit)]
+        """Up to ``limit`` entries of this partner, ordered by name, those after ``after``; one call per megabyte."""
+        return [_entry_of(item) for item in islice(self._table.query_partition(partner_id, after), limit)]
 
     def backlog(self, partner_id: str) -> dict[str, Backlog]:
-        """How much that is, by module; counted up to ``MOST_COUNTED``; a call per megabyte."""
-        found: dict[str, Backlog] = {}
-        entries = self._table.under(partner_id, ProjectionExpression="sk, first_failed_at, due_at")
+        """The number of this partner's entries, by module, counted up to ``MOST_COUNTED``; one call per megabyte."""
+        backlogs: dict[str, Backlog] = {}
+        entries = self._table.query_partition(partner_id, ProjectionExpression="sk, first_failed_at, due_at")
         for item in islice(entries, MOST_COUNTED):
             module, since = item["sk"]["S"].partition("/")[0], datetime.fromisoformat(item["first_failed_at"]["S"])
-            known = found.get(module, Backlog(objects=0, oldest=since))
-            given_up = known.given_up + ("due_at" not in item)
-            found[module] = Backlog(objects=known.objects + 1, oldest=min(known.oldest, since), given_up=given_up)
-        return found
+            counted = backlogs.get(module, Backlog(objects=0, oldest=since))
+            given_up = counted.given_up + ("due_at" not in item)
+            oldest = min(counted.oldest, since)
+            backlogs[module] = Backlog(objects=counted.objects + 1, oldest=oldest, given_up=given_up)
+        return backlogs
 
 
-def _key(failure: OutboxEntry) -> Item:
-    return {"pk": {"S": failure.partner_id}, "sk": {"S": entry_name(object_key_of(failure.announcement))}}
+def _key(entry: OutboxEntry) -> Item:
+    return {"pk": {"S": entry.partner_id}, "sk": {"S": entry_name(object_key_of(entry.announcement))}}
 
 
-def _told_key(partner_id: str, about: ObjectKey) -> Item:
+def _sent_key(partner_id: str, about: ObjectKey) -> Item:
     return {"pk": {"S": f"told/{partner_id}"}, "sk": {"S": entry_name(about)}}
 
 
@@ -176,19 +180,19 @@ def _what(announcement: Announcement) -> str:
     return json.dumps([announcement.path, announcement.fields, announcement.removed], separators=(",", ":"))
 
 
-def _values(failure: OutboxEntry) -> Item:
+def _values(entry: OutboxEntry) -> Item:
     return {
-        ":what": {"S": _what(failure.announcement)},
-        ":version": {"N": str(failure.announcement.version)},
-        ":reason": {"S": failure.reason[:_LONGEST_REASON]},
-        ":failed_at": {"S": moment_text(failure.failed_at)},
-        ":expires_at": _epoch(failure.failed_at + _KEPT),
-        ":flags": {"L": [{"BOOL": failure.no_answer}, {"BOOL": failure.is_unsure}]},
-        ":attempts": {"N": str(failure.attempts)},
+        ":what": {"S": _what(entry.announcement)},
+        ":version": {"N": str(entry.announcement.version)},
+        ":reason": {"S": entry.reason[:_LONGEST_REASON]},
+        ":failed_at": {"S": moment_text(entry.failed_at)},
+        ":expires_at": _epoch(entry.failed_at + _KEPT),
+        ":flags": {"L": [{"BOOL": entry.no_answer}, {"BOOL": entry.is_unsure}]},
+        ":attempts": {"N": str(entry.attempts)},
     }
 
 
-def _failure_of(item: Item) -> OutboxEntry:
+def _entry_of(item: Item) -> OutboxEntry:
     module, _, object_id = item["sk"]["S"].partition("/")
     path, fields, removed = json.loads(item["what"]["S"])
     no_answer, is_unsure = (flag["BOOL"] for flag in item["flags"]["L"])
@@ -212,7 +216,7 @@ def _failure_of(item: Item) -> OutboxEntry:
     )
 
 
-def _told_of(item: Item | None) -> tuple[SentVersion, ...]:
+def _sent_of(item: Item | None) -> tuple[SentVersion, ...]:
     parts = json.loads(item["parts"]["S"]) if item else []
     return tuple(
         SentVersion(version, tuple(path), None if fields is None else tuple(fields)) for version, path, fields in parts

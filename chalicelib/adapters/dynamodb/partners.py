@@ -1,14 +1,14 @@
-"""Our partners, the tokens we issued, what we counted, operator keys: one table, as ``PartnerStore`` promises it.
+"""``PartnerStore`` on DynamoDB: partners, grants, counters, contacts and operator keys in one table.
 
 | pk | sk | what |
 |---|---|---|
 | ``partners`` | partner's id | the partner (JSON), ``version``, ``since`` |
 | ``token/{role}/{hash}`` | ``token`` | a grant (JSON), ``expires_at`` |
-| ``party/{role}/{COUNTRY}/{PARTY}`` | ``claim`` | the partner that registered as this party |
+| ``party/{role}/{COUNTRY}/{PARTY}`` | ``claim`` | the id of the partner that is registered as this party |
 | ``tally`` | partner's id | a number per counter |
-| ``contact`` | partner's id | per direction, module and outcome when that was last, and why |
-| ``operator`` | hash | the name of an operator key |
-| ``node`` | ``public_url`` | where partners reach us |
+| ``contact`` | partner's id | per direction, module and outcome, the last time, and the problem |
+| ``operator`` | hash | the name and roles of an operator key |
+| ``node`` | ``public_url`` | our public base URL |
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from chalicelib.adapters.dynamodb.table import Action, Cancelled, Item, Table, epoch
+from chalicelib.adapters.dynamodb.table import Action, Item, Table, TransactionCancelled, epoch
 from chalicelib.node.conflicts import Conflict
 from chalicelib.node.partners.contacts import Contact
 from chalicelib.node.partners.partner import Grant, GrantKind, Partner, State
@@ -30,10 +30,10 @@ from chalicelib.ocpi.parties import Party, Role
 from chalicelib.ocpi.reading import Profile
 
 _MOST_COUNTERS: Final = 100
-"""In one update; its expression may have 4 KB."""
+"""Of one update, whose expression is limited to 4 KB."""
 
 
-class DynamoPartners:
+class DynamoPartnerStore:
     """The partners of one stage."""
 
     def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
@@ -41,37 +41,39 @@ class DynamoPartners:
         self._clock = clock
 
     def get(self, partner_id: str) -> Partner | None:
-        """The partner, strongly consistent."""
+        """The partner, or None; strongly consistent; one call."""
         item = self._table.get(_key("partners", partner_id))
         return _partner_of(item) if item else None
 
     def all(self) -> list[Partner]:
         """Every partner, oldest first, registered or not."""
-        items = sorted(self._table.under("partners"), key=lambda item: (item["since"]["S"], item["sk"]["S"]))
+        items = sorted(self._table.query_partition("partners"), key=lambda item: (item["since"]["S"], item["sk"]["S"]))
         return list(map(_partner_of, items))
 
     def save(
         self, partner: Partner, *, issue: Iterable[Grant] = (), revoke: Iterable[str] = (), release: Party | None = None
     ) -> Partner:
-        """Write the partner, tokens to issue and token hashes to revoke, in one transaction.
+        """The saved partner, with the next version; one transaction, and one call per claim that may be given up.
 
         Raises:
-            Conflict: the partner changed meanwhile.
-            PartyTaken: another connection of this role has claimed the party (Q-34).
+            Conflict: the partner has changed since it was read.
+            PartyTaken: another partner has claimed the party (Q-34).
         """
-        saved = partner.with_(version=partner.version + 1)
+        saved = partner.with_changes(version=partner.version + 1)
         claimed, released = _claims(partner, release)
         issued = {grant.token_hash: grant for grant in issue}
         revoked = set(revoke) - issued.keys()
         tokens: list[Action] = [("Put", {"Item": _grant_item(grant)}) for grant in issued.values()]
         tokens += [("Delete", {"Key": _token_key(partner.our_role, token_hash)}) for token_hash in revoked]
         claim = [_claim(partner, party) for party in claimed]
-        # A claim of somebody else's is not ours to give up, and no reason to fail.
-        mine = [_release(partner, party) for party in released if self._claimant(partner.our_role, party) == partner.id]
+        # Only claims of this partner: releasing another partner's claim would fail the transaction.
+        release_actions = [
+            _release(partner, party) for party in released if self._claimant(partner.our_role, party) == partner.id
+        ]
         try:
-            self._table.transact([_write(saved, self._clock()), *claim, *mine, *tokens])
-        except Cancelled as cancelled:
-            if not cancelled.refused(0) and claim and cancelled.refused(1):
+            self._table.transact([_write(saved, self._clock()), *claim, *release_actions, *tokens])
+        except TransactionCancelled as cancelled:
+            if not cancelled.condition_failed(0) and claim and cancelled.condition_failed(1):
                 raise PartyTaken(f"{partner.party} is registered by another connection") from cancelled
             raise Conflict(f"partner {partner.id} changed meanwhile") from cancelled
         return saved
@@ -81,10 +83,13 @@ class DynamoPartners:
         return item["partner_id"]["S"] if item else None
 
     def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
-        """Whom the token admits to this role's tree, strongly consistent; two calls. None if unknown or expired."""
+        """The grant and partner of a token for our endpoints of this role; None if it is unknown or expired.
+
+        Strongly consistent; two calls.
+        """
         item = self._table.get(_token_key(our_role, token_hash))
         grant = _grant_of(item) if item else None
-        # DynamoDB may take days to delete what has expired.
+        # DynamoDB can take days to delete expired items.
         if grant is None or (grant.expires_at is not None and grant.expires_at <= self._clock()):
             return None
         partner = self.get(grant.partner_id)
@@ -92,36 +97,36 @@ class DynamoPartners:
 
     def count(self, partner_id: str, counts: Mapping[str, int]) -> None:
         """Add to the partner's counters; one call per hundred of them."""
-        left = iter(counts.items())
-        while some := list(islice(left, _MOST_COUNTERS)):
-            numbers = range(len(some))
+        remaining = iter(counts.items())
+        while batch := list(islice(remaining, _MOST_COUNTERS)):
+            numbers = range(len(batch))
             self._table.write(
                 "update_item",
                 Key=_key("tally", partner_id),
                 UpdateExpression="ADD " + ", ".join(f"#n{number} :n{number}" for number in numbers),
-                ExpressionAttributeNames={f"#n{number}": some[number][0] for number in numbers},
-                ExpressionAttributeValues={f":n{number}": {"N": str(some[number][1])} for number in numbers},
+                ExpressionAttributeNames={f"#n{number}": batch[number][0] for number in numbers},
+                ExpressionAttributeValues={f":n{number}": {"N": str(batch[number][1])} for number in numbers},
             )
 
     def counters(self, partner_id: str) -> dict[str, int]:
-        """The partner's counters."""
+        """All of the partner's counters by name; one call."""
         item = self._table.get(_key("tally", partner_id)) or {}
         return {name: int(value["N"]) for name, value in item.items() if "N" in value}
 
     def record_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
-        """Remember that it went well with the partner then, or failed with this problem; one call."""
-        noted: Item = {"at": {"S": at.isoformat()}} | ({"problem": {"S": problem}} if problem is not None else {})
+        """Record that a request failed with this problem then, or succeeded if it is None; one call."""
+        entry: Item = {"at": {"S": at.isoformat()}} | ({"problem": {"S": problem}} if problem is not None else {})
         outcome = "success" if problem is None else "failure"
         self._table.write(
             "update_item",
             Key=_key("contact", partner_id),
-            UpdateExpression="SET #entry = :noted",
+            UpdateExpression="SET #entry = :entry",
             ExpressionAttributeNames={"#entry": f"{direction}/{module}/{outcome}"},
-            ExpressionAttributeValues={":noted": {"M": noted}},
+            ExpressionAttributeValues={":entry": {"M": entry}},
         )
 
     def contacts(self, partner_id: str) -> list[Contact]:
-        """When we were last in touch with the partner, by module and direction; one call."""
+        """The partner's contacts, ordered by module and direction; one call."""
         item = self._table.get(_key("contact", partner_id)) or {}
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for name, value in item.items():
@@ -142,25 +147,25 @@ class DynamoPartners:
         return _operator_key(item) if item else None
 
     def save_operator_key(self, key_hash: str, key: OperatorKey) -> None:
-        """Let this key in."""
+        """Accept this key from now on."""
         roles: Item = {"roles": {"SS": sorted(key.roles)}} if key.roles else {}
         self._table.write("put_item", Item=_key("operator", key_hash) | {"name": {"S": key.name}} | roles)
 
     def operator_keys(self) -> dict[str, OperatorKey]:
         """All operator keys by their hash."""
-        return {item["sk"]["S"]: _operator_key(item) for item in self._table.under("operator")}
+        return {item["sk"]["S"]: _operator_key(item) for item in self._table.query_partition("operator")}
 
     def remove_operator_key(self, key_hash: str) -> None:
-        """Let this key in no longer."""
+        """Accept this key no longer."""
         self._table.write("delete_item", Key=_key("operator", key_hash))
 
     def public_url(self) -> str | None:
-        """Where partners reach us, as recorded at the last deployment."""
+        """Our public base URL as it was recorded at the last deployment, or None."""
         item = self._table.get(_key("node", "public_url"))
         return item["url"]["S"] if item else None
 
     def record_public_url(self, url: str) -> None:
-        """Remember where partners reach us."""
+        """Record our public base URL."""
         self._table.write("put_item", Item=_key("node", "public_url") | {"url": {"S": url}})
 
 
@@ -176,14 +181,14 @@ def _claim_key(our_role: Role, party: Party) -> Item:
     return _key(f"party/{our_role}/{party}", "claim")
 
 
-# --- what save writes --------------------------------------------------------------------------------------------
+# --- the actions of save -----------------------------------------------------------------------------------------
 
 
 def _claims(partner: Partner, release: Party | None) -> tuple[set[Party], set[Party]]:
-    """The parties that the partner claims, and those that it gives up."""
+    """The parties that the partner claims, and those whose claims it gives up."""
     claimed = {partner.party} if partner.party and partner.is_registered else set()
-    left = {partner.party} if partner.party and partner.state is State.UNREGISTERED else set()
-    return claimed, (left | ({release} if release else set())) - claimed
+    released = {partner.party} if partner.party and partner.state is State.UNREGISTERED else set()
+    return claimed, (released | ({release} if release else set())) - claimed
 
 
 def _write(saved: Partner, now: datetime) -> Action:
@@ -245,7 +250,7 @@ def _json(value: Any) -> str:
 
 
 def _facts(text: str, of: type) -> dict[str, Any]:
-    """The facts that ``of`` knows; one that a later release wrote is left out."""
+    """The fields of class ``of`` that are in this JSON; fields of a later release are left out."""
     known = {field.name for field in fields(of)}
     facts = json.loads(text).items()
     return {name: _READERS.get(name, lambda fact: fact)(fact) for name, fact in facts if name in known}

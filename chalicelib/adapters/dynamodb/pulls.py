@@ -1,7 +1,7 @@
-"""Crawls in DynamoDB, as ``PullStore`` promises them: an item per partner (``pk``) and module (``sk``).
+"""``PullStore`` on DynamoDB: an item per partner (``pk``) and module (``sk``), its fields as JSON in ``body``.
 
-What the pages of a full crawl listed lies beside it, an item per page: ``sk`` is ``<module>/<crawl>/<page>``, ``seen``
-the digests one behind the other.
+For each page of a full crawl there is one more item: ``sk`` is ``<module>/<crawl>/<page>``, ``seen`` the concatenated
+digests of the object ids on that page.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ _SEEN_FOR: Final = timedelta(days=2)
 _MOMENTS: Final = ("began_at", "updated_at", "since", "completed_at", "full_at")
 
 
-class DynamoPulls:
-    """The crawls of one stage."""
+class DynamoPullStore:
+    """The pulls of one stage."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def get(self, partner_id: str, module: ModuleID) -> Pull | None:
-        """The pull, strongly consistent; one call."""
+        """The pull, or None; strongly consistent; one call."""
         item = self._table.get(_key(partner_id, module))
         return _pull(item) if item else None
 
     def of(self, partner_id: str) -> list[Pull]:
-        """Every pull from this partner, by module; one call per module."""
+        """All pulls from this partner, ordered by module; one call per module."""
         return [pull for module in sorted(ModuleID) if (pull := self.get(partner_id, module))]
 
     def save(self, pull: Pull) -> None:
         """Write the next version; one call.
 
         Raises:
-            Conflict: the stored version is not the one before.
+            Conflict: the stored version is not ``pull.version - 1``.
         """
         body: dict[str, Any] = asdict(pull)
         body |= {name: body[name] and body[name].isoformat() for name in _MOMENTS}
-        self._table.put_next(
+        self._table.put_version(
             {
                 **_key(pull.partner_id, pull.module),
                 "version": {"N": str(pull.version)},
@@ -52,7 +52,7 @@ class DynamoPulls:
         )
 
     def record_seen(self, pull: Pull, ids: Collection[str]) -> None:
-        """Remember for two days what the page that was just fetched listed; one call."""
+        """Write, for two days, which object ids the page that was just fetched contained; one call."""
         expires_at = epoch(pull.updated_at + _SEEN_FOR)
         self._table.write(
             "put_item",
@@ -64,7 +64,7 @@ class DynamoPulls:
         )
 
     def seen(self, pull: Pull) -> Collection[bytes]:
-        """The digests of everything that this crawl's pages listed; one call per megabyte."""
+        """The digests of all object ids on this crawl's pages; one call per megabyte."""
         items = self._table.query(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :crawl)",
             ExpressionAttributeValues={

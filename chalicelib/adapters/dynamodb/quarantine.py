@@ -1,4 +1,4 @@
-"""What partners sent and we did not take, as ``Quarantine`` promises it: ``pk`` is the partner, ``sk`` the entry."""
+"""``Quarantine`` on DynamoDB: an item per entry; ``pk`` is the partner's id, ``sk`` the entry's name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from chalicelib.adapters.dynamodb.items import packed, unpacked
+from chalicelib.adapters.dynamodb.items import compress, decompress
 from chalicelib.adapters.dynamodb.table import Item, Table, epoch
 from chalicelib.node.receiving.quarantine import QuarantineEntry, entry_name_of
 from chalicelib.ocpi.module import ModuleID
@@ -14,7 +14,7 @@ from chalicelib.ocpi.module import ModuleID
 _KEPT: Final = timedelta(days=90)
 _LONGEST_REASON: Final = 500
 _MOST_BYTES: Final = 390_000
-"""Of a body that does not compress; DynamoDB takes 400 KB of all that an item holds."""
+"""Of a compressed body; a larger one is cut. DynamoDB's limit is 400 KB for the whole item."""
 
 
 class DynamoQuarantine:
@@ -24,11 +24,11 @@ class DynamoQuarantine:
         self._table = table
 
     def record(self, quarantined: QuarantineEntry) -> None:
-        """Keep it for 90 days; the same content again is the same entry; one call."""
-        body, is_cut = packed(quarantined.body), quarantined.is_cut
+        """Write the entry, for 90 days; the same content again replaces the same entry; one call."""
+        body, is_cut = compress(quarantined.body), quarantined.is_cut
         if len(body) > _MOST_BYTES:
             is_cut = True
-            body = packed(quarantined.body[:_MOST_BYTES])
+            body = compress(quarantined.body[:_MOST_BYTES])
         self._table.write(
             "put_item",
             Item={
@@ -44,17 +44,17 @@ class DynamoQuarantine:
         )
 
     def of(self, partner_id: str, after: str = "", limit: int | None = None) -> list[QuarantineEntry]:
-        """What is kept of this partner by the names of the entries, those behind ``after``; one call per megabyte."""
-        found = self._table.under(partner_id, after, **({"Limit": limit} if limit else {}))
-        return list(map(_quarantined_of, islice(found, limit)))
+        """Up to ``limit`` entries of this partner, ordered by name, those after ``after``; one call per megabyte."""
+        items = self._table.query_partition(partner_id, after, **({"Limit": limit} if limit else {}))
+        return list(map(_entry_of, islice(items, limit)))
 
     def get(self, partner_id: str, entry: str) -> QuarantineEntry | None:
-        """The entry of this name, strongly consistent; one call."""
+        """The entry with this name, or None; strongly consistent; one call."""
         item = self._table.get(_key(partner_id, entry))
-        return _quarantined_of(item) if item else None
+        return _entry_of(item) if item else None
 
     def drop(self, partner_id: str, entry: str) -> None:
-        """Keep this entry no longer, if there is one; one call."""
+        """Delete the entry, if there is one; one call."""
         self._table.write("delete_item", Key=_key(partner_id, entry))
 
 
@@ -62,12 +62,12 @@ def _key(partner_id: str, entry: str) -> Item:
     return {"pk": {"S": partner_id}, "sk": {"S": entry}}
 
 
-def _quarantined_of(item: Item) -> QuarantineEntry:
+def _entry_of(item: Item) -> QuarantineEntry:
     return QuarantineEntry(
         partner_id=item["pk"]["S"],
         module=ModuleID(item["module"]["S"]),
         id=item["id"]["S"],
-        body=unpacked(item["body"]["B"]),
+        body=decompress(item["body"]["B"]),
         reason=item["reason"]["S"],
         at=datetime.fromisoformat(item["at"]["S"]),
         is_cut=item.get("is_cut", {}).get("BOOL", False),

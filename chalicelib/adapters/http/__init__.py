@@ -1,7 +1,7 @@
-"""Calls to partners over HTTPS.
+"""The HTTP client for calls to partners.
 
-web           the client: bounded in time and size, redirects and second attempts
-addresses     which URLs and network addresses may be called
-connections   urllib3 connections that keep to both
-limits        what a call may take
+web           the client: redirects, resends, decompression
+addresses     which URLs and network addresses may be called (protection against SSRF)
+connections   urllib3 connections that enforce allowed addresses and time limits
+limits        the time and size limits of a call
 """

@@ -1,4 +1,4 @@
-"""The door to the web: which URLs and which network addresses our calls may reach."""
+"""Which URLs and network addresses our calls may reach: protection against server-side request forgery (SSRF)."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from chalicelib.ocpi.http import Request
 
 Address = IPv4Address | IPv6Address
 
-# What proxies and servers in front of partners commonly take; the spec's own limit for a URL field is 255.
+# A common limit of proxies and servers; the spec limits a field of type URL to 255 characters.
 MAX_URL_LENGTH = 2048
 _DEFAULT_PORTS = {"https": 443, "http": 80}
-# Below 1024 live the services that are not HTTP (mail, ssh, DNS) and that a call must not be made to poke.
+# Ports below 1024 belong to other protocols (mail, ssh, DNS), which a partner must not make us call.
 _FIRST_FREE_PORT, _LAST_PORT = 1024, 65535
 
 # Stricter than RFC 3986 on purpose: what two parsers could read in two ways (user names, backslashes, letters beyond
-# ASCII) is refused, so this reading is the only one there is. Internationalised names are written in punycode.
+# ASCII) is refused. Internationalised names have to be written in punycode.
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?(?P<path>[/?#][!-~]*)?",
     re.ASCII | re.IGNORECASE,
 )
 _NAME = re.compile(r"(?=.{1,254}\Z)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
-# A host that ends like this is a number in some spelling: 127.1, 0x7f.1, 0177.0.0.1, 2130706433.
+# A host that ends like this is an IPv4 address in some notation: 127.1, 0x7f.1, 0177.0.0.1, 2130706433.
 _ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.ASCII)
 
-# IANA's special-purpose registries. Written out because ``is_global`` differs between Python releases and lets
-# multicast and the ways to wrap an IPv4 address in an IPv6 one through.
+# IANA's special-purpose registries. Written out because ``is_global`` differs between Python releases, and accepts
+# multicast and IPv6 addresses that contain an IPv4 address.
 _CLOSED_V4 = tuple(
     map(
         IPv4Network,
@@ -58,13 +58,13 @@ _CLOSED_V4 = tuple(
 )
 _UNICAST_V6 = IPv6Network("2000::/3")
 _CLOSED_V6 = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
-# An IPv6-only subnet reaches every IPv4 partner through this prefix, so what it leads to decides.
+# An IPv6-only subnet reaches IPv4 partners through this prefix, so the IPv4 address inside is checked.
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where one request goes. ``host`` is lower case, with brackets around IPv6; ``path`` includes the query."""
+    """The parsed URL of a request. ``host`` is lower case, with brackets around IPv6; ``path`` includes the query."""
 
     scheme: str
     host: str
@@ -73,12 +73,12 @@ class Target:
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """What a redirect may not leave."""
+        """Scheme, host and port: redirects are followed within it."""
         return self.scheme, self.host.rstrip("."), self.port
 
     @property
     def authority(self) -> str:
-        """Host and port, the port only where it is not the scheme's own."""
+        """Host and port, without the scheme's default port."""
         return self.host if self.port == _DEFAULT_PORTS[self.scheme] else f"{self.host}:{self.port}"
 
     @property
@@ -88,28 +88,30 @@ class Target:
 
 
 def addresses_of(host: str) -> Sequence[str]:
-    """Every address that a name leads to, as the system's resolver says.
+    """Every address of a host name, from the system's resolver.
 
     Raises:
         OSError: the name does not resolve.
     """
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    return [str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
 
 
 @dataclass(frozen=True, slots=True)
 class AddressGuard:
-    """Lets https calls to public addresses out. ``open_network`` adds plain http and loopback, and nothing else."""
+    """Allows https calls to public addresses, and nothing else."""
 
     open_network: bool = False
+    """Whether plain http and loopback addresses are allowed, too."""
     resolve: Callable[[str], Sequence[str]] = addresses_of
+    """Returns the addresses of a host name."""
 
     def target(self, request: Request) -> Target:
-        """Where this request goes, its query merged into the URL.
+        """The parsed URL of the request, with ``request.query`` merged into it.
 
         A name in ``request.query`` replaces the same name in the URL; the rest of the URL's query stays as written.
 
         Raises:
-            AddressNotAllowed: the URL is none that we call.
+            AddressNotAllowed: the URL has a form that is not allowed, whatever its host's addresses are.
         """
         parts = _URL.fullmatch(request.url)
         if parts is None or (parts["scheme"].lower() == "http" and not self.open_network):
@@ -128,40 +130,45 @@ class AddressGuard:
         return target
 
     def check(self, target: Target) -> None:
-        """Nothing, unless the host is an address, and one that is not open to us.
+        """Check a host that is an address, not a name.
 
         Raises:
-            AddressNotAllowed: it is.
+            AddressNotAllowed: it is an address that is not allowed.
         """
         try:
             address = ip_address(target.host.strip("[]"))
         except ValueError:
-            # A name: where it leads is looked up, and checked, with each call.
+            # The addresses of a name are checked when it is called, because they can change.
             return
-        if not self.is_open_to(address):
+        if not self.allows(address):
             raise AddressNotAllowed("we call public addresses only, and this is not one")
 
     def addresses(self, host: str, *, within_s: float, call: str) -> Sequence[Address]:
-        """Every address of ``host``, all of them open to us. ``call`` says in the error whose call it was.
+        """Every address of ``host``, all of them allowed.
+
+        Args:
+            host: a name or an address.
+            within_s: seconds that the lookup may take.
+            call: names the call in the error.
 
         Raises:
-            AddressNotAllowed: at least one of them is not public.
+            AddressNotAllowed: at least one of them is not allowed.
             TimeoutError: the resolver did not answer in time.
             OSError: the name does not resolve.
         """
-        found = [ip_address(address) for address in _in_time(self.resolve, host, within_s)]
-        if not all(self.is_open_to(address) for address in found):
-            # The address itself is not named: this text may reach a partner, who is not to learn our network from it.
+        addresses = [ip_address(address) for address in _resolve_in_time(self.resolve, host, within_s)]
+        if not all(self.allows(address) for address in addresses):
+            # Without the address: the text may reach a partner, which must not learn about our network.
             raise AddressNotAllowed(f"{call}: we call public addresses only, and this is not one")
-        return found
+        return addresses
 
-    def is_open_to(self, address: Address) -> bool:
+    def allows(self, address: Address) -> bool:
         """Whether our calls may reach this address."""
         return is_public(address) or (self.open_network and address.is_loopback)
 
 
 def is_public(address: Address) -> bool:
-    """Whether this is one machine on the public internet, whatever the address is wrapped in."""
+    """Whether this is a public unicast address; of a NAT64 address, whether the IPv4 address inside is."""
     if isinstance(address, IPv4Address):
         return address.is_global and not any(address in network for network in _CLOSED_V4)
     if address in _NAT64:
@@ -172,10 +179,10 @@ def is_public(address: Address) -> bool:
 
 
 def _host(text: str) -> str:
-    """A host in its one usual form.
+    """The normalized host.
 
     Raises:
-        AddressNotAllowed: it is no name, or a number that is not spelled as an address usually is.
+        AddressNotAllowed: it is not a valid name, or an address in an unusual notation.
     """
     try:
         if text.startswith("["):
@@ -190,23 +197,24 @@ def _host(text: str) -> str:
 
 
 def _path(text: str, query: Mapping[str, str]) -> str:
-    path, _, asked = text.partition("#")[0].partition("?")
-    pairs = [pair for pair in asked.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in query]
+    """The path and query of a URL with ``query`` merged in, without the fragment."""
+    path, _, url_query = text.partition("#")[0].partition("?")
+    pairs = [pair for pair in url_query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in query]
     pairs += [urlencode(query, quote_via=quote)] if query else []
     return (path or "/") + ("?" + "&".join(pairs) if pairs else "")
 
 
-def _in_time(resolve: Callable[[str], Sequence[str]], host: str, within_s: float) -> Sequence[str]:
-    # A name server can keep getaddrinfo waiting for half a minute and nothing can interrupt it, so it waits aside.
+def _resolve_in_time(resolve: Callable[[str], Sequence[str]], host: str, within_s: float) -> Sequence[str]:
+    # In a thread of its own: getaddrinfo can block for half a minute, and cannot be interrupted.
     answers: SimpleQueue[Sequence[str] | OSError | UnicodeError] = SimpleQueue()
 
-    def ask() -> None:
+    def lookup() -> None:
         try:
             answers.put(resolve(host))
         except (OSError, UnicodeError) as unknown:
             answers.put(unknown)
 
-    Thread(target=ask, name="resolve", daemon=True).start()
+    Thread(target=lookup, name="resolve", daemon=True).start()
     try:
         answer = answers.get(timeout=within_s)
     except Empty:

@@ -1,4 +1,4 @@
-"""One call on the wire: urllib3 connections that go where the door lets them and end when the call's time is up."""
+"""urllib3 connections that connect to allowed addresses only, and that end when the call's time is up."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from chalicelib.adapters.http.addresses import Address, AddressGuard
 from chalicelib.adapters.http.limits import HttpLimits
 from chalicelib.ocpi.errors import UnableToUseApi, Unreachable
 
-# Of a name with many addresses a few are tried, so each gets time enough for a second SYN.
+# Of a name's addresses only a few are tried, so that each gets enough time for a second SYN.
 _ADDRESSES_TRIED = 4
 _SHORTEST_WAIT_S = 0.01
 _SENT_AT_ONCE = 64 * 1024
 
-# Never the error's own text: urllib3 puts the URL with its query there, and http.client what the partner sent.
+# Instead of the error's own text, which contains the URL with its query (urllib3) or the response (http.client).
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "its name does not resolve"),
     (ConnectionRefusedError, "connection refused"),
@@ -37,20 +37,21 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 
 @dataclass(slots=True)
 class OutgoingCall:
-    """One exchange with a partner while it runs: whose it is, what bounds it, and what has come back."""
+    """One request to a partner while it runs: its limits, and how far it has come."""
 
     name: str
+    """Method and authority, for errors."""
     guard: AddressGuard
     limits: HttpLimits
     ends_at: float
-    """By the monotonic clock."""
-    heard: bool = field(default=False, init=False)
-    """Whether a byte of the answer has come."""
+    """When its time is up, by the monotonic clock."""
+    response_began: bool = field(default=False, init=False)
+    """Whether a byte of the response has arrived."""
     began_at: float = field(default_factory=time.monotonic, init=False)
-    answer: http.client.HTTPResponse | None = field(default=None, init=False)
+    response: http.client.HTTPResponse | None = field(default=None, init=False)
 
-    def patience(self, at_most: float) -> float:
-        """Seconds that the next wait may take.
+    def timeout(self, at_most: float) -> float:
+        """The timeout of the next socket operation, in seconds: ``at_most``, or what is left of the call's time.
 
         Raises:
             TimeoutError: the call's time is up.
@@ -60,19 +61,20 @@ class OutgoingCall:
             raise TimeoutError("the call's time is up")
         return min(at_most, left)
 
-    def hang_up(self) -> None:
-        """Close an answer that is not wholly read; urllib3 forgets it where it does not like the answer's headers."""
-        if self.answer is not None:
-            self.answer.close()
+    def close(self) -> None:
+        """Close the response if it was not read completely; urllib3 does not if it cannot parse the headers."""
+        if self.response is not None:
+            self.response.close()
 
-    def broke_before_an_answer(self, error: HTTPError) -> bool:
-        """Whether a second attempt at once can help, and cannot be a second answer."""
-        # What took its time, or showed a certificate that we refuse, will do so again.
-        hopeless = TimeoutError | ssl.SSLCertVerificationError
-        return not self.heard and isinstance(_cause(error), OSError) and not isinstance(_cause(error), hopeless)
+    def can_be_resent(self, error: HTTPError) -> bool:
+        """Whether the connection failed before a response began, so that sending the request again may help."""
+        # A timeout and a certificate that we do not trust would only happen again.
+        permanent = TimeoutError | ssl.SSLCertVerificationError
+        cause = _cause(error)
+        return not self.response_began and isinstance(cause, OSError) and not isinstance(cause, permanent)
 
-    def failure(self, error: HTTPError) -> UnableToUseApi:
-        """What to raise for an error of urllib3."""
+    def ocpi_error(self, error: HTTPError) -> UnableToUseApi:
+        """The OCPI error to raise for an error of urllib3."""
         if isinstance(error, DecodeError):
             return UnableToUseApi(f"{self.name}: the answer cannot be decompressed")
         return Unreachable(f"{self.name}: {self._reason(_cause(error))}", unsent=isinstance(error, NewConnectionError))
@@ -88,17 +90,17 @@ class OutgoingCall:
 
 
 def _cause(error: HTTPError) -> BaseException:
-    """What urllib3 wrapped: the standard library's error if there is one."""
+    """The error that urllib3 wrapped, if any: one of the standard library's."""
     inner = [argument for argument in error.args if isinstance(argument, Exception)]
     return inner[-1] if inner else error.__cause__ or error
 
 
-# urllib3 builds and reuses connections out of our sight; this is how they know on whose behalf they act.
+# The call that a connection currently serves: urllib3 creates and reuses connections, and passes no call to them.
 CALL: ContextVar[OutgoingCall] = ContextVar("call")
 
 
 class _Bounded(io.RawIOBase):
-    """A socket's bytes, each wait for the next ones bounded by the call, however slowly they trickle in."""
+    """Reads a socket; the timeout of each read depends on the time that the call has left."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, call: OutgoingCall) -> None:
         self._raw, self._sock, self._call = raw, sock, call
@@ -107,9 +109,9 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:
-        self._sock.settimeout(self._call.patience(self._call.limits.read_s))
+        self._sock.settimeout(self._call.timeout(self._call.limits.read_s))
         size = cast("int | None", self._raw.readinto(buffer))
-        self._call.heard = self._call.heard or bool(size)
+        self._call.response_began = self._call.response_began or bool(size)
         return size
 
     def close(self) -> None:
@@ -122,7 +124,7 @@ class _Answer(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         call = CALL.get()
         self.fp = io.BufferedReader(_Bounded(self.fp.detach(), sock, call))
-        call.answer = self
+        call.response = self
 
 
 class _Connection(HTTPConnection):
@@ -131,14 +133,14 @@ class _Connection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection can serve this call, too."""
+        """Whether the connection is open and was used recently enough to be reused."""
         return super().is_connected and time.monotonic() - self._used_at < CALL.get().limits.idle_s
 
     def _new_conn(self) -> socket.socket:
-        """A socket to an address that was just checked: between the check and the connect no name is looked up."""
+        """A socket, connected to an address that was just checked: the name is not resolved again after the check."""
         call = CALL.get()
         try:
-            until = time.monotonic() + call.patience(call.limits.connect_s)
+            until = time.monotonic() + call.timeout(call.limits.connect_s)
             host = self._dns_host.strip("[]")
             addresses = call.guard.addresses(host, within_s=until - time.monotonic(), call=call.name)
             return self._first_to_answer(addresses[:_ADDRESSES_TRIED], until)
@@ -166,25 +168,25 @@ class _Connection(HTTPConnection):
                 sock.setsockopt(*option)
             sock.settimeout(within_s)
             sock.connect((str(address), self.port))
-            # Bounds the TLS handshake, which urllib3 makes with this socket as it is.
-            sock.settimeout(CALL.get().patience(CALL.get().limits.connect_s))
+            # The timeout of the TLS handshake, which urllib3 does on this socket.
+            sock.settimeout(CALL.get().timeout(CALL.get().limits.connect_s))
         except BaseException:
             sock.close()
             raise
         return sock
 
     def send(self, data: Any) -> None:
-        """Send in pieces, so that a partner who reads slowly cannot hold us longer than the call may last."""
+        """Send in pieces, each with a timeout, so that a partner that reads slowly cannot exceed the call's time."""
         if self.sock is None:
             self.connect()
         self._used_at = time.monotonic()
         for start in range(0, len(data), _SENT_AT_ONCE):
-            self.sock.settimeout(CALL.get().patience(CALL.get().limits.read_s))
+            self.sock.settimeout(CALL.get().timeout(CALL.get().limits.read_s))
             super().send(data[start : start + _SENT_AT_ONCE])
 
 
 class _TlsConnection(_Connection, HTTPSConnection):
-    """The same over TLS. The certificate is checked against the name, whichever address we are connected to."""
+    """The same over TLS. The certificate is checked against the host name, not the address."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -196,11 +198,12 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 def pool_manager(ssl_context: ssl.SSLContext | None) -> PoolManager:
-    """Pools of our connections, which act for the call in ``CALL``. Proxies in the environment are not used.
+    """Connection pools with our connections, which serve the call in ``CALL``. Proxy settings are ignored.
 
-    Without a context, the system's certificates are trusted.
+    Args:
+        ssl_context: for https; None: the system's certificate authorities are trusted.
     """
-    # One context for all: loading the certificates takes longer than a handshake.
+    # One context for all pools, because loading the certificates takes longer than a handshake.
     manager = PoolManager(num_pools=256, maxsize=16, ssl_context=ssl_context or ssl.create_default_context())
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
     return manager

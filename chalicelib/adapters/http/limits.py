@@ -1,4 +1,4 @@
-"""What a call to a partner may take in time and size."""
+"""The time and size limits of a call to a partner."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpLimits:
-    """The bounds of every call; times are seconds."""
+    """The limits of every call; times in seconds."""
 
     connect_s: float = 5.0
-    """For the lookup and the connect; a TLS handshake may take as long again."""
+    """For the DNS lookup and the connect together; and once more for the TLS handshake."""
     read_s: float = 10.0
-    """Between one piece of the answer and the next."""
+    """Between two reads from the socket that return data."""
     total_s: float = 20.0
-    """For a whole call: its lookups, connects, second attempt and redirects, however slowly an answer trickles."""
+    """For the whole call: lookups, connects, the response, and any resend and redirects."""
     idle_s: float = 30.0
-    """After this, a kept connection is not used again. A frozen Lambda does not hear that the partner hung up, and a
-    POST into such a connection would be lost, as it is never retried."""
+    """How long an idle connection is reused. A frozen Lambda does not notice that the partner closed it; then a POST
+    on it would be lost, because a POST is never resent."""
     max_response_bytes: int = 8 * 1024 * 1024
-    """After decompression. A page of a thousand objects fits."""
+    """After decompression. Enough for a page of a thousand objects."""

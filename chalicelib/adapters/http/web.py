@@ -1,4 +1,4 @@
-"""The only client for calls to partners: bounded in time and size, and let out by the door alone."""
+"""The HTTP client for calls to partners: limited in time and size, and to allowed addresses."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # urllib3 and ssl cost some 50 ms of the cold start, so they 
 
     from chalicelib.adapters.http.connections import OutgoingCall
 
-# What may be sent twice without harm (Q-58). POST may not: it would start a second session or file a second CDR.
-_SENT_AGAIN = frozenset({"GET", "PUT", "PATCH", "DELETE"})
+# Methods that may be sent twice without harm (Q-58). A second POST could start a second session or create a second CDR.
+_RESENDABLE_METHODS = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -32,61 +32,70 @@ _OUR_HEADERS = {"user-agent": "ocpi-node", "accept-encoding": "gzip"}
 
 @dataclass(kw_only=True, eq=False)
 class HttpWeb:
-    """Sends requests to partners over kept-alive connections. One instance serves a process; threads may share it.
+    """Sends requests to partners over keep-alive connections. One instance serves a process; threads can share it.
 
-    Only https to public addresses, the address checked being the address connected to (Q-59). ``open_network`` adds
-    plain http and loopback, for local runs and tests. Proxies named in the environment are not used.
+    Only https to public addresses; the address that is checked is the one that is connected to (Q-59). Proxy settings
+    in the environment are ignored.
     """
 
     open_network: bool = False
+    """Whether plain http and loopback addresses are allowed, too: for local runs and tests."""
     limits: HttpLimits = field(default_factory=HttpLimits)
     ssl_context: ssl.SSLContext | None = None
-    """Whom we trust; None: the system's certificate authorities."""
+    """The trusted certificate authorities; None: the system's."""
     resolve: Callable[[str], Sequence[str]] = addresses_of
+    """Returns the addresses of a host name."""
 
     def __post_init__(self) -> None:
         self._guard = AddressGuard(open_network=self.open_network, resolve=self.resolve)
         self._public_guard = AddressGuard(resolve=self.resolve)
         self._managers: dict[AddressGuard, PoolManager] = {}
-        """One per door: a connection that one let through is none of the other's."""
+        """One per guard, because a connection that one of them allowed must not be reused for the other."""
         self._building = Lock()
 
     def check(self, url: str, *, public: bool = False) -> None:
-        """Nothing, if the URL itself is one that we call; where its name leads is seen when it is called.
+        """Check the form of a URL before it is called; a host name is not resolved yet.
+
+        Args:
+            url: the URL.
+            public: whether only public addresses are allowed, even with ``open_network``.
 
         Raises:
-            AddressNotAllowed: it is not, or it names an address that is not open to us.
+            AddressNotAllowed: the URL is not allowed, or its host is an address that is not.
         """
         guard = self._public_guard if public else self._guard
         guard.check(guard.target(Request(method="POST", url=url)))
 
     def send(self, request: Request, *, timeout_s: float | None = None, public: bool = False) -> Response:
-        """What the partner answers, its body decompressed; ``timeout_s`` bounds this call, not ``total_s``.
+        """The partner's response, its body decompressed.
 
-        ``public`` closes, for this call, a network that ``open_network`` has opened.
+        A GET follows up to three redirects within the same scheme, host and port; other redirects are returned. GET,
+        PUT, PATCH and DELETE are sent once more if the connection fails before the first byte of a response (Q-58).
 
-        A GET follows redirects that stay on the same scheme, host and port; any other redirect is itself the answer.
-        What may be sent twice is sent again, once, if the connection fails before the first byte of an answer.
+        Args:
+            request: what to send.
+            timeout_s: the limit of the whole call, instead of ``limits.total_s``.
+            public: whether only public addresses are allowed, even with ``open_network``.
 
         Raises:
-            AddressNotAllowed: the URL, or what its name leads to, is nothing that we call.
-            Unreachable: no whole answer came: refused, too slow, TLS failure, broken off.
-            UnableToUseApi: the answer is larger than we read or cannot be decompressed, or a header cannot be sent.
+            AddressNotAllowed: the URL, or an address of its host, is not allowed.
+            Unreachable: no complete response: connection refused or broken, timeout, TLS failure.
+            UnableToUseApi: the response is too large or cannot be decompressed, or a header cannot be sent.
         """
         guard = self._public_guard if public else self._guard
         target = guard.target(request)
         headers = _sendable(request, target)
         ends_at = time.monotonic() + (self.limits.total_s if timeout_s is None else timeout_s)
         for _ in range(_MOST_REDIRECTS):
-            response = self._answer(request, target, headers, ends_at, guard)
-            onward = self._onward(request, target, response, guard)
-            if onward is None:
+            response = self._response(request, target, headers, ends_at, guard)
+            redirect = self._redirect(request, target, response, guard)
+            if redirect is None:
                 return response
-            target = onward
-        return self._answer(request, target, headers, ends_at, guard)
+            target = redirect
+        return self._response(request, target, headers, ends_at, guard)
 
     def close(self) -> None:
-        """Hang up all connections that are not in use."""
+        """Close all idle connections."""
         for manager in self._managers.values():
             manager.clear()
 
@@ -98,7 +107,7 @@ class HttpWeb:
                 self._managers[guard] = pool_manager(self.ssl_context)
             return self._managers[guard]
 
-    def _answer(
+    def _response(
         self,
         request: Request,
         target: Target,
@@ -106,7 +115,7 @@ class HttpWeb:
         ends_at: float,
         guard: AddressGuard,
         *,
-        again: bool = True,
+        may_resend: bool = True,
     ) -> Response:
         from urllib3.exceptions import HTTPError
 
@@ -117,14 +126,14 @@ class HttpWeb:
         try:
             return self._exchange(request, target, headers, call)
         except HTTPError as error:
-            if not (again and request.method in _SENT_AGAIN and call.broke_before_an_answer(error)):
-                raise call.failure(error) from error
-        return self._answer(request, target, headers, ends_at, guard, again=False)
+            if not (may_resend and request.method in _RESENDABLE_METHODS and call.can_be_resent(error)):
+                raise call.ocpi_error(error) from error
+        return self._response(request, target, headers, ends_at, guard, may_resend=False)
 
     def _exchange(self, request: Request, target: Target, headers: Mapping[str, str], call: OutgoingCall) -> Response:
         from chalicelib.adapters.http.connections import CALL
 
-        acting = CALL.set(call)
+        token = CALL.set(call)
         try:
             answer = (
                 self._pools(call.guard)
@@ -143,11 +152,11 @@ class HttpWeb:
                 answer.status, {name: answer.headers[name] for name in answer.headers}, self._body(answer, call)
             )
         finally:
-            CALL.reset(acting)
-            call.hang_up()
+            CALL.reset(token)
+            call.close()
 
     def _body(self, answer: BaseHTTPResponse, call: OutgoingCall) -> bytes:
-        # One byte more than we take tells whether there was more; the bound holds for what decompression yields, too.
+        # One byte more than allowed shows whether there is more. The limit holds after decompression, too.
         body = answer.read(self.limits.max_response_bytes + 1)
         if len(body) > self.limits.max_response_bytes:
             answer.close()
@@ -155,20 +164,20 @@ class HttpWeb:
             raise UnableToUseApi(f"{call.name}: the answer is larger than {self.limits.max_response_bytes} bytes")
         return body
 
-    def _onward(self, request: Request, target: Target, response: Response, guard: AddressGuard) -> Target | None:
-        """Where a redirect leads that we follow, else None."""
+    def _redirect(self, request: Request, target: Target, response: Response, guard: AddressGuard) -> Target | None:
+        """The target of a redirect that we follow; else None."""
         if request.method != "GET" or response.status not in _REDIRECTS or "location" not in response.headers:
             return None
         try:
-            onward = guard.target(Request(method="GET", url=urljoin(target.url, response.headers["location"])))
+            redirect = guard.target(Request(method="GET", url=urljoin(target.url, response.headers["location"])))
         except (AddressNotAllowed, ValueError):
             return None
-        return onward if onward.origin == target.origin else None
+        return redirect if redirect.origin == target.origin else None
 
 
 def _sendable(request: Request, target: Target) -> Mapping[str, str]:
     for name, value in request.headers.items():
-        # Checked here because the standard library's message would show the value, which may be a token.
+        # Checked here because the standard library's error would contain the value, which may be a token.
         if not _HEADER_VALUE.fullmatch(value):
             raise UnableToUseApi(
                 f"{request.method} {target.authority}: the header {name} holds characters that HTTP does not carry"

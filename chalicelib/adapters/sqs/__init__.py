@@ -1,8 +1,8 @@
-"""The queues in SQS, and the messages in them.
+"""The queues on SQS, and the format of their messages.
 
-queue      one queue, found by its name at the first message
-pushes     changes and deliveries
-commands   commands, their results and their answers
-pulls      steps of crawls
-events     announced events
+queue      one queue: its URL, sending, decoding
+pushes     PushQueues: changes and deliveries
+commands   CommandQueues: commands, their results and answers
+pulls      PullQueue: the pages of a crawl
+events     EventQueue: announced events
 """

@@ -1,9 +1,9 @@
-"""The three queues of commands in SQS, as ``CommandQueues`` promises them, and their messages.
+"""``CommandQueues`` on SQS, and the messages of the three queues.
 
-``commands``, a standard queue that the host's back end reads: as docs/commands.md describes.
-``command-results``, a standard queue that the host's back end writes, and we with the timers:
-``{"version": 1, "command_id": "...", "result": "ACCEPTED"}``; ``source`` is ``timer`` where it is ours.
-``command-answers.fifo``: ``{"v": 1, "command": "..."}``; one lane is one message group.
+``commands``, a standard queue that the host's back end reads: see docs/commands.md.
+``command-results``, a standard queue that the host's back end writes to, and we for timeouts:
+``{"version": 1, "command_id": "...", "result": "ACCEPTED"}``; ours have ``source``.
+``command-answers.fifo``: ``{"v": 1, "command": "..."}``; a lane is a message group.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chalicelib.adapters.aws import Client
-from chalicelib.adapters.sqs.queue import Queue, opened
+from chalicelib.adapters.aws import LazyClient
+from chalicelib.adapters.sqs.queue import Queue, decode_message
 from chalicelib.node.commands import CommandResult
 from chalicelib.ocpi.errors import ClientError
 from chalicelib.ocpi.reading import parse
@@ -22,46 +22,46 @@ _VERSION: Final = 1
 
 
 class SqsCommandQueues:
-    """The queues of one stage."""
+    """The command queues of one stage."""
 
-    def __init__(self, client: Client, *, commands: str, results: str, answers: str) -> None:
-        """Queues by their full names."""
+    def __init__(self, client: LazyClient, *, commands: str, results: str, answers: str) -> None:
+        """The queues' full names."""
         self._commands = Queue(commands, client)
         self._results = Queue(results, client)
         self._answers = Queue(answers, client)
 
-    def ask(self, message: Mapping[str, Any]) -> None:
-        """Send a request to the charge points' back end; one call."""
+    def enqueue_command(self, message: Mapping[str, Any]) -> None:
+        """Send a command to ``commands``, which the charge points' back end reads; one call."""
         self._commands.send(_text(message))
 
-    def result(self, result: CommandResult, *, delay_s: int = 0) -> None:
-        """Send a result to ourselves, now or later; one call."""
+    def enqueue_result(self, result: CommandResult, *, delay_s: int = 0) -> None:
+        """Send a result to ``command-results``, to be read after ``delay_s`` seconds; one call."""
         message = {"version": _VERSION, "command_id": result.command_id, "result": result.result}
         self._results.send(_text(message | {"source": result.source}), delay_s=delay_s)
 
-    def answer(self, command_id: str, lane: str) -> None:
-        """Ask ourselves to post a result, one after the other within a lane; one call.
+    def enqueue_answer(self, command_id: str, lane: str) -> None:
+        """Send a message to ``command-answers.fifo``: post this command's result; one call.
 
-        SQS drops what it has seen within the last five minutes, so that a repeated worker asks once.
+        Deduplicated: SQS drops a message with the same ``command_id`` for five minutes.
         """
         body = _text({"v": _VERSION, "command": command_id})
         self._answers.send(body, MessageGroupId=lane, MessageDeduplicationId=command_id)
 
 
 def _text(message: Mapping[str, Any]) -> str:
-    # In ASCII: SQS refuses some characters that a partner may send.
+    # In ASCII, because SQS refuses some characters that a partner may send.
     return json.dumps(message, separators=(",", ":"))
 
 
 class UnreadableResult(Exception):
-    """A message in ``command-results`` that is none of ours and none of the contract."""
+    """A message in ``command-results`` does not have the documented format."""
 
 
 def result_in(body: str) -> CommandResult:
-    """The result of a message in ``command-results``.
+    """The result in a message of ``command-results``.
 
     Raises:
-        UnreadableResult: the host sent something else; trying again cannot help.
+        UnreadableResult: the message is not in the documented format; a retry cannot help.
     """
     try:
         message = parse(body.encode())
@@ -75,9 +75,9 @@ def result_in(body: str) -> CommandResult:
 
 
 def answer_in(body: str) -> str:
-    """The id of the command whose result is to be posted.
+    """The id of the command whose result is to be posted, in a message of ``command-answers.fifo``.
 
     Raises:
-        ValueError: a later release wrote it.
+        ValueError: the message was written by a later release.
     """
-    return str(opened(body, _VERSION)["command"])
+    return str(decode_message(body, _VERSION)["command"])

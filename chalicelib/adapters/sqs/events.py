@@ -1,7 +1,7 @@
-"""The queue ``events`` in SQS, as ``EventQueue`` promises it: ``{"v": 1, "attempt": 0, "events": [EVENT, ...]}``.
+"""``EventQueue`` on SQS: the queue ``events``. Its messages: ``{"v": 1, "attempt": 0, "events": [EVENT, ...]}``.
 
-EVENT: ``[kind, partner, module, owner, id, path, version, at, reason]``, as in ``Event``; no content, for that is read
-when it is published.
+EVENT: ``[kind, partner, module, owner, id, path, version, at, reason]``, as in ``Event``. The content of the object is
+read when the event is published.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from chalicelib.adapters.aws import Client
-from chalicelib.adapters.sqs.queue import Queue, opened
+from chalicelib.adapters.aws import LazyClient
+from chalicelib.adapters.sqs.queue import Queue, decode_message
 from chalicelib.node.events.announcing import Event, EventKind
 from chalicelib.ocpi.module import ModuleID
 from chalicelib.ocpi.parties import Party
@@ -21,25 +21,25 @@ _VERSION: Final = 1
 
 
 class SqsEventQueue:
-    """The queue of one stage."""
+    """The event queue of one stage."""
 
-    def __init__(self, name: str, client: Client) -> None:
-        """A queue by its full name."""
+    def __init__(self, name: str, client: LazyClient) -> None:
+        """``name`` is the queue's full name."""
         self._queue = Queue(name, client)
 
     def announce(self, events: Sequence[Event], /, *, attempt: int = 0, delay_s: int = 0) -> None:
-        """Send one message, or more where one would exceed 200 KB; to be read now or later."""
+        """Send the events, to be read after ``delay_s`` seconds; one call per message of up to 200 KB."""
         texts = [json.dumps(_list_of(event), separators=(",", ":")) for event in events]
         self._queue.announce(_VERSION, "events", texts, attempt=attempt, delay_s=delay_s)
 
 
 def events_in(body: str) -> tuple[list[Event], int]:
-    """The events of a message, and how often it was put back.
+    """The events of a message, and how often they were requeued.
 
     Raises:
-        ValueError: a later release wrote it.
+        ValueError: the message was written by a later release.
     """
-    message = opened(body, _VERSION)
+    message = decode_message(body, _VERSION)
     return [_event(event) for event in message["events"]], message["attempt"]
 
 

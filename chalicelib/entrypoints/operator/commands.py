@@ -41,7 +41,7 @@ def _show(call: OperatorCall) -> OperatorReply:
 def _list(call: OperatorCall) -> OperatorReply:
     limit = window_of({"limit": str(_MOST_AT_A_TIME)} | dict(call.request.query), _MOST_AT_A_TIME).limit
     after, now = call.after, call.company.ports.clock()
-    found = call.company.ports.commands.of(call.partner.id, after or None, limit)
+    found = call.company.ports.commands.for_partner(call.partner.id, after or None, limit)
     following = found[-1].id if len(found) == limit else None
     return OperatorReply({"items": [_shown(command, now) for command in found], "next": following})
 

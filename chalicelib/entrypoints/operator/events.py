@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.entrypoints.operator.operation import ROOT, Operation, OperatorCall, OperatorReply
-from chalicelib.node.events.announcing import FEED_EXPIRES_AFTER, FEED_KEPT, cursor_at, moment_of
-from chalicelib.node.events.publishing import SETTLED
+from chalicelib.node.events.announcing import FEED_EXPIRES_AFTER, FEED_RETENTION, cursor_at, moment_of
+from chalicelib.node.events.publishing import FEED_READ_DELAY
 from chalicelib.ocpi.errors import InvalidParameters
 from chalicelib.ocpi.paging import window_of
 
@@ -16,11 +16,11 @@ _MOST_AT_A_TIME: Final = 100
 def _events(call: OperatorCall) -> OperatorReply:
     query, feed = call.request.query, call.company.ports.event_feed
     limit = window_of({"limit": str(_MOST_AT_A_TIME)} | dict(query), _MOST_AT_A_TIME).limit
-    until = call.company.ports.clock() - SETTLED
+    until = call.company.ports.clock() - FEED_READ_DELAY
     after = query.get("after")
     if query.get("latest", "no") not in ("yes", "no") or (after and "latest" in query):
         raise InvalidParameters("latest is yes or no, and not asked for together with after")
-    behind = _checked(after, cursor_at(until - FEED_EXPIRES_AFTER)) if after else cursor_at(until - FEED_KEPT)
+    behind = _checked(after, cursor_at(until - FEED_EXPIRES_AFTER)) if after else cursor_at(until - FEED_RETENTION)
     latest = query.get("latest") == "yes"
     found = feed.latest(until, limit) if latest else feed.after(behind, until, limit)
     following = found[-1].cursor if found else max(behind, cursor_at(until))
@@ -39,7 +39,7 @@ def _checked(after: str, oldest: str) -> str:
         raise InvalidParameters("after is no cursor of ours: give next of an earlier answer") from None
     if after < oldest:
         raise InvalidParameters(
-            f"what came after this was kept for {FEED_KEPT.days} days and is gone: begin without after"
+            f"what came after this was kept for {FEED_RETENTION.days} days and is gone: begin without after"
         )
     return after
 

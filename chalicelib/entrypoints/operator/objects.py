@@ -43,7 +43,7 @@ def _list(call: OperatorCall) -> OperatorReply:
 
 def _by_id(call: OperatorCall, store: ObjectStore) -> OperatorReply:
     limit, after = _most(call), call.after
-    found = store.received(OURS, after, limit)
+    found = store.list_by_owner(OURS, after, limit)
     following = {"after": found[-1].id} if len(found) == limit else None
     return OperatorReply({"items": [json.loads(stored.body) for stored in found], "next": following})
 
@@ -78,14 +78,14 @@ def _import(call: OperatorCall) -> OperatorReply:
         raise InvalidParameters("the body is a JSON list of objects")
     if call.request.query.get("push", "no") != "no":
         raise InvalidParameters("push is no, or left out")
-    done = own.import_all(values, call.addressee, told="push" not in call.request.query)
+    done = own.import_all(values, call.addressee, push="push" not in call.request.query)
     return OperatorReply(
         {
             "created": done.created,
             "updated": done.updated,
             "unchanged": done.unchanged,
             "failed": [{"index": index, "id": object_id, "error": why} for index, object_id, why in done.failed],
-            "warnings": [f"{object_id}: {warning(remark)}" for object_id, remark in done.remarks],
+            "warnings": [f"{object_id}: {warning(remark)}" for object_id, remark in done.warnings],
         }
     )
 
@@ -97,7 +97,7 @@ def _received(call: OperatorCall) -> OperatorReply:
     partner, module = call.partner, call.module.identifier
     limit = _most(call)
     store, after = call.company.ports.stores[module], call.after
-    found = store.received(theirs(partner.party), after, limit) if partner.party else []
+    found = store.list_by_owner(theirs(partner.party), after, limit) if partner.party else []
     shown = [(stored, item) for stored in found if (item := _shown(call, partner, stored)) is not None]
     gone = {stored.id: stored.metadata["absent_since"] for stored, _ in shown if is_gone(stored)}
     following = found[-1].id if len(found) == limit else None

@@ -11,7 +11,7 @@ from typing import Any, Final
 from chalicelib.bootstrap.company import Company
 from chalicelib.modules import MODULES
 from chalicelib.node.objects import LONGEST_ID, is_storable
-from chalicelib.node.owning.own import OwnObjects, OwnResult
+from chalicelib.node.owning.own_objects import OwnObjects, OwnResult
 from chalicelib.node.partners.partner import Partner
 from chalicelib.ocpi.errors import ClientError, InvalidParameters, NotFound
 from chalicelib.ocpi.http import Request
@@ -205,7 +205,7 @@ class OperatorReply:
 
 def own_result_reply(kept: OwnResult) -> OperatorReply:
     """The reply about an object that the host created or changed: outcome, the object, and warnings."""
-    answer = {"outcome": kept.outcome, "object": json.loads(kept.body), "warnings": list(map(warning, kept.remarks))}
+    answer = {"outcome": kept.outcome, "object": json.loads(kept.body), "warnings": list(map(warning, kept.warnings))}
     return OperatorReply(answer, 201 if kept.outcome == "created" else 200)
 
 

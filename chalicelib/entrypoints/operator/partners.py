@@ -80,7 +80,9 @@ def _partner(call: OperatorCall) -> OperatorReply:
         "pulls": list(map(pull_json, company.ports.pulls.of(partner.id))),
     }
     return OperatorReply(
-        _partner_json(company, partner) | delivery_status(company, partner, company.breakers.of(partner)) | facts
+        _partner_json(company, partner)
+        | delivery_status(company, partner, company.breakers.for_partner(partner))
+        | facts
     )
 
 

@@ -58,4 +58,4 @@ class ReceivedCommands:
         with suppress(Exception):
             kept = self._commands.get(command.id)
             if kept is not None:
-                self._commands.save(kept.with_(command.at, "not passed on", answer=None, problem=NOT_PASSED_ON))
+                self._commands.save(kept.with_event(command.at, "not passed on", answer=None, problem=NOT_PASSED_ON))

@@ -77,8 +77,8 @@ class CommandRelay:
             replaces = self._received.add(command)
             timeout_s = (command.deadline - command.at).total_seconds()
             timer = CommandResult(command_id=command.id, result="TIMEOUT", source="timer")
-            self._queues.result(timer, delay_s=int(timeout_s))
-            self._queues.ask(_message(call, command, context, replaces))
+            self._queues.enqueue_result(timer, delay_s=int(timeout_s))
+            self._queues.enqueue_command(_message(call, command, context, replaces))
         except Exception:
             self._received.cancel(command)
             raise

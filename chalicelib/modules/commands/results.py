@@ -14,7 +14,7 @@ from typing import Final
 from chalicelib.modules.commands.objects import RESULT
 from chalicelib.node.bodies import as_bytes
 from chalicelib.node.clock import Clock
-from chalicelib.node.commands import Command, CommandQueues, CommandResult, CommandStore, Posting, Side, record_step
+from chalicelib.node.commands import Command, CommandQueues, CommandResult, CommandStore, Posting, Side, record_event
 from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.objects import is_storable
 from chalicelib.node.outbound import Outbound
@@ -57,7 +57,7 @@ class CommandResults:
         command = retry_on_conflict(lambda: self._record_result(result), self._clock.sleep)
         if command.result is not None and command.posting is Posting.NONE:
             # Also when this result is a repeat: the first attempt may have failed before it queued the answer.
-            self._queues.answer(command.id, _lane(command))
+            self._queues.enqueue_answer(command.id, _lane(command))
         return command
 
     def _record_result(self, result: CommandResult) -> Command:
@@ -69,11 +69,11 @@ class CommandResults:
             return command
         told = f"{result.result} from the {result.source}"
         if command.answer != "ACCEPTED":
-            after = command.with_(self._clock(), f"{told}, which nobody waits for")
+            after = command.with_event(self._clock(), f"{told}, which nobody waits for")
         elif command.result is None:
-            after = command.with_(self._clock(), told, result=result.result)
+            after = command.with_event(self._clock(), told, result=result.result)
         else:
-            after = command.with_(self._clock(), f"{told}, too late: {command.result} counts")
+            after = command.with_event(self._clock(), f"{told}, too late: {command.result} counts")
         self._commands.save(after)
         return after
 
@@ -85,7 +85,7 @@ class CommandResults:
         problem = self._posted(*begun)
         what = f"could not be answered: {problem}" if problem else "answered at the response_url"
         posting = Posting.FAILED if problem else Posting.DONE
-        record_step(self._commands, command_id, self._clock, what, posting=posting, problem=problem)
+        record_event(self._commands, command_id, self._clock, what, posting=posting, problem=problem)
 
     def _begin(self, command_id: str) -> tuple[Command, Partner | None] | None:
         """The command and its partner, if its result has to be posted now; the POST is marked as started."""
@@ -94,12 +94,14 @@ class CommandResults:
             return None
         if command.posting is Posting.STARTED:
             # The worker that started it is gone, for a lane has one worker at a time.
-            broken = command.with_(self._clock(), "the answer broke off", posting=Posting.FAILED, problem=BROKE_OFF)
+            broken = command.with_event(
+                self._clock(), "the answer broke off", posting=Posting.FAILED, problem=BROKE_OFF
+            )
             self._commands.save(broken)
         if command.posting is not Posting.NONE:
             return None
         partner = self._partners.get(command.partner_id)
-        begun = command.with_(self._clock(), "being answered", posting=Posting.STARTED)
+        begun = command.with_event(self._clock(), "being answered", posting=Posting.STARTED)
         try:
             self._commands.save(begun)
         except Exception:

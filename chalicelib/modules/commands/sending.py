@@ -14,7 +14,7 @@ from typing import Any, Final
 from chalicelib.modules.commands.objects import REQUESTS, RESULT
 from chalicelib.node.bodies import as_bytes, as_json
 from chalicelib.node.clock import Clock
-from chalicelib.node.commands import Command, CommandStore, Side, record_step
+from chalicelib.node.commands import Command, CommandStore, Side, record_event
 from chalicelib.node.conflicts import retry_on_conflict
 from chalicelib.node.events.announcing import EventAnnouncer
 from chalicelib.node.objects import OURS, ObjectStore, is_storable, theirs
@@ -175,12 +175,12 @@ class SentCommands:
             return
         if command.result is None:
             self._announcer.command_result(partner, command_id)
-            self._commands.save(command.with_(self._clock(), f"result {raw}", result=result))
+            self._commands.save(command.with_event(self._clock(), f"result {raw}", result=result))
         else:
-            self._commands.save(command.with_(self._clock(), f"result {raw}, too late: {command.result} counts"))
+            self._commands.save(command.with_event(self._clock(), f"result {raw}, too late: {command.result} counts"))
 
     def _add(self, command_id: str, what: str, **facts: Any) -> Command:
-        after = record_step(self._commands, command_id, self._clock, what, **facts)
+        after = record_event(self._commands, command_id, self._clock, what, **facts)
         if after is None:
             raise NotFound("the command is gone")
         return after

@@ -88,7 +88,7 @@ class CredentialsExchange:
 
         Callers decide about the party: a partner may not name itself another one (Q-34).
         """
-        return partner.with_(
+        return partner.with_changes(
             name=partner.name or theirs.business_details.name,
             versions_url=theirs.url,
             endpoints=endpoints,

@@ -94,7 +94,7 @@ class Registrations:
         spent = _grant(partner, grant.token_hash, GrantKind.SPENT, until, fingerprint(theirs))
 
         def registered(before: Partner) -> Partner:
-            return self._exchange.with_credentials(_unchanged(before, partner), theirs, endpoints).with_(
+            return self._exchange.with_credentials(_unchanged(before, partner), theirs, endpoints).with_changes(
                 state=State.REGISTERED, party=theirs.party, issued=(grant.token_hash, fresh.hash), fading=()
             )
 
@@ -118,7 +118,7 @@ class Registrations:
         fading = _grant(partner, grant.token_hash, GrantKind.FADING, now + _OVERLAP)
 
         def renewed(before: Partner) -> Partner:
-            return self._exchange.with_credentials(_unchanged(before, partner), theirs, endpoints).with_(
+            return self._exchange.with_credentials(_unchanged(before, partner), theirs, endpoints).with_changes(
                 party=theirs.party,
                 former_token_we_send=before.token_we_send,
                 overlap_until=now + _OVERLAP,
@@ -141,7 +141,7 @@ class Registrations:
             return self._registry.save(partner, issue=[_grant(partner, grant.token_hash)])
 
         def settled(now: Partner) -> Partner:
-            return now.with_(issued=tuple(token for token in now.issued if token not in now.fading), fading=())
+            return now.with_changes(issued=tuple(token for token in now.issued if token not in now.fading), fading=())
 
         return self._registry.save(partner, settled)
 
@@ -174,7 +174,7 @@ class Registrations:
         def issue_token() -> Mapping[str, Any]:
             # They call back with this token before they answer: it must work before the POST leaves (CRD-22).
             issue = [_grant(partner, ours.hash)]
-            self._registry.save(partner, lambda now: _pending(now).with_(issued=(ours.hash,)), issue)
+            self._registry.save(partner, lambda now: _pending(now).with_changes(issued=(ours.hash,)), issue)
             return self.our_credentials(partner, ours)
 
         required = self._exchange.required_modules
@@ -197,7 +197,7 @@ class Registrations:
 
         def registered(before: Partner) -> Partner:
             known = self._exchange.with_credentials(_pending(before), theirs, done.endpoints)
-            return known.with_(state=State.REGISTERED, party=party, problem=problem)
+            return known.with_changes(state=State.REGISTERED, party=party, problem=problem)
 
         return self._registry.save(partner, registered)
 
@@ -227,7 +227,7 @@ class Registrations:
                 raise ClientError("they changed or ended the registration meanwhile")
             known = self._exchange.with_credentials(before, theirs, before.endpoints)
             problem = f"PUT credentials was answered as {theirs.party}: set that party if it is theirs (Q-34)"
-            return known.with_(
+            return known.with_changes(
                 former_token_we_send=token,
                 overlap_until=until,
                 fading=(*before.fading, *replaced),
@@ -246,7 +246,7 @@ class Registrations:
 
         def changed(now: Partner) -> Partner:
             self._token_for(now)  # raises where they have ended it meanwhile
-            return now.with_(issued=(*(token for token in now.issued if token not in invalid), ours.hash))
+            return now.with_changes(issued=(*(token for token in now.issued if token not in invalid), ours.hash))
 
         return self._registry.save(partner, changed, issue=[_grant(partner, ours.hash, GrantKind.OFFERED, until)])
 
@@ -294,7 +294,7 @@ class Registrations:
                 # Their PUT or DELETE came meanwhile, and is newer than what we fetched.
                 return before
             is_solved = (before.problem or "").startswith(_NOT_FETCHED)
-            return before.with_(endpoints=endpoints, problem=None if is_solved else before.problem)
+            return before.with_changes(endpoints=endpoints, problem=None if is_solved else before.problem)
 
         return self._registry.save(partner, moved)
 
@@ -305,7 +305,7 @@ class Registrations:
             ClientError: another connection is registered as this party (Q-34).
         """
         solved = {"problem": None} if "party" in facts else {}
-        return self._registry.save(partner, lambda now: now.with_(**facts, **solved))
+        return self._registry.save(partner, lambda now: now.with_changes(**facts, **solved))
 
     def our_credentials(self, partner: Partner, token: AuthToken) -> Mapping[str, Any]:
         """The credentials that this partner uses to reach us, with this token (CRD-01)."""
@@ -318,13 +318,15 @@ class Registrations:
 
     def _record_problem(self, partner: Partner, problem: str, **facts: Any) -> Partner:
         _LOG.warning("partner %s: %s", partner.id, problem)
-        return self._registry.save(partner, lambda now: now.with_(problem=problem, **facts))
+        return self._registry.save(partner, lambda now: now.with_changes(problem=problem, **facts))
 
     def _end(self, partner: Partner, problem: str | None) -> Partner:
         """The partner, unregistered and without tokens on either side; the objects that it sent us stay (Q-42)."""
         gone: dict[str, Any] = {"issued": (), "fading": (), "token_we_send": None, "former_token_we_send": None}
         gone |= {"is_suspended": False}
-        return self._registry.save(partner, lambda now: now.with_(state=State.UNREGISTERED, problem=problem, **gone))
+        return self._registry.save(
+            partner, lambda now: now.with_changes(state=State.UNREGISTERED, problem=problem, **gone)
+        )
 
 
 def fingerprint(theirs: Credentials) -> str:

@@ -134,7 +134,7 @@ class AuthorizeEndpoint:
         owner = theirs(call.partner.party) if call.partner.party else ""
         stored = self._locations.get(owner, asked["location_id"]) if owner else None
         if stored is None:
-            shares = bool(owner and self._locations.received(owner, None, 1))
+            shares = bool(owner and self._locations.list_by_owner(owner, None, 1))
             if shares or ruling.needs_location or ruling.locations:
                 raise UnknownLocation("LocationReferences.location_id: we do not know this Location of yours (TOK-17)")
             return asked

@@ -1,5 +1,5 @@
-"""What the host is told of.
+"""Events: the host is told what partners changed.
 
-announcing   events, announced before the write that they tell of, and the ports
-publishing   events whose change is written, published to the bus and the feed
+announcing   events and their ports; each event is announced before the write that it is about
+publishing   the worker that publishes events to the bus and the feed once their change is written
 """

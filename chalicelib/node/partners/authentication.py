@@ -1,4 +1,4 @@
-"""A short memory of whom we let in, so that a burst of requests with one token reads it from the store once."""
+"""A cache of authenticated callers, so that a burst of requests with one token reads the store once."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from chalicelib.ocpi.parties import Role
 
 
 class Authenticator(Protocol):
-    """Tells whom a token admits; a ``PartnerStore`` does."""
+    """Finds the partner that a token was issued to; a ``PartnerStore`` does."""
 
     def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
-        """The grant and its partner, or None."""
+        """The grant and its partner; None if the token is unknown or expired."""
 
 
 class CachedAuthenticator:
-    """Remembers registered partners with their current token for a few seconds.
+    """An authenticator that caches active partners with their current token for ``ttl_s`` seconds.
 
-    Nothing else: a token must work the moment it is issued, and what is changing (an invitation, a registration, an
-    overlap) must be seen as it is. A token revoked in another process works on for those few seconds here, and so does
-    that of a partner that was suspended there.
+    Nothing else is cached: a token must work the moment it is issued, and invitations, registrations under way and
+    overlaps of tokens must be seen as they are. If another process revokes a token or suspends a partner, the token
+    still works in this process until its entry expires.
     """
 
-    def __init__(self, store: Authenticator, clock: Callable[[], datetime], seconds: float = 3) -> None:
+    def __init__(self, store: Authenticator, clock: Callable[[], datetime], ttl_s: float = 3) -> None:
         self._store = store
         self._clock = clock
-        self._kept = timedelta(seconds=seconds)
-        self._known: dict[tuple[Role, str], tuple[datetime, Authentication]] = {}
+        self._ttl = timedelta(seconds=ttl_s)
+        self._cache: dict[tuple[Role, str], tuple[datetime, Authentication]] = {}
 
     def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
-        """Whom the token admits to this role's tree; None if it is unknown or expired."""
-        known, now = self._known, self._clock()
-        since, authentication = known.get((our_role, token_hash), (None, None))
-        if authentication is not None and since is not None and since <= now < since + self._kept:
+        """The token's grant and partner, as far as it is for our endpoints of this role; None if unknown or expired."""
+        cache, now = self._cache, self._clock()
+        cached_at, authentication = cache.get((our_role, token_hash), (None, None))
+        if authentication is not None and cached_at is not None and cached_at <= now < cached_at + self._ttl:
             return authentication
         authentication = self._store.authenticate(our_role, token_hash)
-        if authentication is not None and _is_settled(authentication):
-            # Into the memory from before the read: if forget() came meanwhile, that one is gone.
-            known[our_role, token_hash] = (now, authentication)
+        if authentication is not None and _is_cacheable(authentication):
+            # Into the dict from before the read: if clear() was called meanwhile, that dict is not in use any more.
+            cache[our_role, token_hash] = (now, authentication)
         return authentication
 
-    def forget(self) -> None:
-        """Read everything afresh; call it after every save of a partner."""
-        self._known = {}
+    def clear(self) -> None:
+        """Drop all entries; to be called after every save of a partner."""
+        self._cache = {}
 
 
-def _is_settled(authentication: Authentication) -> bool:
+def _is_cacheable(authentication: Authentication) -> bool:
     grant, partner = authentication.grant, authentication.partner
-    lasting = grant.kind is GrantKind.CURRENT and grant.expires_at is None
-    return lasting and partner.is_active and not partner.fading
+    is_lasting = grant.kind is GrantKind.CURRENT and grant.expires_at is None
+    return is_lasting and partner.is_active and not partner.fading

@@ -1,7 +1,7 @@
-"""Our partners as they are written down: each change of one passes here, so that none is lost and no dead token lives.
+"""The registry: the only writer of partners and of the tokens that we issued to them.
 
-Partners, hosts and schedules change a connection at the same time, and what a partner has done already cannot be
-undone. So a change is a function of the partner as it is now, and is made again on whatever somebody else wrote first.
+Partners, the host and schedules change a partner concurrently. So a change is a function of the stored partner, and is
+applied again after a conflict. Each save also revokes the tokens that the changed partner does not list any more.
 """
 
 from __future__ import annotations
@@ -14,63 +14,74 @@ from chalicelib.node.partners.partner import Grant, Partner
 from chalicelib.node.partners.store import PartnerStore, PartyTaken
 from chalicelib.ocpi.errors import ClientError
 
-Change = Callable[[Partner], Partner]
-"""Makes a partner as it is what it becomes; raises where it must not become that any more."""
+PartnerChange = Callable[[Partner], Partner]
+"""The changed partner, given the stored one; raises if that one must not be changed so. May be called repeatedly."""
 
 
-RegistrationChanged = Callable[[Partner, int], None]
-"""Is told, before it is saved, that a partner becomes registered or stops being so, with the version it will have."""
+OnRegistrationChange = Callable[[Partner, int], None]
+"""Called before a save that makes a partner registered or unregistered, with the version that it will have."""
 
 
 class PartnerRegistry:
-    """The only writer of partners and of the tokens that they send."""
+    """Saves partners and their tokens."""
 
     def __init__(
         self,
         partners: PartnerStore,
         clock: Clock,
-        registration_changed: RegistrationChanged,
-        saved: Callable[[], None],
+        on_registration_change: OnRegistrationChange,
+        on_saved: Callable[[], None],
     ) -> None:
+        """``on_saved`` is called after each save, even a failed one."""
         self._partners = partners
         self._clock = clock
-        self._registration_changed = registration_changed
-        self._saved = saved
+        self._on_registration_change = on_registration_change
+        self._on_saved = on_saved
 
-    def save(self, partner: Partner, change: Change = lambda now: now, issue: Collection[Grant] = ()) -> Partner:
-        """The partner, changed and saved. Tokens that it does not list are dead, a party that it was is free.
+    def save(
+        self, partner: Partner, change: PartnerChange = lambda stored: stored, issue: Collection[Grant] = ()
+    ) -> Partner:
+        """The partner, saved with this change applied. Retries on a conflict.
+
+        In the same transaction, grants to ``issue`` that the changed partner lists in ``issued`` are written, tokens
+        that it does not list any more are revoked, and a party that it had before can be registered by others.
+
+        Args:
+            partner: whom to save; itself only if it is new, else what is stored under its id.
+            change: applied to the stored partner.
+            issue: grants of the tokens to issue.
 
         Raises:
-            ClientError: another connection is registered as this party (Q-34).
-            ServerError: others kept changing it.
+            ClientError: another partner is registered as this party (Q-34).
+            ServerError: every attempt met a conflict.
         """
 
         def attempt() -> Partner:
             before = self._partners.get(partner.id) or partner
             after = change(before)
-            listed = [grant for grant in issue if grant.token_hash in after.issued]
-            if after == before and before.version and not listed:
+            issued = [grant for grant in issue if grant.token_hash in after.issued]
+            if after == before and before.version and not issued:
                 return before
-            after = after.with_(updated_at=self._clock())
-            dropped = {*before.issued} - {*after.issued}
-            left = before.party if before.party != after.party else None
+            after = after.with_changes(updated_at=self._clock())
+            revoked = {*before.issued} - {*after.issued}
+            released = before.party if before.party != after.party else None
             if after.is_registered != before.is_registered:
-                self._registration_changed(after, before.version + 1)
-            return self._partners.save(after, issue=listed, revoke=dropped, release=left)
+                self._on_registration_change(after, before.version + 1)
+            return self._partners.save(after, issue=issued, revoke=revoked, release=released)
 
         try:
             return retry_on_conflict(attempt, self._clock.sleep)
         except PartyTaken as taken:
             raise ClientError(f"{taken}: unregister that first (Q-34)") from None
         finally:
-            # Even where the store failed: it may have written before it did.
-            self._saved()
+            # Even if the store failed: it may have written before.
+            self._on_saved()
 
     def grants(self, partner: Partner) -> list[Grant]:
-        """Those of the tokens that we issued to the partner which are good now."""
+        """The grants of the tokens that we issued to the partner and that are valid now; two calls per token."""
         found = (self._partners.authenticate(partner.our_role, token_hash) for token_hash in partner.issued)
         return [authentication.grant for authentication in found if authentication is not None]
 
     def counter(self, partner: Partner, counter: str) -> int:
-        """What we counted about the partner."""
+        """The value of one of the partner's counters; 0 if it was never counted."""
         return self._partners.counters(partner.id).get(counter, 0)

@@ -1,4 +1,4 @@
-"""The port that stores partners, the tokens we issued to them, and what we counted about them."""
+"""The port that stores partners, the grants of their tokens, their counters and contacts, and operator keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chalicelib.ocpi.parties import Party, Role
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """A grant and the partner it belongs to."""
+    """An authenticated caller: the grant of the token that it sent, and the partner that the token was issued to."""
 
     grant: Grant
     partner: Partner
@@ -22,18 +22,18 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True)
 class OperatorKey:
-    """A key to the operator API, known by its hash alone."""
+    """A key to the operator API; only its hash is stored."""
 
     name: str
     roles: frozenset[str] = frozenset()
-    """What its holder may do beyond what every holder may, such as ``help-desk``."""
+    """Additional permissions, such as ``help-desk``."""
 
 
 class PartnerStore(Protocol):
-    """Our partners, the tokens we issued to them, and what we counted about them."""
+    """The port that stores partners and all that belongs to them."""
 
     def get(self, partner_id: str) -> Partner | None:
-        """The partner, strongly consistent."""
+        """The partner, or None; strongly consistent; one call."""
 
     def all(self) -> list[Partner]:
         """Every partner, oldest first, registered or not."""
@@ -41,49 +41,57 @@ class PartnerStore(Protocol):
     def save(
         self, partner: Partner, *, issue: Iterable[Grant] = (), revoke: Iterable[str] = (), release: Party | None = None
     ) -> Partner:
-        """Write the partner, tokens to issue and token hashes to revoke, in one transaction.
+        """The saved partner, with the next version. Everything is written in one transaction.
 
-        ``partner.version`` is the one that was read (0: new); the answer has the next. A registered partner claims its
-        party for its role; ``release`` gives a claim up.
+        A registered partner *claims* its party: no other partner with the same ``our_role`` can be registered as it.
+
+        Args:
+            partner: what to write; ``version`` is the one that was read, 0 for a new partner.
+            issue: grants of tokens to write.
+            revoke: hashes of tokens to delete; one that is also issued stays.
+            release: a party whose claim by this partner to give up.
 
         Raises:
-            Conflict: the partner changed meanwhile.
-            PartyTaken: another connection of this role has claimed the party (Q-34).
+            Conflict: the partner has changed since it was read.
+            PartyTaken: another partner has claimed the party (Q-34).
         """
 
     def authenticate(self, our_role: Role, token_hash: str) -> Authentication | None:
-        """Whom the token admits to this role's tree, strongly consistent; None if it is unknown or expired."""
+        """The grant and partner of a token for our endpoints of this role; None if it is unknown or expired.
+
+        Strongly consistent; two calls.
+        """
 
     def count(self, partner_id: str, counts: Mapping[str, int]) -> None:
         """Add to the partner's counters, such as one per deviation; one call."""
 
     def counters(self, partner_id: str) -> dict[str, int]:
-        """The partner's counters."""
+        """All of the partner's counters by name; one call."""
 
     def record_contact(self, partner_id: str, module: str, direction: str, at: datetime, problem: str | None) -> None:
-        """Remember that it went well with the partner then, or failed with this problem; one call."""
+        """Record that a request failed with this problem then, or succeeded if it is None; one call."""
 
     def contacts(self, partner_id: str) -> list[Contact]:
-        """When we were last in touch with the partner, by module and direction; one call."""
+        """The partner's contacts, ordered by module and direction; one call."""
 
     def operator_key(self, key_hash: str) -> OperatorKey | None:
         """The operator key with this hash, or None."""
 
     def save_operator_key(self, key_hash: str, key: OperatorKey) -> None:
-        """Let this key in."""
+        """Accept this key from now on."""
 
     def operator_keys(self) -> dict[str, OperatorKey]:
         """All operator keys by their hash."""
 
     def remove_operator_key(self, key_hash: str) -> None:
-        """Let this key in no longer."""
+        """Accept this key no longer."""
 
     def public_url(self) -> str | None:
-        """Where partners reach us, as recorded at the last deployment."""
+        """Our public base URL as it was recorded at the last deployment, or None."""
 
     def record_public_url(self, url: str) -> None:
-        """Remember where partners reach us."""
+        """Record our public base URL."""
 
 
 class PartyTaken(Exception):
-    """Another connection of the same role has claimed this party."""
+    """Another partner with the same ``our_role`` is registered as this party."""

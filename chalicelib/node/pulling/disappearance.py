@@ -74,7 +74,7 @@ class Disappearance:
 
     def _all(self, owner: Party) -> Iterator[StoredObject]:
         after: str | None = None
-        while found := self._store.received(theirs(owner), after, _BATCH):
+        while found := self._store.list_by_owner(theirs(owner), after, _BATCH):
             yield from found
             after = found[-1].id
 

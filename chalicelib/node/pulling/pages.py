@@ -94,11 +94,11 @@ class PageFetcher:
 
     def fetch(self, partner: Partner, module: Module, url: str) -> ListPage | OcpiError:
         """The page at ``url``, or why there is none; one call, and two more where the breaker changes."""
-        self._observer.about(partner.id, module.identifier)
+        self._observer.set_context(partner.id, module.identifier)
         try:
             page = ListPage.of(self._outbound.send(partner, module.identifier, "GET", url), module)
         except OcpiError as failure:
-            self._breakers.failed(partner, failure)
+            self._breakers.record_failure(partner, failure)
             return failure
-        self._breakers.succeeded(partner, self._breakers.of(partner))
+        self._breakers.record_success(partner, self._breakers.for_partner(partner))
         return page

@@ -118,7 +118,7 @@ class PullSchedule:
 
         None while the partner's circuit breaker is open: ``catch_up`` begins them once it is reached again (OFF-04).
         """
-        if self._breakers.of(partner).needs_probe:
+        if self._breakers.for_partner(partner).needs_probe:
             return
         now = self._clock()
         for module in self.pullable(partner):

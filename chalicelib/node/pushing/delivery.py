@@ -70,7 +70,7 @@ class Deliverer:
         partner = decide_on_partner(self._records.partner(delivery.partner_id), announcement.module)
         if isinstance(partner, Skip):
             return
-        self._observer.about(partner.id, announcement.module)
+        self._observer.set_context(partner.id, announcement.module)
         module, state = self._modules[announcement.module], self._records.state(partner, announcement)
         decision = decide_on_state(partner, module, delivery, state, self._clock(), is_repeated=is_repeated)
         if isinstance(decision, Skip):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chalicelib.node.announced import announce_again, wait_until_written
 from chalicelib.node.clock import Sleep
 from chalicelib.node.objects import OURS, ObjectStore, StoredObject
 from chalicelib.node.partners.partner import Partner
 from chalicelib.node.partners.store import PartnerStore
 from chalicelib.node.partners.visibility import may_see
 from chalicelib.node.pushing.messages import Announcement, Delivery, PushQueues
+from chalicelib.node.write_ahead import requeue_unwritten, wait_until_written
 from chalicelib.ocpi.module import Module, ModuleID
 
 
@@ -59,7 +59,7 @@ class FanOut:
             ],
             cause=cause,
         )
-        announce_again(waiting, attempt, self._queues.announce)
+        requeue_unwritten(waiting, attempt, self._queues.announce)
 
     def _concerns(self, partner: Partner, module: ModuleID, stored: StoredObject | None) -> bool:
         """Whether the partner takes pushes of the module (OFF-02), and may see the object; all see that it is gone."""

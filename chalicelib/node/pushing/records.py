@@ -59,8 +59,8 @@ class DeliveryRecords:
 
     def reached(self, attempt: Attempt) -> None:
         """Tell the breaker that the partner has answered; no call where nothing had failed before, else two."""
-        self._breakers.succeeded(attempt.partner, attempt.breaker)
+        self._breakers.record_success(attempt.partner, attempt.breaker)
 
     def not_taken(self, attempt: Attempt, failure: OcpiError) -> None:
         """Tell the breaker of the failure: two calls, and none where it says nothing about reaching the partner."""
-        self._breakers.failed(attempt.partner, failure)
+        self._breakers.record_failure(attempt.partner, failure)

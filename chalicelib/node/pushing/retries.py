@@ -75,10 +75,10 @@ class Retries:
         partner = self._partners.get(due.partner_id)
         if partner is None or not partner.is_active:
             return
-        now, breaker = self._clock(), self._breakers.of(partner)
+        now, breaker = self._clock(), self._breakers.for_partner(partner)
         if breaker.needs_probe:
             if breaker.is_due(now) and self._answers(partner):
-                self._breakers.succeeded(partner, breaker, is_probe=True)
+                self._breakers.record_success(partner, breaker, is_probe=True)
         elif breaker.blocks(now):
             return
         elif due.after is None:
@@ -93,7 +93,7 @@ class Retries:
             if not answer.is_success:
                 raise NotTaken(f"GET versions was answered with HTTP {answer.http_status}", answer)
         except OcpiError as failure:
-            self._breakers.failed(partner, failure, is_probe=True)
+            self._breakers.record_failure(partner, failure, is_probe=True)
             return False
         return True
 

@@ -1,6 +1,6 @@
-"""Requests of partners, answered.
+"""Serving: requests of partners and their responses.
 
-node      one request in, one envelope out
-router    paths and methods, and who may call them
-sender    our lists and objects, for partners that pull
+node      one request: routed, authenticated, handled; errors become OCPI envelopes
+router    the URLs that exist, their methods, and who may call them
+sender    the sender's interface: our lists and single objects, for partners that pull
 """

@@ -1,4 +1,4 @@
-"""One request in, one envelope out: authentication, dispatch, and the only place where errors become answers."""
+"""Handles one request of a partner: routing, authentication, the handler, and errors as OCPI envelopes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from chalicelib.ocpi.http import Request, Response
 from chalicelib.ocpi.parties import Role
 
 LARGEST_BODY = 4 * 1024 * 1024
-"""Bytes of a request body that we read (N-68). API Gateway passes 10 MB, Lambda 6 MB."""
+"""Bytes of the largest request body that we accept (N-68). API Gateway accepts 10 MB, Lambda 6 MB."""
 
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The OCPI side of one party: its endpoints, and how they answer."""
+    """The OCPI API of one party: all of its endpoints."""
 
     router: Router
     roles: frozenset[Role]
@@ -36,10 +36,16 @@ class Node:
     observer: Observer
     clock: Callable[[], datetime]
     on_successor_used: Callable[[Partner, Grant], Partner]
-    """Told when a partner uses a token that replaces others; answers with the partner as it then is (Q-40)."""
+    """Called when a partner first uses a token that replaces others; returns the changed partner (Q-40)."""
 
     def handle(self, request: Request, base_url: str, correlation_id: str = "") -> Response:
-        """The answer to a request whose ``url`` is the path below ``base_url``; never an exception."""
+        """The response to any request; never raises.
+
+        Args:
+            request: its ``url`` is the path below ``base_url``.
+            base_url: our public address.
+            correlation_id: as in ``answer``.
+        """
         try:
             served, params = self.router.match(request.url)
         except NotFound as unknown:
@@ -54,23 +60,23 @@ class Node:
         base_url: str,
         correlation_id: str = "",
     ) -> Response:
-        """The answer of ``served`` to this request; never an exception.
+        """The response of this endpoint; never raises.
 
         Args:
-            served: what the path addresses.
+            served: the endpoint that the path addresses.
             params: the path's variable segments, decoded.
-            request: the request; its ``url`` is the path below ``base_url``.
+            request: its ``url`` is the path below ``base_url``.
             base_url: our public address.
-            correlation_id: named to the partner when we fail, so that the log line can be found (TRA-38).
+            correlation_id: sent to the partner if we fail, so that the log line can be found (TRA-38).
         """
         began, partner_id, endpoint = time.perf_counter(), "", served.endpoint
         outcome: Response | OcpiError
         try:
             if request.method == "OPTIONS":
                 return Response(204, {"allow": ", ".join(endpoint.allowed)})
-            authentication = self._admission(endpoint, request)
+            authentication = self._authenticate(endpoint, request)
             partner_id = authentication.partner.id
-            self.observer.about(partner_id, endpoint.module)
+            self.observer.set_context(partner_id, endpoint.module)
             handler = served.handler(request.method)
             if len(request.body) > LARGEST_BODY:
                 raise BodyTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
@@ -88,12 +94,18 @@ class Node:
             )
         except OcpiError as error:
             outcome = error
-        except Exception:  # noqa: BLE001 - the edge: whatever happened, the partner gets an envelope
+        except Exception:  # noqa: BLE001 - the outermost handler: the partner gets an envelope in any case
             _LOG.exception("unexpected failure in %s %s", request.method, endpoint.path)
             outcome = ServerError(f"unexpected failure; reference {correlation_id}")
         return self._answered(request, endpoint, partner_id, outcome, time.perf_counter() - began)
 
-    def _admission(self, endpoint: Endpoint[Any], request: Request) -> Authentication:
+    def _authenticate(self, endpoint: Endpoint[Any], request: Request) -> Authentication:
+        """The caller, if it may call this endpoint.
+
+        Raises:
+            NotFound: our party does not play the endpoint's role.
+            NotAuthenticated: no token in the request is valid here, or the partner is suspended.
+        """
         if endpoint.role not in self.roles:
             raise NotFound(f"this party does not act as {endpoint.role}")
         for token in presented_tokens(request.headers):
@@ -103,7 +115,7 @@ class Node:
                     raise NotAuthenticated("this connection is suspended for the time being")
                 if not endpoint.admits(authentication.partner, authentication.grant):
                     break
-                if _is_succession(endpoint, authentication):
+                if _uses_successor(endpoint, authentication):
                     return replace(
                         authentication, partner=self.on_successor_used(authentication.partner, authentication.grant)
                     )
@@ -118,10 +130,10 @@ class Node:
         outcome: Response | OcpiError,
         seconds: float,
     ) -> Response:
-        """The answer to the request, after the observer has heard of it."""
+        """The response to the request, after the exchange was recorded by the observer."""
         error = outcome if isinstance(outcome, OcpiError) else None
         response = failure(self.clock(), outcome) if isinstance(outcome, OcpiError) else outcome
-        self.observer.exchange(
+        self.observer.record_exchange(
             Exchange(
                 direction="in",
                 partner_id=partner_id,
@@ -137,9 +149,9 @@ class Node:
         return response
 
 
-def _is_succession(endpoint: Endpoint[Any], authentication: Authentication) -> bool:
-    """Whether this request tells that a token has replaced others."""
+def _uses_successor(endpoint: Endpoint[Any], authentication: Authentication) -> bool:
+    """Whether this request proves that the partner has taken a token that replaces others."""
     if authentication.grant.kind is GrantKind.OFFERED:
-        # Where callers are let in before they are registered, this may be the call-back of a PUT that fails yet.
+        # They also call versions with it while they handle our PUT, which they may refuse after that.
         return not endpoint.before_registration
     return bool(authentication.partner.fading) and authentication.grant.kind is GrantKind.CURRENT

@@ -1,4 +1,4 @@
-"""Which URLs exist, what they answer to which method, and who may call them."""
+"""Routing: the URLs that exist, their methods and handlers, and who may call them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from chalicelib.ocpi.parties import Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """An authenticated request at one of our endpoints."""
+    """An authenticated request to one of our endpoints, as its handler gets it."""
 
     request: Request
     params: Mapping[str, str]
     """The URL's variable segments, decoded."""
     partner: Partner
     grant: Grant
+    """The grant of the token that the caller sent."""
     now: datetime
     url: str
-    """This endpoint's absolute URL, as the caller knows it, without the query."""
+    """The absolute URL that was requested, without the query."""
     base_url: str
+    """Our public address."""
 
 
 Handler = Callable[[Call], Response]
@@ -37,31 +39,34 @@ InterfaceT = TypeVar("InterfaceT")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint(Generic[InterfaceT]):
-    """One path of one role's tree, as declared: a function of its interface per method, others get 405 (TRA-18)."""
+    """One URL with its methods, as a module declares it; other methods are answered with 405 (TRA-18).
+
+    ``InterfaceT`` is the class whose methods handle the requests, such as ``Sender``.
+    """
 
     role: Role
     _: KW_ONLY
     module: str
     path: str
-    """Below the node's base URL, variable segments in braces."""
+    """Below the node's base URL, with variable segments in braces: ``/ocpi/cpo/2.1.1/locations/{location_id}``."""
     methods: Mapping[str, Callable[[InterfaceT, Call], Response]]
-    """The functions that answer, of whatever object serves the interface."""
+    """By HTTP method, the function of the interface that handles it."""
     before_registration: bool = False
-    """Serves callers who are not registered yet (VER-12, CRD-25)."""
+    """Whether callers that are not registered yet may call it (VER-12, CRD-25)."""
     interface: str = ""
-    """``sender``, ``receiver`` or nothing, for the route table."""
+    """``sender``, ``receiver`` or empty, for the route table in docs/routes.md."""
 
     @property
     def allowed(self) -> tuple[str, ...]:
-        """What the ``Allow`` header names."""
+        """The methods for the ``Allow`` header."""
         return (*self.methods, "OPTIONS")
 
     def served_by(self, interface: InterfaceT) -> ServedEndpoint:
-        """The endpoint with the object behind it."""
+        """The endpoint, its requests handled by this object."""
         return ServedEndpoint(self, {method: partial(answer, interface) for method, answer in self.methods.items()})
 
     def admits(self, partner: Partner, grant: Grant) -> bool:
-        """Whether this caller may call here at all."""
+        """Whether the state of the partner and the kind of its token allow calling this endpoint."""
         if grant.kind is GrantKind.SPENT:
             return self.module == "credentials"
         return self.before_registration or (partner.is_active and grant.kind is not GrantKind.INVITATION)
@@ -69,7 +74,7 @@ class Endpoint(Generic[InterfaceT]):
 
 @dataclass(frozen=True, slots=True)
 class ServedEndpoint:
-    """An endpoint, and what answers there."""
+    """An endpoint with the handlers of its methods."""
 
     endpoint: Endpoint[Any]
     handlers: Mapping[str, Handler]
@@ -78,7 +83,7 @@ class ServedEndpoint:
         """The handler of this method.
 
         Raises:
-            MethodNotAllowed: the interface does not define it.
+            MethodNotAllowed: the endpoint does not have this method.
         """
         try:
             return self.handlers[method]
@@ -88,12 +93,12 @@ class ServedEndpoint:
 
 
 def tree(role: Role) -> str:
-    """Where a role's endpoints begin; a 2.1.1 endpoint carries no role, so each role has its own tree (VER-10)."""
+    """The base path of one role: an endpoint of OCPI 2.1.1 names no role, so each role has its own (VER-10)."""
     return f"/ocpi/{role}"
 
 
 def version_root(role: Role) -> str:
-    """Where the endpoints of this version begin."""
+    """The base path of a role's endpoints of version 2.1.1."""
     return f"{tree(role)}/{VERSION}"
 
 
@@ -105,26 +110,30 @@ class Router:
 
     @property
     def endpoints(self) -> tuple[Endpoint[Any], ...]:
-        """All that are served, in the order in which they are looked at."""
+        """All endpoints, in the order in which they are matched."""
         return tuple(served.endpoint for served in self._by_shape.values())
 
     @staticmethod
     def _shape(path: str) -> tuple[str | None, ...]:
-        return tuple(None if step.startswith("{") else step for step in path.split("/")[1:])
+        """The path's segments, None for a variable one."""
+        return tuple(None if segment.startswith("{") else segment for segment in path.split("/")[1:])
 
     def match(self, path: str) -> tuple[ServedEndpoint, dict[str, str]]:
-        """The endpoint at ``path`` (still percent-encoded) and its decoded parameters; a trailing slash is no matter.
+        """The endpoint at ``path`` and its decoded parameters; a trailing slash makes no difference.
+
+        Args:
+            path: percent-encoded.
 
         Raises:
-            NotFound: the path addresses nothing.
+            NotFound: no endpoint has this path.
         """
-        steps = path.removesuffix("/").split("/")[1:]
+        segments = path.removesuffix("/").split("/")[1:]
         for shape, served in self._by_shape.items():
-            # A variable step takes anything but nothing: an empty id names no object.
-            if len(shape) == len(steps) and all(
-                want == step or (want is None and step) for want, step in zip(shape, steps, strict=True)
+            # A variable segment must not be empty: an empty id names no object.
+            if len(shape) == len(segments) and all(
+                want == segment or (want is None and segment) for want, segment in zip(shape, segments, strict=True)
             ):
                 names = (name[1:-1] for name in served.endpoint.path.split("/")[1:] if name.startswith("{"))
-                values = (step for want, step in zip(shape, steps, strict=True) if want is None)
+                values = (segment for want, segment in zip(shape, segments, strict=True) if want is None)
                 return served, {name: unquote(value) for name, value in zip(names, values, strict=True)}
         raise NotFound("there is nothing at this URL")

@@ -1,4 +1,4 @@
-"""We own the object and they pull it: lists in pages, and single objects where the spec defines them.
+"""The sender's interface: partners pull our objects, as pages of a list, or singly where the spec defines that.
 
 Spec: the sender's interface of each module; rules PAG-01 to PAG-14, PAG-19, LOC-01 to LOC-06, SES-01, CDR-01, TAR-01,
 TOK-10.
@@ -22,7 +22,7 @@ from chalicelib.ocpi.parts import find_part
 
 
 class Sender:
-    """The sender's interface of one module."""
+    """The handlers of one module's sender's interface."""
 
     def __init__(self, module: Module, store: ObjectStore, page_limit: int) -> None:
         self._module = module
@@ -30,7 +30,7 @@ class Sender:
         self._page_limit = page_limit
 
     def list(self, call: Call) -> Response:
-        """One page of what the caller may see, its bodies passed on as they are stored.
+        """One page of the objects that the caller may see, with ``X-Total-Count``, ``X-Limit`` and ``Link``.
 
         Raises:
             InvalidParameters: a query parameter is malformed (PAG-13, PAG-21), or ``date_from`` is missing (PAG-19).
@@ -44,10 +44,10 @@ class Sender:
         return success(call.now, json_list(page.bodies), headers=headers)
 
     def get(self, call: Call) -> Response:
-        """One object or part (LOC-03).
+        """One object, or a part of one: an EVSE or a connector (LOC-03).
 
         Raises:
-            NotFound: there is none, or it belongs to another parent (LOC-04).
+            NotFound: the caller may see no such object, or it does not contain this part (LOC-04).
         """
         levels = self._module.levels
         ids = [call.params[level.url_parameter] for level in levels if level.url_parameter in call.params]
@@ -64,7 +64,7 @@ class Sender:
 
 
 def sender_endpoints(module: Module) -> Iterable[Endpoint[Sender]]:
-    """The module's URLs in its owner's tree: the list, and the single objects where the spec defines them."""
+    """The module's endpoints for the owner's role: the list, and single objects where the spec defines them."""
     role, path = module.owner, f"{version_root(module.owner)}/{module.identifier}"
     yield Endpoint(role, module=module.identifier, path=path, methods={"GET": Sender.list}, interface="sender")
     for level in module.levels if module.single_objects else ():

@@ -1,7 +1,7 @@
-"""Our own objects, as the host puts them in: validated, stamped, announced to partners, then written.
+"""Reads and writes of our own objects for the host: validated, timestamped, announced for the push, then written.
 
-Every change is announced before it is written, so that no crash can lose it. A write that changes no content
-changes nothing: no version, no stamp, no push (Q-68).
+Every change is announced to the queue ``changes`` before it is written (see ``write_ahead``), so no crash can lose a
+push. Writes are idempotent: one that changes no content creates no version, no new ``last_updated`` and no push (Q-68).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 from chalicelib.node.bodies import as_bytes
 from chalicelib.node.clock import Clock
 from chalicelib.node.conflicts import retry_on_conflict
-from chalicelib.node.objects import MOST_AT_ONCE, OURS, ObjectStore, StoredObject, is_storable
-from chalicelib.node.owning.drafts import Draft, draft_of, push_time_of
+from chalicelib.node.objects import MOST_PER_CREATE, OURS, ObjectStore, StoredObject, is_storable
+from chalicelib.node.owning.drafts import Draft, draft_of, next_push_of
 from chalicelib.node.partners.visibility import list_of
 from chalicelib.node.pushing.messages import Announcement, PushQueues
 from chalicelib.ocpi.errors import ClientError, InvalidParameters
@@ -28,57 +28,61 @@ from chalicelib.ocpi.reading import Deviation
 
 @dataclass(frozen=True, slots=True)
 class OwnResult:
-    """What became of one object that the host put in."""
+    """The result of a PUT or PATCH by the host."""
 
     outcome: str
     """``created``, ``updated`` or ``unchanged``."""
     body: bytes
-    remarks: tuple[Deviation, ...] = ()
-    """What the spec only warns about, and fields it does not know."""
+    """The whole object as it is stored now, in JSON."""
+    warnings: tuple[Deviation, ...] = ()
+    """Rules of the spec that the object breaks without being refused, and fields that were dropped as unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportResult:
-    """What became of a list that the host put in; one bad object does not stop the others."""
+    """The result of an import: how many objects had each outcome. An invalid object does not stop the others."""
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     failed: tuple[tuple[int, str, str], ...] = ()
-    """Place in the list, id as far as it is known, and why."""
-    remarks: tuple[tuple[str, Deviation], ...] = ()
+    """Index in the list (from 0), id or an empty text, and the reason."""
+    warnings: tuple[tuple[str, Deviation], ...] = ()
+    """Object id and what ``OwnResult.warnings`` describes."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One entry of a list that the host put in."""
+    """One object of an imported list."""
 
-    place: int
+    index: int
     _: KW_ONLY
     id: str
-    """As far as it has one."""
+    """Empty if it has none."""
     key: str
-    """What it is stored under."""
+    """The id that it is stored under."""
     value: Any
-    is_repeated: bool
+    is_duplicate: bool
+    """Whether an earlier item has the same key."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Planned:
-    """A draft, the list it goes to, and when partners hear of it."""
+class _PlannedWrite:
+    """A draft, the object to store, and the announcements to send before."""
 
     draft: Draft
     stored: StoredObject
     announcements: tuple[Announcement, ...]
     delay_s: int | None
+    """Seconds after which the announcements are read; None: they are not sent."""
 
 
-Addressee = Callable[[Json], Party]
-"""Whom an object of a private module is for, by what it says; raises InvalidParameters where it does not."""
+FindAddressee = Callable[[Json], Party]
+"""The party that an object of a private module is for, by its content; raises InvalidParameters if it names none."""
 
 
 class OwnObjects:
-    """The objects of one module that we own."""
+    """The objects of one module that we own: what the operator API reads and writes."""
 
     def __init__(
         self,
@@ -86,7 +90,7 @@ class OwnObjects:
         store: ObjectStore,
         queues: PushQueues,
         clock: Clock,
-        addressee: Addressee,
+        addressee: FindAddressee,
     ) -> None:
         self.module = module
         self._store = store
@@ -95,10 +99,10 @@ class OwnObjects:
         self._addressee = addressee
 
     def get(self, object_id: str, path: Path = ()) -> Json:
-        """The object or part.
+        """The object as JSON, or the part at ``path``.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such object or part.
         """
         part = find_part(json.loads(self.stored(object_id).body), self.module.levels, path)
         if part is None:
@@ -106,45 +110,45 @@ class OwnObjects:
         return part
 
     def stored(self, object_id: str) -> StoredObject:
-        """The object as it lies in the store.
+        """The object as it is stored, with its metadata.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such object.
         """
-        stored = self._found(object_id)
+        stored = self._read(object_id)
         if stored is None:
             raise self.module.not_found(f"we have no such {self.module.model.__name__}")
         return stored
 
     def put(self, object_id: str, path: Path, value: Any, party: Party | None = None) -> OwnResult:
-        """Create or replace the object or part; ``last_updated`` may be left out, the node sets it.
+        """Create or replace the object or part. Retries on a conflict.
 
         Args:
             object_id: the id in the URL.
-            path: of the part; empty for the object.
-            value: what the host gave.
-            party: whom an object of a private module is for, where the host says so outright.
+            path: the ids of the part; empty for the whole object.
+            value: the JSON that the host gave; ``last_updated`` is set if it is left out.
+            party: the party that an object of a private module is for; if None, found by the object's content.
 
         Raises:
-            InvalidParameters: not a valid object, another id than the one addressed, or nobody to send it to.
-            NotFound: the parent of the part is unknown.
+            InvalidParameters: the value is not valid, its id is not the one in the URL, or it is for nobody.
+            NotFound: the object or part that should contain the part does not exist.
             FinalObject: the object may not change any more.
         """
         return retry_on_conflict(lambda: self._put(object_id, path, value, party), self._clock.sleep)
 
     def _put(self, object_id: str, path: Path, value: Any, party: Party | None) -> OwnResult:
-        stored = self._found(object_id)
+        stored = self._read(object_id)
         before = json.loads(stored.body) if stored else None
         if path and (before is None or find_part(before, self.module.levels, path[:-1]) is None):
             raise self.module.not_found(f"we have no such {self.module.level_of(path[:-1]).model.__name__}")
-        return self._keep(self._planned(object_id, path, value, stored, party))
+        return self._save(self._plan(object_id, path, value, stored, party))
 
     def patch(self, object_id: str, path: Path, patch: Any) -> OwnResult:
-        """Change the given fields; a null removes an optional one.
+        """Change the given fields of the object or part; null removes an optional field. Retries on a conflict.
 
         Raises:
-            InvalidParameters: not an object, or the result would not be valid.
-            NotFound: there is nothing to change.
+            InvalidParameters: the patch is not a JSON object, or its result is not valid.
+            NotFound: there is no such object or part.
             FinalObject: the object may not change any more.
         """
         if not isinstance(patch, dict):
@@ -152,100 +156,107 @@ class OwnObjects:
         return retry_on_conflict(lambda: self._patch(object_id, path, patch), self._clock.sleep)
 
     def _patch(self, object_id: str, path: Path, patch: Json) -> OwnResult:
-        stored = self._found(object_id)
+        stored = self._read(object_id)
         known = find_part(json.loads(stored.body), self.module.levels, path) if stored else None
         if stored is None or known is None:
             raise self.module.not_found(f"we have no such {self.module.level_of(path).model.__name__}")
         whole, skipped = merge_patch(known, patch, self.module.levels[len(path) :], lambda _level, _fragment: True)
         if skipped:
             raise InvalidParameters(f"{skipped[0]} names no id")
-        return self._keep(self._planned(object_id, path, whole, stored, None))
+        return self._save(self._plan(object_id, path, whole, stored, None))
 
-    def set_metadata(self, object_id: str, **aside: Any) -> None:
-        """Remember something beside the object, which partners do not see; None forgets it.
+    def set_metadata(self, object_id: str, **metadata: Any) -> None:
+        """Set entries of the object's metadata, which partners do not see; a value of None removes the entry.
 
         Raises:
             NotFound: there is no such object.
         """
 
         def attempt() -> None:
-            self._store.put(OURS, self.stored(object_id).with_metadata(**aside))
+            self._store.put(OURS, self.stored(object_id).with_metadata(**metadata))
 
         retry_on_conflict(attempt, self._clock.sleep)
 
     def delete(self, object_id: str) -> None:
-        """Take the object away here and at every partner.
+        """Delete the object here, and announce that partners have to delete it too.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such object.
         """
         retry_on_conflict(lambda: self._delete(object_id), self._clock.sleep)
 
     def _delete(self, object_id: str) -> None:
         stored = self.stored(object_id)
-        gone = Announcement(self.module.identifier, stored.id, stored.version + 1, removed=True)
-        self._queues.announce([gone])
+        removal = Announcement(self.module.identifier, stored.id, stored.version + 1, removed=True)
+        self._queues.announce([removal])
         self._store.remove(OURS, stored)
 
-    def import_all(self, values: Sequence[Any], party: Party | None = None, *, told: bool = True) -> ImportResult:
-        """Create or replace a whole list, in transactions of up to 99 new objects; safe to repeat.
+    def import_all(self, values: Sequence[Any], party: Party | None = None, *, push: bool = True) -> ImportResult:
+        """Create or replace the objects of a list, in transactions of up to 99 new objects; idempotent.
 
         Args:
-            values: what the host gave.
+            values: the JSON that the host gave, one object each.
             party: as in ``put``.
-            told: whether partners hear of it; if not, they find it when they pull.
+            push: whether the changes are pushed; if not, partners get them when they pull.
         """
         ids = [_id_of(value, self.module.id_field) for value in values]
         keys = list(map(self.module.key_of, ids))
-        first = {key: place for place, key in reversed(list(enumerate(keys)))}
+        first = {key: index for index, key in reversed(list(enumerate(keys)))}
         items = [
-            _Item(place, id=object_id, key=key, value=value, is_repeated=object_id != "" and first[key] != place)
-            for place, (object_id, key, value) in enumerate(zip(ids, keys, values, strict=True))
+            _Item(index, id=object_id, key=key, value=value, is_duplicate=object_id != "" and first[key] != index)
+            for index, (object_id, key, value) in enumerate(zip(ids, keys, values, strict=True))
         ]
         total = ImportResult()
-        for start in range(0, len(items), MOST_AT_ONCE):
-            chunk, outcomes = items[start : start + MOST_AT_ONCE], dict[str, str]()
-            done = retry_on_conflict(partial(self._import, chunk, outcomes, party, told=told), self._clock.sleep)
+        for start in range(0, len(items), MOST_PER_CREATE):
+            batch, outcomes = items[start : start + MOST_PER_CREATE], dict[str, str]()
+            done = retry_on_conflict(partial(self._import, batch, outcomes, party, push=push), self._clock.sleep)
             total = ImportResult(
                 created=total.created + done.created,
                 updated=total.updated + done.updated,
                 unchanged=total.unchanged + done.unchanged,
                 failed=total.failed + done.failed,
-                remarks=total.remarks + done.remarks,
+                warnings=total.warnings + done.warnings,
             )
         return total
 
     def _import(
-        self, items: Sequence[_Item], outcomes: dict[str, str], party: Party | None, *, told: bool
+        self, items: Sequence[_Item], outcomes: dict[str, str], party: Party | None, *, push: bool
     ) -> ImportResult:
-        """What became of these; ``outcomes`` remembers what earlier attempts have written."""
+        """The result of one attempt to write a batch.
+
+        Args:
+            items: the batch.
+            outcomes: by key, what earlier attempts have written; extended with what this one writes.
+            party: as in ``put``.
+            push: as in ``import_all``.
+        """
         known = self._store.get_many(OURS, sorted({item.key for item in items if item.id}))
-        planned: dict[str, _Planned] = {}
+        plans: dict[str, _PlannedWrite] = {}
         failed: list[tuple[int, str, str]] = []
         for item in items:
             try:
-                if item.is_repeated:
+                if item.is_duplicate:
                     raise InvalidParameters(f"{item.id} stands in the list twice")
-                planned[item.key] = self._planned(item.id, (), item.value, known.get(item.key), party, told=told)
+                plans[item.key] = self._plan(item.id, (), item.value, known.get(item.key), party, push=push)
             except ClientError as broken:
-                failed.append((item.place, item.id, str(broken)))
-        self._write([plan for plan in planned.values() if plan.draft.changes], outcomes)
-        became = [outcomes.get(key, "unchanged") for key in planned]
-        names = {item.key: item.id for item in reversed(items)}
+                failed.append((item.index, item.id, str(broken)))
+        self._write([plan for plan in plans.values() if plan.draft.changes], outcomes)
+        results = [outcomes.get(key, "unchanged") for key in plans]
+        ids = {item.key: item.id for item in reversed(items)}
         return ImportResult(
-            created=became.count("created"),
-            updated=became.count("updated"),
-            unchanged=became.count("unchanged"),
+            created=results.count("created"),
+            updated=results.count("updated"),
+            unchanged=results.count("unchanged"),
             failed=tuple(failed),
-            remarks=tuple((names[key], remark) for key, plan in planned.items() for remark in plan.draft.remarks),
+            warnings=tuple((ids[key], warning) for key, plan in plans.items() for warning in plan.draft.warnings),
         )
 
-    def _found(self, object_id: str) -> StoredObject | None:
+    def _read(self, object_id: str) -> StoredObject | None:
         return self._store.get(OURS, self.module.key_of(object_id)) if is_storable(object_id) else None
 
     # --- planning and writing -------------------------------------------------------------------------------------
 
-    def _planned(
+    def _plan(
         self,
         object_id: str,
         path: Path,
@@ -253,30 +264,30 @@ class OwnObjects:
         stored: StoredObject | None,
         party: Party | None,
         *,
-        told: bool = True,
-    ) -> _Planned:
+        push: bool = True,
+    ) -> _PlannedWrite:
         draft = draft_of(self.module, object_id, path, value, stored, self._clock())
         list_name = stored.list if stored else self._list_for(draft.whole, party)
         if stored is not None and party is not None and stored.list != list_of(self.module, party):
             raise InvalidParameters(f"this {self.module.model.__name__} is for another partner already")
-        turn, delay_s = push_time_of(draft) if told else (None, None)
-        return _Planned(draft, draft.to_store(list_name or "", turn), draft.announcements(turn), delay_s)
+        paced, delay_s = next_push_of(draft) if push else (None, None)
+        return _PlannedWrite(draft, draft.to_stored(list_name or "", paced), draft.announcements(paced), delay_s)
 
     def _list_for(self, whole: Json, party: Party | None) -> str:
         if not self.module.sending.private:
             return list_of(self.module, None)
         return list_of(self.module, party or self._addressee(whole))
 
-    def _keep(self, plan: _Planned) -> OwnResult:
+    def _save(self, plan: _PlannedWrite) -> OwnResult:
         draft = plan.draft
         if not draft.changes and draft.before:
-            return OwnResult("unchanged", draft.before.body, draft.remarks)
+            return OwnResult("unchanged", draft.before.body, draft.warnings)
         outcomes: dict[str, str] = {}
         self._write([plan], outcomes)
-        return OwnResult(outcomes[draft.key], as_bytes(draft.whole), draft.remarks)
+        return OwnResult(outcomes[draft.key], as_bytes(draft.whole), draft.warnings)
 
-    def _write(self, plans: Sequence[_Planned], outcomes: dict[str, str]) -> None:
-        """Announce the changes, then write them, and say in ``outcomes`` how far that came."""
+    def _write(self, plans: Sequence[_PlannedWrite], outcomes: dict[str, str]) -> None:
+        """Announce the changes, then write them; ``outcomes`` gets the outcome of each write, by key."""
         if not plans:
             return
         self._announce(plans)
@@ -289,10 +300,10 @@ class OwnObjects:
                 self._store.put(OURS, plan.stored)
                 outcomes[plan.draft.key] = "updated"
 
-    def _announce(self, plans: Sequence[_Planned]) -> None:
+    def _announce(self, plans: Sequence[_PlannedWrite]) -> None:
         for delay_s in sorted({plan.delay_s for plan in plans if plan.delay_s is not None}):
             self._queues.announce(
-                [told for plan in plans if plan.delay_s == delay_s for told in plan.announcements], delay_s=delay_s
+                [each for plan in plans if plan.delay_s == delay_s for each in plan.announcements], delay_s=delay_s
             )
 
 
