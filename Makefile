@@ -23,11 +23,11 @@ $(STAMP): requirements.txt requirements-dev.txt
 run: $(STAMP) ## Run two nodes, a CPO and an eMSP, on this machine (ARGS="--bare" for empty ones)
 	@exec $(BIN)/python -m cli local $(ARGS)
 
-test: lint ## Lint, check types and import contracts, run all tests, of big products a sample
+test: lint ## Lint, check types and import contracts, run all tests, and a sample of the largest products of cases
 	@echo "Running some 11,000 tests on all cores; four minutes on two. A package index is needed, AWS is not."
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-test-deep: lint ## The same with every case of the big products, and ten times as many random examples
+test-deep: lint ## The same with every case, and ten times as many random examples
 	$(BIN)/python -m pytest -n auto --dist loadgroup --deep
 
 lint: $(STAMP) ## Lint, check formatting, types and import contracts

@@ -1,4 +1,4 @@
-"""Runs every benchmark: ``make bench``."""
+"""Runs every benchmark but that of a cold start, which needs a package index: ``make bench``."""
 
 from benchmarks import commands, deliveries, readings, requests
 

@@ -2,7 +2,7 @@
 
 company    builds the node of one company
 routes     every OCPI endpoint, and what serves it
-received   what receives partners' objects
+receivers  what receives partners' objects
 aws        the ports on AWS
 ports      the ports that a node needs: stores, queues, HTTP, clock
 """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from chalicelib.bootstrap.ports import Ports
-from chalicelib.bootstrap.received import disappearances, received_modules
+from chalicelib.bootstrap.receivers import disappearances, received_modules
 from chalicelib.bootstrap.routes import InterfaceParts, module_paths, served_endpoints
 from chalicelib.modules import MODULES
 from chalicelib.modules.commands.checks import CommandChecks
@@ -31,7 +31,7 @@ from chalicelib.node.partners.partner import Partner
 from chalicelib.node.partners.registry import PartnerRegistry
 from chalicelib.node.partners.store import PartnerStore
 from chalicelib.node.pulling.crawl import Crawler
-from chalicelib.node.pulling.listed import ListedObjects
+from chalicelib.node.pulling.page_objects import ListedObjects
 from chalicelib.node.pulling.pages import PageFetcher
 from chalicelib.node.pulling.progress import PullProgress
 from chalicelib.node.pulling.schedule import PullSchedule

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from chalicelib.bootstrap.received import ReceivedModules
+from chalicelib.bootstrap.receivers import ReceivedModules
 from chalicelib.modules import MODULES
-from chalicelib.modules.cdrs import posting
-from chalicelib.modules.cdrs.posting import CdrReceiver
+from chalicelib.modules.cdrs import receiver
+from chalicelib.modules.cdrs.receiver import CdrReceiver
 from chalicelib.modules.commands import relay, sending
 from chalicelib.modules.commands.relay import CommandRelay
 from chalicelib.modules.commands.sending import SentCommands
@@ -102,7 +102,7 @@ def _sent(module: Module) -> Iterable[Interface[Any]]:
 def _received(module: Module) -> Interface[Any]:
     identifier = module.identifier
     if identifier is ModuleID.CDRS:
-        return Interface(posting.endpoints(), lambda parts: CdrReceiver(parts.received.cdrs))
+        return Interface(receiver.endpoints(), lambda parts: CdrReceiver(parts.received.cdrs))
     return Interface(
         receiver_endpoints(module),
         lambda parts: Receiver(parts.received.by_module[identifier], parts.counters, parts.on_unknown_object),

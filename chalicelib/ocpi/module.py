@@ -48,7 +48,7 @@ class Level:
     """What the spec calls that segment, such as ``evse_uid``."""
     list_field: str = ""
     """The parent's list that holds it; empty for the object itself."""
-    tombstone: Mapping[str, str] = field(default_factory=dict)
+    removal_marker: Mapping[str, str] = field(default_factory=dict)
     """Fields that mark a part as removed, where the spec forbids to delete it; empty where it is just left out."""
     stand_ins: Mapping[str, Any] = field(default_factory=dict)
     """Values for required fields that partners leave out; used if the operator accepts that of a partner (Q-31)."""

@@ -66,7 +66,7 @@ def merge_patch(
     if inner is None or inner.list_field not in patch:
         return stored | patch, ()
     fragments = patch[inner.list_field]
-    if not isinstance(fragments, list | None) or (fragments == [] and not inner.tombstone):
+    if not isinstance(fragments, list | None) or (fragments == [] and not inner.removal_marker):
         # An empty list replaces parts that may be deleted; validation decides later whether it may be empty (LOC-09).
         return stored | patch, ()
     parts, skipped = _merged_parts(stored, fragments or [], patch.get("last_updated"), levels[1:], is_complete)

@@ -2,6 +2,6 @@
 
 interface   how they are sent and received
 objects     CDR and its parts
-posting     the receiver's endpoint: partners post CDRs to it
+receiver    the receiver's endpoint: partners post CDRs to it
 received    stores partners' CDRs, posted or pulled
 """

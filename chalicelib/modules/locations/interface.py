@@ -12,7 +12,7 @@ LOCATIONS = Module(
     owner=Role.CPO,
     levels=(
         Level(Location, id_field="id", url_parameter="location_id", stand_ins={"type": "UNKNOWN", "postal_code": ""}),
-        Level(Evse, id_field="uid", url_parameter="evse_uid", list_field="evses", tombstone={"status": "REMOVED"}),
+        Level(Evse, id_field="uid", url_parameter="evse_uid", list_field="evses", removal_marker={"status": "REMOVED"}),
         Level(
             Connector,
             id_field="id",

@@ -166,15 +166,15 @@ def next_push_of(draft: Draft) -> tuple[PacedPush | None, int | None]:
 
 
 def _with_removed_parts(part: Json, known: Json, levels: Sequence[Level]) -> Json:
-    """``part`` plus a tombstone for each part that it no longer lists (LOC-30: an EVSE with status REMOVED).
+    """``part`` plus, marked as removed, each part that it no longer lists (LOC-30: an EVSE with status REMOVED).
 
     Only where the spec has no other way to remove a part.
     """
     inner = levels[1] if len(levels) > 1 else None
-    if inner is None or not inner.tombstone:
+    if inner is None or not inner.removal_marker:
         return part
     listed = {item[inner.id_field] for item in part.get(inner.list_field) or ()}
     left_out = [
-        item | inner.tombstone for item in known.get(inner.list_field) or () if item[inner.id_field] not in listed
+        item | inner.removal_marker for item in known.get(inner.list_field) or () if item[inner.id_field] not in listed
     ]
     return part | {inner.list_field: [*(part.get(inner.list_field) or ()), *left_out]} if left_out else part

@@ -26,7 +26,7 @@ from chalicelib.node.pulling.decision import (
     without_partner,
 )
 from chalicelib.node.pulling.links import drops_date
-from chalicelib.node.pulling.listed import ListedObjects
+from chalicelib.node.pulling.page_objects import ListedObjects
 from chalicelib.node.pulling.pages import ListPage, PageFetcher
 from chalicelib.node.pulling.progress import PullProgress
 from chalicelib.node.pulling.state import Pull, PullState, PullStep

@@ -1,4 +1,4 @@
-"""What becomes of one delivery: the whole policy on one page, as pure functions.
+"""What becomes of one delivery: the policy on one page, as pure functions.
 
 Nothing here reads a clock, calls a store or sends a request. ``Deliverer`` reads what a question needs, asks it here
 and carries out the answer. The questions, in the order in which they are asked:
@@ -7,6 +7,8 @@ decide_on_partner   can this partner be told of this module at all?             
 decide_on_state     is the change told already, and may they be called now?           Skip, Wait or Attempt
 decide_on_object    which requests bring them up to date, and what is remembered?     Skip, Remove, Post or Push
 entry_after         what stands in the outbox once a request of the attempt failed?   OutboxEntry
+
+How a PATCH that is refused becomes a GET and a PUT (TRA-25) stands in ``requests``.
 
 Rules TRA-14, TRA-25, OFF-03, OFF-04, SES-10, SES-14, CDR-21, CRD-17; Q-23, Q-57.
 """
@@ -27,7 +29,7 @@ from chalicelib.node.pushing.coalescing import MOST_PARTS, coalesce, coalesce_to
 from chalicelib.node.pushing.messages import Announcement, Delivery
 from chalicelib.node.pushing.outbox import DeliveryState, OutboxEntry, SentVersion, next_retry_at, sent_after
 from chalicelib.node.pushing.pacing import PacedPush
-from chalicelib.node.pushing.requests import is_final, may_have_arrived
+from chalicelib.node.pushing.requests import is_permanent_rejection, may_have_arrived
 from chalicelib.ocpi.errors import OcpiError
 from chalicelib.ocpi.module import Module, ModuleID
 from chalicelib.ocpi.parts import Json
@@ -198,7 +200,7 @@ def entry_after(attempt: Attempt, failure: OcpiError, now: datetime) -> OutboxEn
         reason=str(failure),
         attempts=0 if keeps_schedule else 1,
         failed_at=now,
-        due_at=None if is_posted and is_final(failure) else due_at,
+        due_at=None if is_posted and is_permanent_rejection(failure) else due_at,
         no_answer=no_answer,
         # An attempt that could not find out leaves it as unsure as it was.
         is_unsure=is_posted and (may_have_arrived(failure) or (attempt.is_unsure and no_answer)),

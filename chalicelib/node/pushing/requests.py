@@ -187,7 +187,7 @@ def may_have_arrived(failure: OcpiError) -> bool:
     return not (isinstance(failure, Unreachable) and failure.unsent)
 
 
-def is_final(failure: OcpiError) -> bool:
+def is_permanent_rejection(failure: OcpiError) -> bool:
     """Whether they will never take it as it is: they understood what we sent, and say that it is wrong (Q-57)."""
     return isinstance(failure, NotTaken) and failure.answer.status_code == 2001
 

@@ -79,7 +79,9 @@ class IncomingPart:
             known: the same as we hold it.
         """
         inner = at.inner
-        if inner is None or not inner.tombstone or inner.list_field in self.part or not known.get(inner.list_field):
+        if inner is None or not inner.removal_marker:
+            return self
+        if inner.list_field in self.part or not known.get(inner.list_field):
             return self
         return replace(self, part=self.part | {inner.list_field: known[inner.list_field]}, is_whole=False)
 

@@ -318,7 +318,7 @@ class ReceivedObjects:
 
     def _with_absent_parts(self, new: StoredObject, before: Json, after: Json) -> StoredObject:
         """The object with metadata that remembers the parts that it lists no more, though they may not go (Q-29)."""
-        lasting = [level for level in self.module.levels[1:2] if level.tombstone]
+        lasting = [level for level in self.module.levels[1:2] if level.removal_marker]
         if not lasting:
             return new
         level = lasting[0]
