@@ -141,6 +141,17 @@ def test_unknown_fields_are_taken_and_kept(module: ModuleID, profile: Profile) -
     assert side.ports.partners.counters(side.partners()[0].id) == counted
 
 
+def test_unknown_fields_are_kept_beside_a_breach_that_is_forgiven() -> None:
+    """TRA-37, Q-22: the breach alone is counted."""
+    node, price = receiving(Profile.LENIENT), ("elements", 0, "price_components", 0, "price")
+
+    reply = node.put("Tariff", put(complete("Tariff"), price, "2.00") | {"foo": {"bar": 1}})
+
+    assert reply.outcome == CREATED
+    assert node.held("Tariff")["foo"] == {"bar": 1}
+    assert node.counted() == {("FMT-06", "elements[].price_components[].price")}
+
+
 @every_module
 def test_unknown_fields_are_not_sent(module: ModuleID) -> None:
     """Q-22: what the host puts in beside is dropped, and named."""
